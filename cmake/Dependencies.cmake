@@ -1,0 +1,12 @@
+# Debian 12 packages; docs/design.md justifies each in one line.
+find_package(fmt REQUIRED)
+find_package(Threads REQUIRED)
+find_package(yaml-cpp REQUIRED)
+find_package(benchmark REQUIRED)
+find_package(HDF5 1.10 REQUIRED COMPONENTS C)
+find_package(Boost REQUIRED COMPONENTS program_options iostreams system filesystem)
+find_package(nlohmann_json REQUIRED)
+find_package(pugixml REQUIRED)
+find_package(Catch2 2 REQUIRED)
+find_library(OPENBLAS_LIBRARY NAMES openblas REQUIRED)
+find_path(GNUPLOT_IOSTREAM_INCLUDE gnuplot-iostream.h REQUIRED)

@@ -1,0 +1,112 @@
+#pragma once
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sim/core/result.h"
+
+namespace cotenant {
+
+// Where a figure comes from. The word travels with every figure into the report.
+enum class Provenance : uint8_t { measured, imported, fitted, modelled, assumed };
+std::string_view to_word(Provenance provenance);
+
+// How a value between two points of an axis is found.
+// bucket: the batch is padded up to the next point. linear: between the two neighbours; beyond the last point
+// along the last segment.
+enum class AxisRule : uint8_t { bucket, linear };
+
+struct Axis {
+  std::string name;
+  AxisRule rule = AxisRule::bucket;
+  std::vector<int64_t> points;  // strictly increasing, not negative
+};
+
+inline constexpr std::array<std::string_view, 10> kQuantileNames = {"p01", "p05", "p10", "p25", "p50",
+                                                                    "p75", "p90", "p95", "p99", "max"};
+inline constexpr size_t kQuantiles = kQuantileNames.size();
+inline constexpr size_t kMedian = 4;
+
+// Weights that the previous call left in the last-level cache (hot), or not (cold).
+enum class Residency : uint8_t { hot, cold };
+inline constexpr size_t kResidencies = 2;
+
+// Measured seconds of one kernel over the product of its axes.
+// Points are numbered row-major, the last axis fastest; see time_index().
+struct KernelTimes {
+  std::string name;  // "decoder-25m/linear"; the part before the slash is the model, absent for device kernels
+  Provenance provenance = Provenance::measured;
+  std::vector<Axis> axes;
+  std::vector<double> time_s;     // points x kResidencies x kQuantiles, not decreasing over quantiles
+  std::vector<int64_t> samples;   // points x kResidencies
+  std::vector<int64_t> settled;   // points x kResidencies; 1 = the stopping criterion was met
+  std::vector<double> flop;       // per point
+  std::vector<double> bytes;      // per point, the least that must move
+
+  [[nodiscard]] size_t point_count() const;
+  [[nodiscard]] static size_t time_index(size_t point, Residency residency, size_t quantile) {
+    return (point * kResidencies + static_cast<size_t>(residency)) * kQuantiles + quantile;
+  }
+};
+
+// A held-out measurement and what the profile had said before.
+struct HoldOut {
+  std::string kernel;
+  std::string shape;  // "prefill 96 at 300, decode 5 at 1400, adapters 2"
+  double predicted_s = 0;
+  double measured_s = 0;
+};
+
+struct DeviceFacts {
+  std::string kind;  // "cpu" or "gpu"
+  std::string name;
+  int64_t cores = 0;
+  int64_t memory_bytes = 0;
+  int64_t last_level_cache_bytes = 0;
+  double peak_flop_per_s = 0;    // measured, one device
+  double stream_byte_per_s = 0;  // measured
+};
+
+// Sizes of a model that the kernels were run for.
+struct ModelFacts {
+  std::string name;  // "decoder-25m"
+  std::string kind;  // "generative" or "scoring"
+  int64_t parameters = 0;
+  int64_t weight_bytes = 0;
+  int64_t kv_bytes_per_token = 0;      // 0 for scoring models
+  int64_t adapter_bytes_per_rank = 0;  // LoRA on all linears; bytes = this x rank
+  int64_t layers = 0;
+  int64_t hidden = 0;
+};
+
+// Everything that one calibration of one device says. Plain data; reports/store maps it to HDF5.
+struct Profile {
+  std::string name;     // "local-cpu"
+  std::string mode;     // "quick" or "full"
+  std::string created;  // UTC date and time
+  std::string versions; // compiler, libraries, commit
+  uint64_t seed = 0;
+  DeviceFacts device;
+  std::vector<ModelFacts> models;
+  std::vector<KernelTimes> kernels;
+  std::vector<HoldOut> holdouts;
+
+  [[nodiscard]] const KernelTimes* find(std::string_view kernel) const;
+  [[nodiscard]] const ModelFacts* find_model(std::string_view model) const;
+};
+
+// Sizes agree, axes increase, times are finite, positive and do not fall over quantiles. Each problem names
+// the kernel ("kernels/decoder-25m/linear/time_s: ...").
+Diagnostics problems_of(const Profile& profile, const std::string& file);
+
+// |predicted / measured - 1| over the hold-outs: median and greatest. Requires at least one hold-out.
+struct HoldOutError {
+  double median = 0;
+  double maximum = 0;
+  size_t count = 0;
+};
+HoldOutError holdout_error(const Profile& profile);
+
+}  // namespace cotenant

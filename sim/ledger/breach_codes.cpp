@@ -1,0 +1,51 @@
+#include "sim/ledger/rows.h"
+
+namespace cotenant {
+
+const std::vector<BreachCode>& breach_codes() {
+  static const std::vector<BreachCode> codes = {
+      {"P1", "D", "neighbour SLO breach",
+       "objective missed within quota, met alone on the entitlement and not met without platform delays", "s", 2, true},
+      {"P2", "D", "starvation", "backlogged and served nothing for longer than the starvation time", "s", 2, false},
+      {"P3", "D", "unfair service", "service gap above the scheduler's bound", "tokens", 1, false},
+      {"P4", "D", "collateral throttle", "throttled while inside its own quota", "requests", 2, false},
+      {"P5", "D", "fault propagation", "lost because another tenant's process failed", "requests", 2, false},
+      {"P6", "D", "eviction harm", "objective missed only because others evicted its cache", "tokens", 1, false},
+      {"R1", "E", "memory handed over without scrub",
+       "KV memory given to another tenant without being overwritten first", "bytes", 1, true},
+      {"R2", "M", "on-chip residue", "a probe reads another tenant's words in on-chip memory", "words", 3, false},
+      {"R3", "E", "ragged tail", "a kernel reads beyond what the tenant wrote in a shared buffer", "bytes", 3, false},
+      {"R4", "E", "node reuse", "a node handed on with another tenant's image, weights or cache", "artefacts", 2, false},
+      {"R5", "D", "weak boundary", "co-resident behind a weaker boundary than the tenant requires", "hours", 1, false},
+      {"C1", "E", "cross-tenant prefix hit", "a cached prefix of another group was used", "tokens", 1, false},
+      {"C2", "D", "semantic hit across tenants", "a semantic cache answered from another tenant's entry", "hits", 3, false},
+      {"C3", "D", "KV reuse across model identity", "cached state of another model or version was used", "blocks", 3, false},
+      {"C4", "M", "timing distinguishable", "a timing probe tells another tenant's cache hits", "AUC", 2, false},
+      {"A1", "D", "wrong model served", "the model or adapter that served is not one the tenant may be served by",
+       "requests", 3, true},
+      {"A2", "D", "stale version served", "an older version than required was served", "requests", 2, false},
+      {"A3", "D", "response misdelivered", "a response was delivered to another tenant", "bytes", 4, false},
+      {"D1", "D", "trained without consent", "a training run used data whose owner had not agreed to that use",
+       "records", 3, true},
+      {"D2", "D", "withdrawal overdue", "a live model still holds data withdrawn before the deadline", "hours", 3, false},
+      {"D3", "D", "no de-identification", "identifying data fed a multi-tenant run without the step", "records", 3, false},
+      {"D4", "D", "lineage", "a model with another tenant's data in its lineage served, without that tenant's consent",
+       "requests", 3, true},
+      {"D5", "D", "residency", "data, model or request processed in a region that is not allowed", "bytes", 3, false},
+      {"D6", "D", "off-boarding residue", "an artefact of a removed tenant is alive after the grace time", "hours", 3, false},
+      {"D7", "D", "telemetry", "tenant content in a log with a wider audience", "records", 2, false},
+      {"D8", "D", "uninformed serving", "served by a model with other owners, no notice recorded", "requests", 1, false},
+      {"M1", "M", "membership", "membership of a record can be inferred at low false-positive rate", "TPR", 2, false},
+      {"M2", "M", "failed unlearning", "removed records are still detectable", "AUC", 3, false},
+  };
+  return codes;
+}
+
+const BreachCode* find_breach_code(const std::string& code) {
+  for (const BreachCode& c : breach_codes()) {
+    if (code == c.code) return &c;
+  }
+  return nullptr;
+}
+
+}  // namespace cotenant

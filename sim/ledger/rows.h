@@ -1,0 +1,365 @@
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace cotenant {
+
+// Observations as plain data: tidy tables, one row per unit x group. Each row type lists its columns once, in
+// describe(): (name, unit, member). Stores, exports and comparisons are written over that list.
+// Columns are int64_t, double or std::string. A double that could not be estimated is NaN.
+
+// One unit of simulation: a tenancy entry in one replication, base variant.
+struct UnitRow {
+  int64_t unit = 0;  // position in key order; the key of all other tables
+  std::string tenancy;
+  std::string kind;
+  int64_t replication = 0;
+  int64_t arrived = 0;
+  int64_t served = 0;
+  int64_t rejected = 0;   // never admitted: over quota, too long, no model
+  int64_t dropped = 0;    // admitted, then lost
+  int64_t in_flight = 0;  // unfinished at the horizon
+  int64_t over_quota = 0;
+  int64_t base_fallback = 0;  // served by the pretrained base because the tenant's own model was not trained yet
+  int64_t events = 0;
+  int64_t counterfactual_requests = 0;  // simulated again in alone:T and no-platform variants
+  int64_t devices_peak = 0;
+  int64_t tenants_end = 0;
+  int64_t models_end = 0;
+  int64_t kv_blocks_allocated = 0;
+  int64_t kv_blocks_freed = 0;
+  int64_t kv_blocks_held = 0;
+  std::string digest;  // hash over every observation of the unit
+
+  template <class V>
+  static void describe(V&& v) {
+    using R = UnitRow;
+    v("unit", "", &R::unit), v("tenancy", "", &R::tenancy), v("kind", "", &R::kind);
+    v("replication", "", &R::replication), v("arrived", "requests", &R::arrived);
+    v("served", "requests", &R::served), v("rejected", "requests", &R::rejected);
+    v("dropped", "requests", &R::dropped), v("in_flight", "requests", &R::in_flight);
+    v("over_quota", "requests", &R::over_quota), v("base_fallback", "requests", &R::base_fallback);
+    v("events", "events", &R::events), v("counterfactual_requests", "requests", &R::counterfactual_requests);
+    v("devices_peak", "devices", &R::devices_peak), v("tenants_end", "tenants", &R::tenants_end);
+    v("models_end", "models", &R::models_end), v("kv_blocks_allocated", "blocks", &R::kv_blocks_allocated);
+    v("kv_blocks_freed", "blocks", &R::kv_blocks_freed), v("kv_blocks_held", "blocks", &R::kv_blocks_held);
+    v("digest", "", &R::digest);
+  }
+};
+
+// What one tier experienced in one window of `window.report`. Includes the warm-up.
+struct WindowRow {
+  int64_t unit = 0;
+  int64_t window = 0;
+  double start_s = 0;
+  std::string tier;
+  int64_t tenants = 0;  // present at the end of the window
+  int64_t arrived = 0;
+  int64_t served = 0;
+  int64_t slo_met = 0;
+  int64_t over_quota = 0;
+  double ttft_p99_s = 0;
+  int64_t serving_nano = 0;  // money, 1e-9 of the currency
+  int64_t training_nano = 0;
+  int64_t storage_nano = 0;
+  int64_t idle_nano = 0;
+
+  template <class V>
+  static void describe(V&& v) {
+    using R = WindowRow;
+    v("unit", "", &R::unit), v("window", "", &R::window), v("start_s", "s", &R::start_s);
+    v("tier", "", &R::tier), v("tenants", "tenants", &R::tenants), v("arrived", "requests", &R::arrived);
+    v("served", "requests", &R::served), v("slo_met", "requests", &R::slo_met);
+    v("over_quota", "requests", &R::over_quota), v("ttft_p99_s", "s", &R::ttft_p99_s);
+    v("serving_nano", "nano-currency", &R::serving_nano), v("training_nano", "nano-currency", &R::training_nano);
+    v("storage_nano", "nano-currency", &R::storage_nano), v("idle_nano", "nano-currency", &R::idle_nano);
+  }
+};
+
+// Device time of one pool in one window: busy + idle + starting + down = devices x window.
+struct PoolRow {
+  int64_t unit = 0;
+  int64_t window = 0;
+  double start_s = 0;
+  std::string pool;
+  std::string sku;
+  int64_t devices = 0;  // at the end of the window
+  int64_t busy_ns = 0;
+  int64_t idle_ns = 0;
+  int64_t starting_ns = 0;  // loading weights
+  int64_t down_ns = 0;
+
+  template <class V>
+  static void describe(V&& v) {
+    using R = PoolRow;
+    v("unit", "", &R::unit), v("window", "", &R::window), v("start_s", "s", &R::start_s);
+    v("pool", "", &R::pool), v("sku", "", &R::sku), v("devices", "devices", &R::devices);
+    v("busy_ns", "ns", &R::busy_ns), v("idle_ns", "ns", &R::idle_ns);
+    v("starting_ns", "ns", &R::starting_ns), v("down_ns", "ns", &R::down_ns);
+  }
+};
+
+// Service of one tier after the warm-up; tier "all" = every tenant. slo_missed = the sum of the four causes,
+// plus `unattributed` where counterfactuals were turned off.
+struct ServiceRow {
+  int64_t unit = 0;
+  std::string tier;
+  double observed_s = 0;  // horizon less warm-up
+  int64_t arrived = 0;
+  int64_t served = 0;
+  int64_t over_quota = 0;
+  int64_t slo_met = 0;
+  int64_t slo_missed = 0;
+  int64_t missed_over_quota = 0;
+  int64_t missed_under_provisioned = 0;
+  int64_t missed_platform = 0;
+  int64_t missed_neighbour = 0;
+  int64_t unattributed = 0;
+
+  template <class V>
+  static void describe(V&& v) {
+    using R = ServiceRow;
+    v("unit", "", &R::unit), v("tier", "", &R::tier), v("observed_s", "s", &R::observed_s);
+    v("arrived", "requests", &R::arrived), v("served", "requests", &R::served);
+    v("over_quota", "requests", &R::over_quota), v("slo_met", "requests", &R::slo_met);
+    v("slo_missed", "requests", &R::slo_missed), v("missed_over_quota", "requests", &R::missed_over_quota);
+    v("missed_under_provisioned", "requests", &R::missed_under_provisioned);
+    v("missed_platform", "requests", &R::missed_platform);
+    v("missed_neighbour", "requests", &R::missed_neighbour), v("unattributed", "requests", &R::unattributed);
+  }
+};
+
+// Latency of one tier after the warm-up (DESIGN "Latency terms"). metric: "ttft", "tpot" or "e2e".
+struct LatencyRow {
+  int64_t unit = 0;
+  std::string tier;  // "all" = every tenant
+  std::string metric;
+  int64_t count = 0;
+  double mean_s = 0;
+  double p50_s = 0;
+  double p90_s = 0;
+  double p95_s = 0;
+  double p99_s = 0;   // NaN below 299 samples
+  double p999_s = 0;  // NaN below 2,995 samples
+
+  template <class V>
+  static void describe(V&& v) {
+    using R = LatencyRow;
+    v("unit", "", &R::unit), v("tier", "", &R::tier), v("metric", "", &R::metric);
+    v("count", "requests", &R::count), v("mean_s", "s", &R::mean_s), v("p50_s", "s", &R::p50_s);
+    v("p90_s", "s", &R::p90_s), v("p95_s", "s", &R::p95_s), v("p99_s", "s", &R::p99_s);
+    v("p999_s", "s", &R::p999_s);
+  }
+};
+
+// One tenant over the whole horizon, and its bill. The bills of all tenants sum to the unit's total cost, to
+// the nano-dollar.
+struct TenantRow {
+  int64_t unit = 0;
+  int64_t tenant = 0;
+  std::string tier;
+  std::string name;
+  double joined_s = 0;
+  int64_t arrived = 0;
+  int64_t served = 0;
+  int64_t over_quota = 0;
+  int64_t slo_met = 0;
+  int64_t slo_missed = 0;
+  int64_t missed_neighbour = 0;
+  int64_t prompt_tokens = 0;
+  int64_t output_tokens = 0;
+  int64_t serving_nano = 0;
+  int64_t training_nano = 0;
+  int64_t storage_nano = 0;
+  int64_t idle_nano = 0;
+
+  template <class V>
+  static void describe(V&& v) {
+    using R = TenantRow;
+    v("unit", "", &R::unit), v("tenant", "", &R::tenant), v("tier", "", &R::tier), v("name", "", &R::name);
+    v("joined_s", "s", &R::joined_s), v("arrived", "requests", &R::arrived);
+    v("served", "requests", &R::served), v("over_quota", "requests", &R::over_quota);
+    v("slo_met", "requests", &R::slo_met), v("slo_missed", "requests", &R::slo_missed);
+    v("missed_neighbour", "requests", &R::missed_neighbour);
+    v("prompt_tokens", "tokens", &R::prompt_tokens), v("output_tokens", "tokens", &R::output_tokens);
+    v("serving_nano", "nano-currency", &R::serving_nano), v("training_nano", "nano-currency", &R::training_nano);
+    v("storage_nano", "nano-currency", &R::storage_nano), v("idle_nano", "nano-currency", &R::idle_nano);
+  }
+};
+
+// One breach code in one unit. A zero says out of how many checks.
+struct BreachRow {
+  int64_t unit = 0;
+  std::string code;
+  std::string grade;     // "D" detected, "E" exposure, "M" measured; never summed
+  std::string policy;    // "ignore", "warn", "fail"
+  int64_t count = 0;
+  int64_t checks = 0;    // the denominator
+  double quantity = 0;
+  std::string quantity_unit;
+
+  template <class V>
+  static void describe(V&& v) {
+    using R = BreachRow;
+    v("unit", "", &R::unit), v("code", "", &R::code), v("grade", "", &R::grade);
+    v("policy", "", &R::policy), v("count", "breaches", &R::count), v("checks", "checks", &R::checks);
+    v("quantity", "see quantity_unit", &R::quantity), v("quantity_unit", "", &R::quantity_unit);
+  }
+};
+
+// One breach with its evidence. At most 100 a unit and code are kept; BreachRow counts all.
+struct BreachEventRow {
+  int64_t unit = 0;
+  int64_t sequence = 0;
+  double time_s = 0;
+  std::string code;
+  int64_t severity = 0;  // 1 to 4
+  std::string subject;   // whose data, model or objective
+  std::string actor;     // who gained or caused; may be empty
+  double quantity = 0;
+  std::string witness;   // the events or the lineage path from which the breach can be replayed
+
+  template <class V>
+  static void describe(V&& v) {
+    using R = BreachEventRow;
+    v("unit", "", &R::unit), v("sequence", "", &R::sequence), v("time_s", "s", &R::time_s);
+    v("code", "", &R::code), v("severity", "", &R::severity), v("subject", "", &R::subject);
+    v("actor", "", &R::actor), v("quantity", "see breaches/quantity_unit", &R::quantity);
+    v("witness", "", &R::witness);
+  }
+};
+
+// One recorded request (scenario key record.requests).
+struct RequestRow {
+  int64_t unit = 0;
+  int64_t tenant = 0;   // position in the scenario's tenant order
+  int64_t request = 0;  // counted per tenant
+  int64_t arrival_ns = 0;
+  int64_t prompt_tokens = 0;
+  int64_t output_tokens = 0;
+  int64_t ttft_ns = 0;   // -1 = no first token
+  int64_t e2e_ns = 0;    // -1 = not finished
+  int64_t replica = -1;
+  std::string outcome;   // "served", "rejected", "dropped", "in_flight"
+  double weight = 1;     // requests that this one stands for
+
+  template <class V>
+  static void describe(V&& v) {
+    using R = RequestRow;
+    v("unit", "", &R::unit), v("tenant", "", &R::tenant), v("request", "", &R::request);
+    v("arrival_ns", "ns", &R::arrival_ns), v("prompt_tokens", "tokens", &R::prompt_tokens);
+    v("output_tokens", "tokens", &R::output_tokens), v("ttft_ns", "ns", &R::ttft_ns);
+    v("e2e_ns", "ns", &R::e2e_ns), v("replica", "", &R::replica), v("outcome", "", &R::outcome);
+    v("weight", "requests", &R::weight);
+  }
+};
+
+// Where the input came from and how wrong it may be: "How far to trust this".
+struct InputRow {
+  std::string input;       // "service times: decoder-25m on local-cpu"
+  std::string source;      // "profiles/local-cpu.h5, quick, 2026-11-23"
+  std::string provenance;  // measured, imported, fitted, modelled, assumed
+  std::string error;       // "hold-out: median 2.1 %, max 7.9 % of 12"; empty = none stated
+
+  template <class V>
+  static void describe(V&& v) {
+    using R = InputRow;
+    v("input", "", &R::input), v("source", "", &R::source), v("provenance", "", &R::provenance);
+    v("error", "", &R::error);
+  }
+};
+
+// Rows of a trace that were read, and why some were left out.
+struct TraceRow {
+  std::string file;
+  std::string reason;  // "kept", or why the rows were dropped
+  int64_t rows = 0;
+
+  template <class V>
+  static void describe(V&& v) {
+    using R = TraceRow;
+    v("file", "", &R::file), v("reason", "", &R::reason), v("rows", "rows", &R::rows);
+  }
+};
+
+// One sentence of `expect:`. The metric is its path in summary.json without the unit.
+struct ExpectationRow {
+  std::string that;     // as written
+  std::string metric;   // "latency.ttft.p99"
+  std::string compare;  // "<", "<=", "==", ">=", ">"
+  double value = 0;     // in SI units: s, currency, share
+  std::string value_unit;  // as written: "ms", "%", "" ...
+  std::string baseline;    // "" or the tenancy label that `value` (a share) is relative to
+  std::string tenancy;     // for: tenancy; "" = the worst over all
+  std::string tier;        // for: tenants; "" = the worst over all
+  std::string severity;    // "fail" or "warn"
+  int64_t line = 0;
+
+  template <class V>
+  static void describe(V&& v) {
+    using R = ExpectationRow;
+    v("that", "", &R::that), v("metric", "", &R::metric), v("compare", "", &R::compare);
+    v("value", "SI", &R::value), v("value_unit", "", &R::value_unit), v("baseline", "", &R::baseline);
+    v("tenancy", "", &R::tenancy), v("tier", "", &R::tier), v("severity", "", &R::severity);
+    v("line", "", &R::line);
+  }
+};
+
+// A run, complete: everything a report needs. Equal runs have equal values in every field: no clock, host
+// or thread count.
+struct RunResults {
+  std::string name;
+  std::string about;
+  std::string scenario;         // the resolved scenario text
+  std::string scenario_file;    // as given, for the reader
+  std::string scenario_digest;
+  std::string digest;           // over all units in key order
+  std::string version;          // of cotenant
+  uint64_t seed = 0;
+  int64_t replications = 0;
+  int64_t horizon_ns = 0;
+  int64_t warmup_ns = 0;
+  int64_t window_ns = 0;
+  std::string currency;
+  std::string prices_as_of;
+  std::string prices_source;
+  bool complete = true;         // false: interrupted, finished units only
+
+  std::vector<UnitRow> units;
+  std::vector<WindowRow> windows;
+  std::vector<PoolRow> pools;
+  std::vector<ServiceRow> service;
+  std::vector<LatencyRow> latency;
+  std::vector<TenantRow> tenants;
+  std::vector<BreachRow> breaches;
+  std::vector<BreachEventRow> breach_events;
+  std::vector<RequestRow> requests;
+  std::vector<InputRow> inputs;
+  std::vector<TraceRow> traces;
+  std::vector<ExpectationRow> expectations;
+
+  // v(name, vector): every table, in file order.
+  template <class Self, class V>
+  static void tables(Self& self, V&& v) {
+    v("units", self.units), v("windows", self.windows), v("pools", self.pools);
+    v("service", self.service), v("latency", self.latency), v("tenants", self.tenants);
+    v("breaches", self.breaches), v("breach_events", self.breach_events), v("requests", self.requests);
+    v("inputs", self.inputs), v("traces", self.traces), v("expectations", self.expectations);
+  }
+};
+
+// Every breach code of the ledger, in report order. Codes are never re-used.
+struct BreachCode {
+  const char* code;
+  const char* grade;      // default grade
+  const char* name;       // "neighbour SLO breach"
+  const char* rule;       // when it fires, one sentence
+  const char* unit;       // of the quantity
+  int severity;           // base severity, 1 to 4
+  bool implemented;       // false: reported as "not modelled yet"
+};
+const std::vector<BreachCode>& breach_codes();
+const BreachCode* find_breach_code(const std::string& code);
+
+}  // namespace cotenant

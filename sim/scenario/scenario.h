@@ -1,0 +1,170 @@
+#pragma once
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sim/core/amounts.h"
+#include "sim/ledger/rows.h"
+#include "sim/workload/load.h"
+
+namespace cotenant {
+
+// A scenario as read: units resolved, names checked against each other, defaults filled in. Immutable after
+// reading. Lists keep the order of the file; names inside are user text (escape when they leave the program).
+
+struct Prices {
+  std::string currency;        // ISO 4217, three capital letters
+  std::string as_of;           // YYYY-MM-DD
+  std::string source;          // free text
+  double storage_nano_per_gb_month = 0;  // 1e-9 of the currency; GB = 1e9 bytes
+};
+
+struct Sku {
+  std::string name;
+  int64_t rate_nano_per_hour = 0;
+  Bytes memory;
+  std::string profile;               // "local-cpu", or a path
+  std::string profile_path;          // resolved by the reader's caller; see read_scenario()
+  int64_t load_byte_per_s = 0;       // 0 = from the profile's memory_copy
+  int line = 0;
+};
+
+struct Model {
+  std::string name;
+  enum class Kind : uint8_t { generative, scoring } kind = Kind::generative;
+  std::string shape;           // of the profile: "decoder-25m", "recommender-small"
+  int64_t adapter_rank = 16;
+  int64_t context_limit = 4096;  // prompt + output, tokens
+  int line = 0;
+};
+
+struct Growth {
+  enum class Kind : uint8_t { none, linear, logistic } kind = Kind::none;
+  int64_t add = 0;       // linear: tenants added ...
+  Duration every{};      // ... at the end of each such span
+  int64_t limit = 0;     // logistic: N(t) = limit / (1 + (limit/count - 1) exp(-r t)), r from the midpoint
+  Duration midpoint{};   // when N(t) = limit / 2
+};
+
+struct Objective {         // "p99 < 500 ms"
+  double percentile = 0;   // 99; 0 = not stated
+  Duration below{};
+};
+
+struct Slo {
+  Objective ttft;
+  Objective tpot;
+  Objective e2e;
+  double availability = 0;  // share in [0, 1]; 0 = not stated
+};
+
+struct Tier {
+  std::string name;
+  int64_t count = 0;
+  Growth growth;
+  Duration starts{};             // first tenants join here
+  bool consent_train_shared = false;  // may its data train a model that others use?
+  bool consent_serve_others = false;  // may a model with its data serve others? default: as train-shared
+  Bytes data;                    // training data per tenant
+  ArrivalLaw arrivals;
+  WeekShape shape;
+  LengthLaw prompt;              // scoring models: rows per request
+  LengthLaw output;              // scoring models: not used
+  std::optional<TraceLoad> trace;  // instead of arrivals, prompt and output
+  Slo slo;
+  int64_t priority = 1;
+  double weight = 1;             // share of its pool: entitlement = weight / sum of weights
+  double quota_per_s = 0;        // admitted requests per second; 0 = no quota stated
+  double quota_burst = 0;        // bucket size in requests
+  int line = 0;
+};
+
+struct Pool {
+  std::string name;
+  std::string sku;
+  int64_t size = 1;               // devices; dedicated placement leases its own beside these
+  enum class Router : uint8_t { least_loaded, round_robin } router = Router::least_loaded;
+  int64_t token_budget = 512;     // per step
+  int64_t max_sequences = 64;     // running at once on a replica
+  double kv_share = 0;            // share of device memory for KV; 0 = what the weights leave
+  int64_t max_batch = 32;         // scoring: rows
+  Duration max_delay = kMillisecond * 5;  // scoring: longest wait for a fuller batch
+  bool scrub = true;              // overwrite KV memory before another tenant gets it
+  int line = 0;
+};
+
+enum class TenancyKind : uint8_t { tenant_specific, shared_pretrained, shared_trained, tuned_shared };
+enum class Placement : uint8_t { shared, dedicated };
+enum class Tuning : uint8_t { lora, full };
+std::string to_word(TenancyKind kind);  // "tenant-specific" ...
+
+struct TenancyChoice {
+  TenancyKind kind = TenancyKind::shared_pretrained;
+  std::string model;
+  std::string pool;
+  Placement placement = Placement::shared;
+  Tuning tuning = Tuning::lora;      // tuned-shared only
+  bool train_on_all = false;         // shared-trained: false = consenting tenants only
+  int64_t resident_models = 0;       // most weights or adapters kept on a replica; 0 = what memory allows
+};
+
+struct TenancyEntry {
+  std::string label;  // the key in the file
+  TenancyChoice choice;
+  std::map<std::string, TenancyChoice> tiers;  // overrides by tier name
+  int line = 0;
+};
+
+struct Training {
+  bool stated = false;
+  Duration every{};     // retraining period; 0 = once, when the tenant joins
+  int64_t epochs = 1;
+  std::string pool;
+};
+
+// A fault planted on purpose.
+struct Disturbance {
+  // adapter_race: a request is served with another tenant's model, with probability `share`.
+  // ignore_consent: shared training takes every tenant's data, whatever the consent says.
+  // skip_scrub: KV memory is handed over without being overwritten, with probability `share` per hand-over.
+  enum class Kind : uint8_t { adapter_race, ignore_consent, skip_scrub } kind = Kind::adapter_race;
+  double share = 1;
+  Duration from{};
+  Duration until{INT64_MAX};
+  std::string tenancy;  // "" = every entry
+  int line = 0;
+};
+
+struct RecordRequests {
+  enum class Kind : uint8_t { automatic, none, all, sample } kind = Kind::automatic;
+  int64_t sample = 0;  // per unit
+};
+
+struct Scenario {
+  std::string name;   // [a-z0-9_-]{1,64}: also the name of the output folder
+  std::string about;
+  std::string file;
+  uint64_t seed = 0;
+  Duration horizon{};
+  Duration warmup{};
+  Duration window = kDay;
+  int64_t replications = 1;
+  double limit_requests = 1e8;
+  RecordRequests record;
+  int64_t report_tenants = 200;
+  bool counterfactuals = true;  // attribute SLO misses by paired re-runs
+  Prices prices;
+  std::vector<Sku> skus;
+  std::vector<Model> models;
+  std::vector<Tier> tiers;
+  std::vector<Pool> pools;
+  std::vector<TenancyEntry> tenancies;
+  Training training;
+  std::vector<Disturbance> disturbances;
+  std::map<std::string, std::string> policy;  // breach code -> ignore | warn | fail; absent = warn
+  std::vector<ExpectationRow> expectations;
+};
+
+}  // namespace cotenant

@@ -1,0 +1,58 @@
+#pragma once
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "sim/core/time.h"
+
+namespace cotenant {
+
+// A law for lengths in tokens or rows. Draws are rounded to the nearest whole number and clamped to
+// [minimum, maximum]; the clamp is part of the law, so the mean of the draws may differ from the law's mean.
+enum class Law : uint8_t { fixed, exponential, lognormal, gamma, uniform };
+struct LawPart {
+  double weight = 1;  // parts of a mixture; weights are normalised
+  Law law = Law::fixed;
+  // fixed: a = value. exponential: a = mean. lognormal: a = mu, b = sigma of the log.
+  // gamma: a = shape, b = scale. uniform: a = low, b = high.
+  double a = 1;
+  double b = 0;
+};
+struct LengthLaw {
+  std::vector<LawPart> parts;
+  int64_t minimum = 1;
+  int64_t maximum = INT64_MAX;
+};
+
+// How one tenant's requests arrive.
+// poisson: independent arrivals. gamma: renewal process, gamma intervals with coefficient of variation `cv`.
+// cox: Poisson whose rate is multiplied by a gamma factor of mean 1 and coefficient of variation `cv`, drawn anew
+// every `window`. burst: Poisson at `rate` for `on`, silent for `off`, phase 0 at the tenant's start.
+enum class ArrivalKind : uint8_t { poisson, gamma, cox, burst };
+struct ArrivalLaw {
+  ArrivalKind kind = ArrivalKind::poisson;
+  double rate_per_s = 0;  // mean over a week of the shape (burst: while on)
+  double cv = 1;
+  Duration window = kMinute * 5;
+  Duration on{};
+  Duration off{};
+};
+
+// Relative rate by hour of the week, hour 0 = Monday 00:00, mean 1. The scenario starts on a Monday at 00:00.
+struct WeekShape {
+  std::string name;  // "flat", "office-hours", "evening"
+  std::array<double, 168> factor{};
+};
+// The named shapes; nullptr if there is no such name. Figures and their source: docs/scenario-reference.md.
+const WeekShape* find_week_shape(const std::string& name);
+std::vector<std::string> week_shape_names();
+
+// Rows of a trace, dealt to the tenants of one tier by a seeded Zipf law of their rank.
+struct TraceLoad {
+  std::string file;                  // as written: relative to the scenario, or "data:PATH"
+  std::string format = "azure-llm";  // TIMESTAMP, ContextTokens, GeneratedTokens
+  double zipf_s = 1;                 // popularity exponent; 0 = equal shares
+};
+
+}  // namespace cotenant
