@@ -100,6 +100,8 @@ struct Profile {
 // Sizes agree, axes increase, times are finite, positive and do not fall over quantiles. Each problem names
 // the kernel ("kernels/decoder-25m/linear/time_s: ...").
 Diagnostics problems_of(const Profile& profile, const std::string& file);
+// The same for one kernel.
+Diagnostics problems_of(const KernelTimes& kernel, const std::string& file);
 
 // |predicted / measured - 1| over the hold-outs: median and greatest. Requires at least one hold-out.
 struct HoldOutError {
