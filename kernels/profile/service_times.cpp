@@ -192,6 +192,7 @@ void check_needed(const Profile& profile, const NeededKernel& want, const std::s
     return;
   }
   std::vector<std::string> names;
+  names.reserve(kernel->axes.size());
   for (const Axis& axis : kernel->axes) names.push_back(axis.name);
   if (names != want.axes) {
     problems->push_back(problem(file, fmt::format("kernels/{}: the axes are ({}), not ({})", want.name,

@@ -3,6 +3,7 @@
 #include "kernels/profile/time_table.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "sim/core/check.h"
 #include "sim/core/time.h"
@@ -17,7 +18,7 @@ std::vector<double> medians_ps(const KernelTimes& kernel, Residency residency, d
   std::vector<double> plane(kernel.point_count());
   for (size_t p = 0; p < plane.size(); ++p) {
     const double ps = kernel.time_s[KernelTimes::time_index(p, residency, kMedian)] * kPicosecondsPerSecond;
-    plane[p] = static_cast<double>(static_cast<int64_t>(ps * factor + 0.5));
+    plane[p] = std::round(ps * factor);
   }
   return plane;
 }
@@ -126,7 +127,8 @@ DecodeAttentionTable::Line DecodeAttentionTable::line(int64_t sequences, int64_t
   const AxisIndex& axis = sequences_.front();
   const auto last = static_cast<int64_t>(axis.last());
   const int64_t groups = axis.pads() ? (sequences + last - 1) / last : 1;
-  const AxisPosition row = axis.locate(static_cast<double>((sequences + groups - 1) / groups));
+  const int64_t group = (sequences + groups - 1) / groups;
+  const AxisPosition row = axis.locate(static_cast<double>(group));
   const auto above = std::upper_bound(context_.begin(), context_.end(), context / groups);
   const auto knot = static_cast<size_t>(above - context_.begin()) - 1;
   Line line;
