@@ -38,8 +38,8 @@ class EventQueue {
 
   // Requires: time >= the time of the last pop, and at least 0; (time, order) is not pending yet.
   void push(Time time, EventOrder order, Payload payload) {
-    CHECK_MSG(time.ns >= last_.time, "an event is scheduled before the present");
-    Entry entry{time.ns, order.packed(), std::move(payload)};
+    CHECK_MSG(time >= last_time_, "an event is scheduled before the present");
+    Entry entry{static_cast<uint64_t>(time.ns), order.packed(), std::move(payload)};
     ++size_;
     if (entry.time < limit_) {
       heap_.push(std::move(entry));
@@ -55,18 +55,17 @@ class EventQueue {
     fill_front();
     --size_;
     Entry entry = run_is_next() ? take_from_run() : heap_.pop();
-    const bool twice = entry.time == last_.time && entry.order == last_.order && popped_;
-    CHECK_MSG(!twice, "two events have the same time, class, origin and sequence");
-    last_ = {entry.time, entry.order};
-    popped_ = true;
-    return {Time{entry.time}, EventOrder::unpacked(entry.order), std::move(entry.payload)};
+    CHECK_MSG(entry.key() != last_key_, "two events have the same time, class, origin and sequence");
+    last_key_ = entry.key();
+    last_time_ = entry.at();
+    return {entry.at(), EventOrder::unpacked(entry.order), std::move(entry.payload)};
   }
 
   // The time of the next pop. Requires: !empty().
   Time top_time() {
     CHECK(size_ > 0);
     fill_front();
-    return Time{run_is_next() ? run_.back().time : heap_.top().time};
+    return run_is_next() ? run_.back().at() : heap_.top().at();
   }
 
  private:
@@ -76,19 +75,16 @@ class EventQueue {
   static constexpr size_t kHeapLeast = 1024;
   static constexpr size_t kRunMost = 64;    // a bucket this small is sorted, not split
   static constexpr size_t kLateMost = 256;  // arrivals before limit_ that a heap may hold before it is split
-  static constexpr int64_t kNoLimit = INT64_MAX;
+  static constexpr uint64_t kNoLimit = UINT64_MAX;
 
+  using Key = unsigned __int128;
   struct Entry {
-    int64_t time;
+    uint64_t time;
     uint64_t order;
     Payload payload;
-    [[nodiscard]] unsigned __int128 key() const {
-      return static_cast<unsigned __int128>(static_cast<uint64_t>(time)) << 64U | order;
-    }
-  };
-  struct Popped {
-    int64_t time = 0;
-    uint64_t order = 0;
+    // One integer compares faster than two fields.
+    [[nodiscard]] Key key() const { return Key{time} << 64U | order; }
+    [[nodiscard]] Time at() const { return {static_cast<int64_t>(time)}; }
   };
 
   [[nodiscard]] bool run_is_next() {
@@ -101,8 +97,7 @@ class EventQueue {
   }
 
   void put_in_bucket(Entry entry) {
-    const auto difference = static_cast<uint64_t>(entry.time ^ base_);
-    const auto bucket = static_cast<size_t>(std::bit_width(difference));
+    const auto bucket = static_cast<size_t>(std::bit_width(entry.time ^ base_));
     filled_ |= uint64_t{1} << bucket;
     buckets_[bucket].push_back(std::move(entry));
   }
@@ -139,9 +134,8 @@ class EventQueue {
     filled_ &= ~(uint64_t{1} << lowest);
     run_.swap(buckets_[lowest]);
     std::sort(run_.begin(), run_.end(), [](const Entry& a, const Entry& b) { return b.key() < a.key(); });
-    // Bucket b ends where the bits of base_ from b up are exceeded by one; the top bucket ends with time.
-    const uint64_t end = ((static_cast<uint64_t>(base_) >> lowest) + 1) << lowest;
-    limit_ = end > static_cast<uint64_t>(kNoLimit) ? kNoLimit : static_cast<int64_t>(end);
+    // Bucket b ends where the bits of base_ from b up are exceeded by one.
+    limit_ = ((base_ >> lowest) + 1) << lowest;
     heap_allowed_ = std::max(kLateMost, run_.size());
   }
 
@@ -157,29 +151,40 @@ class EventQueue {
     from.clear();
   }
 
-  // The heap in front has grown too large: its events and the run's go to the buckets, all of them below
-  // those that are filled, and the front starts again from the lowest.
+  // The heap in front has grown too large: everything in front goes to buckets, and so does every push until
+  // the next pop has made a new front.
   void spill() {
-    std::vector<Entry> front = heap_.take_all();
-    for (Entry& entry : run_) front.push_back(std::move(entry));
+    rebase(static_cast<uint64_t>(last_time_.ns));
+    for (Entry& entry : heap_.take_all()) put_in_bucket(std::move(entry));
+    for (Entry& entry : run_) put_in_bucket(std::move(entry));
     run_.clear();
-    base_ = std::min_element(front.begin(), front.end(), [](const Entry& a, const Entry& b) {
-              return a.time < b.time;
-            })->time;
-    for (Entry& entry : front) put_in_bucket(std::move(entry));
-    refill();
+    limit_ = base_;
+  }
+
+  // Makes `base` what buckets differ from. As a rule nothing moves. Only when events earlier than base_ were
+  // pushed before the next pop may the new base be lower in a bit above some buckets, which then become one.
+  // Requires: base is at or before every event in the buckets.
+  void rebase(uint64_t base) {
+    const auto bucket = static_cast<unsigned>(std::bit_width(base ^ base_));
+    base_ = base;
+    const uint64_t below = filled_ & ((uint64_t{1} << bucket) - 1);
+    filled_ ^= below;
+    for (unsigned b = 0; b < bucket; ++b) {
+      for (Entry& entry : buckets_[b]) put_in_bucket(std::move(entry));
+      buckets_[b].clear();
+    }
   }
 
   size_t size_ = 0;
-  int64_t limit_ = kNoLimit;  // everything earlier is in front
-  int64_t base_ = 0;          // what buckets differ from; at or before every event in them
+  uint64_t limit_ = kNoLimit;  // everything earlier is in front
+  uint64_t base_ = 0;          // what buckets differ from; at or before every event in them
   size_t heap_allowed_ = kHeapMost;
   FourAryHeap<Entry> heap_;
   std::vector<Entry> run_;  // descending, so that the next event is at the back
   std::array<std::vector<Entry>, 64> buckets_;
   uint64_t filled_ = 0;  // bit b: bucket b is not empty
-  Popped last_;
-  bool popped_ = false;
+  Time last_time_;
+  Key last_key_ = ~Key{0};  // of the last pop; no event has this one, times being below 2^63
 };
 
 }  // namespace cotenant
