@@ -1,0 +1,101 @@
+#include <catch2/catch.hpp>
+#include <fstream>
+
+#include "reports/store/results_file.h"
+#include "tests/reports/store/temporary_folder.h"
+
+using namespace cotenant;
+
+namespace {
+
+KernelTimes kernel(const std::string& name, const std::vector<Axis>& axes) {
+  KernelTimes k;
+  k.name = name;
+  k.provenance = Provenance::imported;
+  k.axes = axes;
+  size_t points = 1;
+  for (const Axis& axis : axes) points *= axis.points.size();
+  for (size_t i = 0; i < points * kResidencies; ++i) {
+    for (size_t q = 0; q < kQuantiles; ++q)
+      k.time_s.push_back(1e-3 * static_cast<double>(i + 1) + 1e-5 * static_cast<double>(q));
+    k.samples.push_back(static_cast<int64_t>(20 + i));
+    k.settled.push_back(static_cast<int64_t>(i % 2));
+  }
+  k.flop.assign(points, 2e9);
+  k.bytes.assign(points, 5e7);
+  return k;
+}
+
+Profile sample() {
+  Profile p;
+  p.name = "local-cpu", p.mode = "quick", p.created = "2026-11-23T10:00:00Z", p.versions = "g++ 12.2",
+  p.seed = 42;
+  p.device = {"cpu", "A CPU \xC2\xA9", 2, int64_t{8} << 30U, 32'000'000, 5e10, 1e10};
+  p.models = {{"decoder-25m", "generative", 25'000'000, 100'000'000, 4096, 8192, 8, 512}};
+  p.kernels = {kernel("decoder-25m/linear", {{"tokens", AxisRule::bucket, {1, 2, 4}}}),
+               kernel("decoder-25m/attention_decode", {{"sequences", AxisRule::bucket, {1, 8}},
+                                                       {"context", AxisRule::linear, {0, 512, 4096}}}),
+               kernel("memory_copy", {{"bytes", AxisRule::linear, {1024, 1048576}}})};
+  p.holdouts = {{"decoder-25m/linear", "tokens 3", 1e-3, 1.1e-3}};
+  return p;
+}
+
+std::string messages(const Result<Profile>& read) {
+  return read.ok() ? "" : to_text(read.problems());
+}
+
+}  // namespace
+
+TEST_CASE("a profile comes back from its file as it was") {
+  const TemporaryFolder folder;
+  const Profile p = sample();
+  write_profile(p, folder.path(), "local-cpu.h5");
+  const Result<Profile> read = read_profile(folder.path() + "/local-cpu.h5");
+  INFO(messages(read));
+  REQUIRE(read.ok());
+  const Profile& q = read.value();
+  REQUIRE(q.name == p.name);
+  REQUIRE(q.seed == p.seed);
+  REQUIRE(q.device.name == p.device.name);
+  REQUIRE(q.device.stream_byte_per_s == p.device.stream_byte_per_s);
+  REQUIRE(q.models.size() == 1);
+  REQUIRE(q.models[0].kv_bytes_per_token == 4096);
+  REQUIRE(q.kernels.size() == p.kernels.size());
+  for (size_t i = 0; i < q.kernels.size(); ++i) {
+    REQUIRE(q.kernels[i].name == p.kernels[i].name);
+    REQUIRE(q.kernels[i].provenance == Provenance::imported);
+    REQUIRE(q.kernels[i].time_s == p.kernels[i].time_s);
+    REQUIRE(q.kernels[i].samples == p.kernels[i].samples);
+    REQUIRE(q.kernels[i].settled == p.kernels[i].settled);
+    REQUIRE(q.kernels[i].axes.size() == p.kernels[i].axes.size());
+    REQUIRE(q.kernels[i].axes.back().name == p.kernels[i].axes.back().name);
+    REQUIRE(q.kernels[i].axes.back().rule == p.kernels[i].axes.back().rule);
+    REQUIRE(q.kernels[i].axes.back().points == p.kernels[i].axes.back().points);
+  }
+  REQUIRE(q.holdouts.at(0).measured_s == 1.1e-3);
+}
+
+TEST_CASE("a profile whose values make no sense is refused with the kernel's name") {
+  const TemporaryFolder folder;
+  Profile p = sample();
+  p.kernels[0].time_s[0] = std::numeric_limits<double>::quiet_NaN();
+  write_profile(p, folder.path(), "bad.h5");
+  const std::string text = messages(read_profile(folder.path() + "/bad.h5"));
+  REQUIRE(text.find("kernels/decoder-25m/linear/time_s") != std::string::npos);
+}
+
+TEST_CASE("a profile with one bit changed is refused or unharmed") {
+  const TemporaryFolder folder;
+  const Profile p = sample();
+  write_profile(p, folder.path(), "good.h5");
+  std::ifstream in(folder.path() + "/good.h5", std::ios::binary);
+  const std::string good{std::istreambuf_iterator<char>(in), {}};
+  for (size_t k = 0; k < 100; ++k) {
+    std::string bytes = good;
+    const size_t where = k * 7919 % good.size();
+    bytes[where] = static_cast<char>(bytes[where] ^ static_cast<char>(1U << k % 8));
+    std::ofstream(folder.path() + "/bad.h5", std::ios::binary) << bytes;
+    const Result<Profile> read = read_profile(folder.path() + "/bad.h5");
+    if (read.ok()) REQUIRE(read.value().kernels[0].time_s == p.kernels[0].time_s);
+  }
+}
