@@ -71,9 +71,9 @@ class EventQueue {
  private:
   // With more than kHeapMost events they move to buckets; with fewer than kHeapLeast they move back. Far
   // apart, so that a size that swings about one of them does not move everything each time.
-  static constexpr size_t kHeapMost = 4096;
-  static constexpr size_t kHeapLeast = 1024;
-  static constexpr size_t kRunMost = 64;    // a bucket this small is sorted, not split
+  static constexpr size_t kHeapMost = 512;
+  static constexpr size_t kHeapLeast = 128;
+  static constexpr size_t kRunMost = 32;    // a bucket this small is sorted, not split
   static constexpr size_t kLateMost = 256;  // arrivals before limit_ that a heap may hold before it is split
   static constexpr uint64_t kNoLimit = UINT64_MAX;
 
