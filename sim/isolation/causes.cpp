@@ -1,0 +1,21 @@
+#include "sim/isolation/causes.h"
+
+#include <algorithm>
+#include <tuple>
+
+namespace cotenant {
+
+MissCause cause_of(const Miss& miss) {
+  if (!miss.met_alone) return MissCause::under_provisioned;
+  return miss.met_without_platform_delays ? MissCause::platform : MissCause::neighbour;
+}
+
+size_t find_miss(std::span<const Miss> misses, TenantId tenant, uint32_t number) {
+  const auto key = [](const Miss& m) { return std::tuple(m.tenant, m.number); };
+  const auto at = std::lower_bound(misses.begin(), misses.end(), std::tuple(tenant, number),
+                                   [&](const Miss& m, const auto& wanted) { return key(m) < wanted; });
+  const bool found = at != misses.end() && key(*at) == std::tuple(tenant, number);
+  return found ? static_cast<size_t>(at - misses.begin()) : misses.size();
+}
+
+}  // namespace cotenant

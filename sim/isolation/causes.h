@@ -1,0 +1,36 @@
+#pragma once
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "sim/core/ids.h"
+#include "sim/core/time.h"
+
+namespace cotenant {
+
+// Why a request missed its objective. Every miss has exactly one cause, found in this order by paired re-runs with the
+// same random numbers.
+enum class MissCause : uint8_t {
+  over_quota,         // its tenant was beyond its own quota
+  under_provisioned,  // missed as well with its tenant alone on its entitlement
+  platform,           // met when loads and starts take no time
+  neighbour,          // otherwise: P1
+  unattributed,       // re-runs were turned off
+};
+
+// A request of the base variant that missed its objective, within its quota.
+struct Miss {
+  TenantId tenant;
+  uint32_t number = 0;
+  Time arrival;
+  Duration excess{};          // beyond the first objective that was missed; 0 = never finished
+  bool met_alone = false;     // filled from variant alone:T
+  bool met_without_platform_delays = false;  // filled from variant no-platform
+};
+
+MissCause cause_of(const Miss& miss);
+
+// Position of (tenant, number) in `misses`, sorted by both; misses.size() if it is not there.
+size_t find_miss(std::span<const Miss> misses, TenantId tenant, uint32_t number);
+
+}  // namespace cotenant

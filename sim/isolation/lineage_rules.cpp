@@ -1,0 +1,39 @@
+#include "sim/isolation/lineage_rules.h"
+
+#include <fmt/format.h>
+
+namespace cotenant {
+
+void check_consent(const RunCheck& run, const Lineage& lineage, std::span<const Tenant> tenants, BreachLog& log) {
+  const std::vector<TenantId>& used = lineage.at(run.made).trained_on;
+  log.checked("D1", static_cast<int64_t>(used.size()));
+  if (!run.for_others) return;  // a tenant's own model needs no consent beyond the contract
+  for (const TenantId owner : used) {
+    const Tenant& tenant = tenants[owner.index];
+    if (tenant.consent.train_shared) continue;
+    log.breach({.code = "D1",
+                .at = run.finished,
+                .subject = tenant.name,
+                .actor = lineage.at(run.made).name,
+                .quantity = static_cast<double>(tenant.data.count / run.bytes_per_record),
+                .witness = fmt::format("run that made \"{}\" used data of {}; consent train-shared: false",
+                                       lineage.at(run.made).name, tenant.name)});
+  }
+}
+
+bool check_lineage(ModelId model, TenantId user, Time at, const Lineage& lineage, std::span<const Tenant> tenants,
+                   BreachLog& log) {
+  log.checked("D4", static_cast<int64_t>(lineage.owners(model).size()));
+  const std::vector<TenantId> objecting = objecting_owners(lineage, model, user, tenants);
+  for (const TenantId owner : objecting) {
+    log.breach({.code = "D4",
+                .at = at,
+                .subject = tenants[owner.index].name,
+                .actor = tenants[user.index].name,
+                .quantity = 0,
+                .witness = lineage.path(model, owner, tenants)});
+  }
+  return !objecting.empty();
+}
+
+}  // namespace cotenant

@@ -1,0 +1,163 @@
+#include "sim/run/bills.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include "sim/fleet/lease_meter.h"
+#include "sim/ledger/apportion.h"
+
+namespace cotenant {
+namespace {
+
+class Biller {
+ public:
+  Biller(const World& world, size_t tenancy, const TrainingOutcome& training)
+      : world_(world), scenario_(world.scenario), tenancy_(tenancy), training_(training) {
+    for (const Pool& pool : scenario_.pools) pools_.emplace_back(rate_of(pool));
+    storage_carry_.resize(world.tenants.size() + 1, 0);
+  }
+
+  Bills bill(int64_t training_devices, const ServingTotals& serving,
+             const std::vector<std::vector<int64_t>>& usage_ns) {
+    for (size_t w = 0; w < serving.windows.size(); ++w) {
+      from_ = Time{static_cast<int64_t>(w) * scenario_.window.ns};
+      to_ = std::min(from_ + scenario_.window, Time{scenario_.horizon.ns});
+      bills_.by_window.emplace_back(world_.tenants.size());
+      bills_.platform.emplace_back();
+      for (uint32_t p = 0; p < scenario_.pools.size(); ++p) serve(p, serving.windows[w][p], usage_ns[w]);
+      if (training_devices > 0) train(w);
+      store();
+    }
+    check_sum();
+    return std::move(bills_);
+  }
+
+ private:
+  NanoDollars rate_of(const Pool& pool) const {
+    for (const Sku& sku : scenario_.skus) {
+      if (sku.name == pool.sku) return {sku.rate_nano_per_hour};
+    }
+    CHECK_MSG(false, "the scenario reader checks SKU names");
+    return {};
+  }
+
+  [[nodiscard]] bool present(uint32_t tenant) const { return world_.tenants[tenant].joined < to_; }
+
+  // Splits `amount` over `members` by `usage`; nobody there: the platform pays.
+  void split(NanoDollars amount, const std::vector<uint32_t>& members, const std::vector<int64_t>& usage,
+             NanoDollars Money::*kind) {
+    bills_.charged += amount;
+    if (members.empty()) {
+      bills_.platform.back().*kind += amount;
+      return;
+    }
+    std::vector<int64_t> weights;
+    weights.reserve(members.size());
+    for (const uint32_t t : members) weights.push_back(usage.empty() ? 1 : usage[t]);
+    const std::vector<NanoDollars> parts = apportion(amount, weights);
+    for (size_t i = 0; i < members.size(); ++i) bills_.by_window.back()[members[i]].*kind += parts[i];
+  }
+
+  void serve(uint32_t p, const PoolWindow& window, const std::vector<int64_t>& usage) {
+    std::vector<uint32_t> members;
+    for (uint32_t t = 0; t < world_.tenants.size(); ++t) {
+      const TierPlan& plan = world_.plans[tenancy_][world_.tenants[t].tier.index];
+      const bool shared = plan.choice.placement == Placement::shared;
+      // Usage is booked when a request ends, so a member always has joined.
+      if (plan.pool == p && shared && present(t)) members.push_back(t);
+    }
+    const LeaseMeter::Charge charge = pools_[p].charge(window.shared);
+    split(charge.busy, members, usage, &Money::serving);
+    split(charge.idle, members, usage, &Money::idle);
+    for (const auto& [owner, times] : window.dedicated) {
+      auto& meter = dedicated_.try_emplace(owner, rate_of(scenario_.pools[p])).first->second;
+      const LeaseMeter::Charge own = meter.charge(times);
+      split(own.busy, {owner.index}, {}, &Money::serving);
+      split(own.idle, {owner.index}, {}, &Money::idle);
+    }
+  }
+
+  void train(size_t w) {
+    uint32_t pool = 0;
+    while (scenario_.pools[pool].name != scenario_.training.pool) ++pool;
+    std::vector<uint32_t> members;
+    for (uint32_t t = 0; t < world_.tenants.size(); ++t) {
+      const TierPlan& plan = world_.plans[tenancy_][world_.tenants[t].tier.index];
+      if (plan.choice.kind != TenancyKind::shared_pretrained && present(t)) members.push_back(t);
+    }
+    const LeaseMeter::Charge charge = pools_[pool].charge(training_.pool_times[w]);
+    split(charge.busy, members, training_.usage_ns[w], &Money::training);
+    split(charge.idle, members, training_.usage_ns[w], &Money::idle);
+  }
+
+  // Byte-nanoseconds in the current window of something that exists from `since` on.
+  [[nodiscard]] __int128 held(Bytes bytes, Time since) const {
+    const Time start = std::max(since, from_);
+    return start >= to_ ? 0 : static_cast<__int128>(bytes.count) * (to_ - start).ns;
+  }
+
+  // Money for byte-nanoseconds; fractions of a nano-dollar are carried per payer.
+  NanoDollars storage_price(__int128 byte_ns, size_t payer) {
+    constexpr __int128 kGbMonth = static_cast<__int128>(1'000'000'000) * kMonth.ns;
+    const auto rate = static_cast<int64_t>(std::floor(scenario_.prices.storage_nano_per_gb_month + 0.5));
+    const __int128 exact = byte_ns * rate + storage_carry_[payer];
+    storage_carry_[payer] = exact % kGbMonth;
+    return {static_cast<int64_t>(exact / kGbMonth)};
+  }
+
+  void store() {
+    std::vector<uint32_t> members;
+    for (uint32_t t = 0; t < world_.tenants.size(); ++t) {
+      if (!present(t)) continue;
+      members.push_back(t);
+      __int128 byte_ns = held(world_.tenants[t].data, world_.tenants[t].joined);
+      // One version of a tenant's own model is kept; it exists from the first training on.
+      for (const Assignment& a : training_.assignments[t]) {
+        const ModelId own = a.adapter.valid() ? a.adapter : a.weights;
+        const ModelVersion& version = training_.lineage.at(own);
+        if (!version.audience.valid()) continue;
+        byte_ns += held(version.bytes, version.ready);
+        break;
+      }
+      split(storage_price(byte_ns, t), {t}, {}, &Money::storage);
+    }
+    __int128 shared = 0;
+    std::vector<bool> counted(scenario_.models.size(), false);
+    for (const TierPlan& plan : world_.plans[tenancy_]) {
+      if (counted[plan.model]) continue;
+      counted[plan.model] = true;
+      shared += held(training_.lineage.at(ModelId{plan.model}).bytes, Time{0});
+    }
+    split(storage_price(shared, world_.tenants.size()), members, {}, &Money::storage);
+  }
+
+  void check_sum() const {
+    NanoDollars sum{};
+    for (const std::vector<Money>& window : bills_.by_window) {
+      for (const Money& money : window) sum += money.total();
+    }
+    for (const Money& money : bills_.platform) sum += money.total();
+    CHECK_MSG(sum == bills_.charged, "bills must sum to what was charged");
+  }
+
+  const World& world_;
+  const Scenario& scenario_;
+  size_t tenancy_;
+  const TrainingOutcome& training_;
+  Time from_{};
+  Time to_{};
+  std::vector<LeaseMeter> pools_;
+  std::map<TenantId, LeaseMeter> dedicated_;
+  std::vector<__int128> storage_carry_;
+  Bills bills_;
+};
+
+}  // namespace
+
+Bills bill(const World& world, size_t tenancy, const TrainingOutcome& training, int64_t training_devices,
+           const ServingTotals& serving, const std::vector<std::vector<int64_t>>& usage_ns) {
+  return Biller(world, tenancy, training).bill(training_devices, serving, usage_ns);
+}
+
+}  // namespace cotenant

@@ -1,0 +1,519 @@
+// Public: run_serving() and pool_capacity_per_s(). One class holds the moving parts of one variant.
+#include "sim/run/serving_run.h"
+
+#include <algorithm>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <variant>
+
+#include "sim/core/check.h"
+#include "sim/engine/event_queue.h"
+#include "sim/run/entitlement.h"
+#include "sim/run/trace_deal.h"
+#include "sim/serving/generative_replica.h"
+#include "sim/serving/scoring_replica.h"
+#include "sim/serving/step_block.h"
+#include "sim/serving/token_bucket.h"
+
+namespace cotenant {
+namespace {
+
+// In the order in which events of the same time happen.
+enum class EventKind : uint8_t { work_done, wake, release, join, window_end };
+struct Event {
+  EventKind kind = EventKind::work_done;
+  uint32_t index = 0;       // replica, or tenant
+  uint32_t generation = 0;  // work_done, wake: stale unless it is the replica's
+};
+
+struct Replica {
+  std::variant<GenerativeReplica, ScoringReplica> machine;
+  uint32_t pool = 0;
+  TenantId owner;  // dedicated to; invalid = shared
+  DeviceMeter meter;
+  Work work;
+  StepBlock block;
+  Time started;
+  int64_t carry_ps = 0;
+  uint32_t generation = 0;
+  uint32_t sequence = 0;
+  bool busy = false;
+};
+
+class ServingRun {
+ public:
+  ServingRun(const World& world, size_t tenancy, PhiloxKey key, const TrainingOutcome& training,
+             const Variant& variant, ObservationSink& sink)
+      : world_(world),
+        scenario_(world.scenario),
+        tenancy_(tenancy),
+        key_(key),
+        training_(training),
+        variant_(variant),
+        sink_(sink),
+        end_{scenario_.horizon.ns},
+        arrivals_(demand_of(world, variant), deal_traces(world, key, variant.tenant), key, scenario_.horizon) {}
+
+  ServingTotals run() {
+    open_pools();
+    plan_joins();
+    push_window_end(Time{0});
+    for (const Arrival* next = arrivals_.peek(); next != nullptr; next = arrivals_.peek()) {
+      const Arrival arrival = *next;
+      arrivals_.pop();
+      handle_events(arrival.at);
+      now_ = arrival.at;
+      arrive(arrival);
+    }
+    handle_events(Time{end_.ns - 1});
+    now_ = end_;
+    close_window();
+    report_unfinished();
+    return std::move(totals_);
+  }
+
+ private:
+  static std::vector<DemandSource> demand_of(const World& world, const Variant& variant) {
+    std::vector<DemandSource> sources = world.sources;
+    if (!variant.tenant.valid()) return sources;
+    for (uint32_t t = 0; t < sources.size(); ++t) {
+      if (TenantId{t} != variant.tenant) sources[t].law = nullptr;
+    }
+    return sources;
+  }
+
+  const TierPlan& plan_of(TenantId tenant) const {
+    return world_.plans[tenancy_][world_.tenants[tenant.index].tier.index];
+  }
+
+  const ServiceTimes& times_of(ModelId weights, uint32_t pool) const {
+    return *world_.model_on_pool(model_of_weights_[weights.index], pool).times;
+  }
+
+  // ---- capacity ----
+
+  // Which scenario model each version in the lineage is of: a base is itself, others follow their assignments.
+  void index_models() {
+    model_of_weights_.assign(training_.lineage.size(), 0);
+    for (uint32_t m = 0; m < scenario_.models.size(); ++m) model_of_weights_[m] = m;
+    for (uint32_t t = 0; t < world_.tenants.size(); ++t) {
+      for (const Assignment& a : training_.assignments[t]) {
+        model_of_weights_[a.weights.index] = plan_of(TenantId{t}).model;
+      }
+    }
+  }
+
+  void open_pools() {
+    index_models();
+    pool_replicas_.resize(scenario_.pools.size());
+    next_in_turn_.resize(scenario_.pools.size(), 0);
+    replica_of_tenant_.resize(world_.tenants.size());
+    assignment_.resize(world_.tenants.size(), 0);
+    quotas_.resize(world_.tenants.size());
+    std::vector<bool> shared(scenario_.pools.size(), false);
+    for (const TierPlan& plan : world_.plans[tenancy_]) {
+      if (plan.choice.placement == Placement::shared) shared[plan.pool] = true;
+    }
+    for (uint32_t p = 0; p < scenario_.pools.size(); ++p) {
+      for (int64_t i = 0; shared[p] && i < scenario_.pools[p].size; ++i) {
+        pool_replicas_[p].push_back(add_replica(p, TenantId{}));
+      }
+    }
+    for (uint32_t t = 0; t < world_.tenants.size(); ++t) open_quota(TenantId{t});
+    if (variant_.kind == Variant::Kind::alone) open_entitlement();
+  }
+
+  void open_quota(TenantId tenant) {
+    const Tier& tier = world_.tier_of(tenant);
+    if (tier.quota_per_s <= 0) return;
+    const Duration interval{static_cast<int64_t>(1e9 / tier.quota_per_s)};
+    quotas_[tenant.index].emplace(interval, std::max(tier.quota_burst, 1.0));
+  }
+
+  void open_entitlement() {
+    const TierPlan& plan = plan_of(variant_.tenant);
+    if (plan.choice.placement == Placement::dedicated) return;
+    const Pool& pool = scenario_.pools[plan.pool];
+    const bool generative = scenario_.models[plan.model].kind == Model::Kind::generative;
+    const auto burst = static_cast<double>((generative ? pool.token_budget : pool.max_batch) * pool.size);
+    std::vector<Entitlement::Joining> joinings;
+    for (uint32_t t = 0; t < world_.tenants.size(); ++t) {
+      const TierPlan& other = plan_of(TenantId{t});
+      if (other.pool == plan.pool && other.choice.placement == Placement::shared) {
+        joinings.push_back({world_.tenants[t].joined, world_.tenants[t].weight});
+      }
+    }
+    std::stable_sort(joinings.begin(), joinings.end(), [](const auto& a, const auto& b) { return a.at < b.at; });
+    entitlement_.emplace(pool_capacity_per_s(world_, tenancy_, plan.pool), burst,
+                         world_.tenants[variant_.tenant.index].weight, std::move(joinings));
+  }
+
+  uint32_t add_replica(uint32_t p, TenantId owner) {
+    const Pool& pool = scenario_.pools[p];
+    const ReplicaMemory memory = replica_memory(world_, tenancy_, p);
+    const auto index = static_cast<uint32_t>(replicas_.size());
+    const auto bytes = [this](ModelId model) { return training_.lineage.at(model).bytes; };
+    replicas_.push_back(std::make_unique<Replica>(Replica{
+        .machine = ScoringReplica({pool.max_batch, pool.max_delay, memory.weights, resident_limit(p)}, bytes),
+        .pool = p, .owner = owner, .meter = DeviceMeter(now_), .work = {}, .block = {}, .started = {}}));
+    if (generative_pool(p)) {
+      RandomStream faults(key_, index, Purpose::faults);
+      replicas_.back()->machine = GenerativeReplica(
+          {pool.token_budget, pool.max_sequences, memory.kv_blocks, memory.kv_block_bytes, memory.weights,
+           resident_limit(p)},
+          bytes, [this, p, faults]() mutable { return scrubs(p, faults); });
+    }
+    totals_.devices_peak = std::max(totals_.devices_peak, static_cast<int64_t>(replicas_.size()));
+    return index;
+  }
+
+  bool generative_pool(uint32_t p) const {
+    for (const TierPlan& plan : world_.plans[tenancy_]) {
+      if (plan.pool == p) return scenario_.models[plan.model].kind == Model::Kind::generative;
+    }
+    return false;
+  }
+
+  int64_t resident_limit(uint32_t p) const {
+    int64_t limit = 0;
+    for (const TierPlan& plan : world_.plans[tenancy_]) {
+      if (plan.pool == p) limit = std::max(limit, plan.choice.resident_models);
+    }
+    return limit;
+  }
+
+  const Disturbance* disturbance(Disturbance::Kind kind) const {
+    for (const Disturbance& d : scenario_.disturbances) {
+      const bool here = d.tenancy.empty() || d.tenancy == scenario_.tenancies[tenancy_].label;
+      if (here && d.kind == kind && now_.ns >= d.from.ns && now_.ns < d.until.ns) return &d;
+    }
+    return nullptr;
+  }
+
+  bool scrubs(uint32_t p, RandomStream& faults) const {
+    const Disturbance* skip = disturbance(Disturbance::Kind::skip_scrub);
+    const bool skipped = skip != nullptr && faults.uniform() < skip->share;
+    return scenario_.pools[p].scrub && !skipped;
+  }
+
+  void plan_joins() {
+    for (uint32_t t = 0; t < world_.tenants.size(); ++t) {
+      if (plan_of(TenantId{t}).choice.placement != Placement::dedicated) continue;
+      if (variant_.tenant.valid() && variant_.tenant != TenantId{t}) continue;
+      push(world_.tenants[t].joined, {EventKind::join, t, 0}, t, 0);
+    }
+  }
+
+  // ---- events ----
+
+  void push(Time at, const Event& event, uint32_t origin, uint32_t sequence) {
+    queue_.push(at, EventOrder{static_cast<uint8_t>(event.kind), origin, sequence}, event);
+  }
+  void push_for(uint32_t r, Time at, EventKind kind) {
+    Replica& replica = *replicas_[r];
+    push(at, {kind, r, ++replica.generation}, r, replica.sequence++);
+  }
+  void push_window_end(Time from) {
+    const Time at = from + scenario_.window;
+    if (at < end_) push(at, {EventKind::window_end, 0, 0}, 0, window_sequence_++);
+  }
+
+  void handle_events(Time until) {
+    while (!queue_.empty() && queue_.top_time() <= until) {
+      const auto event = queue_.pop();
+      now_ = event.time;
+      ++totals_.events;
+      handle(event.payload);
+    }
+  }
+
+  void handle(const Event& event) {
+    switch (event.kind) {
+      case EventKind::work_done:
+        if (replicas_[event.index]->generation == event.generation) finish_work(event.index);
+        break;
+      case EventKind::wake:
+        if (replicas_[event.index]->generation == event.generation) begin_work(event.index);
+        break;
+      case EventKind::release:
+        route(released_.front());
+        released_.pop_front();
+        break;
+      case EventKind::join:
+        replica_of_tenant_[event.index] = add_replica(plan_of(TenantId{event.index}).pool, TenantId{event.index});
+        break;
+      case EventKind::window_end:
+        close_window();
+        push_window_end(now_);
+        break;
+    }
+  }
+
+  // ---- requests ----
+
+  void arrive(const Arrival& arrival) {
+    ++totals_.events;
+    ++totals_.requests;
+    const TenantId tenant{arrival.source};
+    Request request{.arrival = arrival.at, .tenant = tenant, .number = arrival.number, .prompt = arrival.prompt,
+                    .output = arrival.output, .weights = {}, .adapter = {}};
+    if (quotas_[tenant.index] && !quotas_[tenant.index]->try_take(now_)) {
+      return observe(request, Outcome::over_quota, ReplicaId{});
+    }
+    assign(request);
+    if (!entitlement_) return route(request);
+    const Time at = entitlement_->admit(now_, static_cast<double>(arrival.prompt + arrival.output));
+    if (at == now_) return route(request);
+    released_.push_back(request);
+    push(at, {EventKind::release, 0, 0}, 0, release_sequence_++);
+  }
+
+  // Picks the weights and the adapter that serve this tenant now.
+  void assign(Request& request) {
+    const std::vector<Assignment>& all = training_.assignments[request.tenant.index];
+    size_t& current = assignment_[request.tenant.index];
+    while (current + 1 < all.size() && all[current + 1].from <= now_) ++current;
+    request.weights = all[current].weights;
+    request.adapter = all[current].adapter;
+    const Disturbance* race = disturbance(Disturbance::Kind::adapter_race);
+    if (race == nullptr) return;
+    RandomStream faults(key_, world_.tenants[request.tenant.index].entity, Purpose::faults, request.number);
+    if (faults.uniform() < race->share) take_neighbours_model(request);
+  }
+
+  // The planted fault behind A1: the request gets what the next tenant of the same kind would be served by.
+  void take_neighbours_model(Request& request) const {
+    const size_t count = world_.tenants.size();
+    for (size_t step = 1; step < count; ++step) {
+      const auto other = static_cast<uint32_t>((request.tenant.index + step) % count);
+      const Assignment& a = training_.assignments[other].back();
+      const ModelId own = a.adapter.valid() ? a.adapter : a.weights;
+      const bool same_plan = plan_of(TenantId{other}).model == plan_of(request.tenant).model;
+      if (!same_plan || a.from > now_ || !training_.lineage.at(own).audience.valid()) continue;
+      request.weights = a.weights;
+      request.adapter = a.adapter;
+      return;
+    }
+  }
+
+  void route(const Request& request) {
+    const TierPlan& plan = plan_of(request.tenant);
+    const Model& model = scenario_.models[plan.model];
+    const uint32_t r = plan.choice.placement == Placement::dedicated ? replica_of_tenant_[request.tenant.index]
+                                                                     : choose_replica(plan.pool);
+    Replica& replica = *replicas_[r];
+    const auto* generative = std::get_if<GenerativeReplica>(&replica.machine);
+    const int64_t tokens = request.prompt + request.output;
+    if (generative != nullptr &&
+        (tokens > model.context_limit || KvPool::blocks_for(tokens) > generative->kv().total())) {
+      return observe(request, Outcome::too_long, ReplicaId{r});
+    }
+    const bool first_in_line = std::visit(
+        [&](auto& machine) {
+          machine.enqueue(request);
+          return machine.waiting() == 1;
+        },
+        replica.machine);
+    if (!replica.busy) return begin_work(r);
+    if (first_in_line) shorten_block(r);
+  }
+
+  uint32_t choose_replica(uint32_t p) {
+    const std::vector<uint32_t>& candidates = pool_replicas_[p];
+    if (scenario_.pools[p].router == Pool::Router::round_robin) {
+      return candidates[next_in_turn_[p]++ % candidates.size()];
+    }
+    const auto outstanding = [this](uint32_t r) {
+      return std::visit([](const auto& machine) { return machine.outstanding(); }, replicas_[r]->machine);
+    };
+    return *std::min_element(candidates.begin(), candidates.end(),
+                             [&](uint32_t a, uint32_t b) { return outstanding(a) < outstanding(b); });
+  }
+
+  // ---- work ----
+
+  void begin_work(uint32_t r) {
+    Replica& replica = *replicas_[r];
+    for (;;) {
+      std::visit([&](auto& machine) { machine.next(now_, replica.work); }, replica.machine);
+      replica.started = now_;
+      replica.busy = replica.work.kind != Work::Kind::idle;
+      if (!replica.busy) {
+        replica.meter.enter(now_, DeviceState::idle);
+        if (replica.work.wake < kTimeMax) push_for(r, replica.work.wake, EventKind::wake);
+        return;
+      }
+      if (start_load(r)) return;
+      if (replica.work.kind != Work::Kind::load) break;
+      finish_machine(replica, 0, 0);  // a load that takes no time
+    }
+    replica.meter.enter(now_, DeviceState::busy);
+    if (replica.work.kind == Work::Kind::batch) {
+      const StepPart& part = replica.work.parts[0];
+      const Duration length = times_of(part.weights, replica.pool).score(replica.work.rows, part.shape.residency);
+      replica.block = {length.ns * 1000, 0, 1};
+    } else {
+      replica.block = make_step_block(
+          replica.work, [&](ModelId weights) -> const ServiceTimes& { return times_of(weights, replica.pool); },
+          scrub_ps(replica));
+      if (variant_.single_steps) replica.block.steps = 1;
+    }
+    schedule_block_end(r);
+  }
+
+  // Returns whether the replica is now busy with a load.
+  bool start_load(uint32_t r) {
+    Replica& replica = *replicas_[r];
+    if (replica.work.kind != Work::Kind::load || variant_.kind != Variant::Kind::base) return false;
+    const Duration length = any_times(replica.pool).load(replica.work.load_bytes);
+    if (length.ns == 0) return false;
+    replica.meter.enter(now_, DeviceState::starting);
+    push_for(r, now_ + length, EventKind::work_done);
+    return true;
+  }
+
+  // Loads and scrubs depend on the device, not on the model: any model of the pool answers.
+  const ServiceTimes& any_times(uint32_t pool) const {
+    for (const TierPlan& plan : world_.plans[tenancy_]) {
+      if (plan.pool == pool) return *world_.model_on_pool(plan.model, pool).times;
+    }
+    CHECK_MSG(false, "a replica's pool is planned");
+    return *world_.model_on_pool(0, pool).times;
+  }
+
+  int64_t scrub_ps(const Replica& replica) const {
+    if (replica.work.scrub_bytes.count == 0) return 0;
+    return any_times(replica.pool).scrub(replica.work.scrub_bytes).ns * 1000;
+  }
+
+  void schedule_block_end(uint32_t r) {
+    const Replica& replica = *replicas_[r];
+    const int64_t elapsed = replica.block.elapsed_ns(replica.block.steps, replica.carry_ps);
+    push_for(r, replica.started + Duration{elapsed}, EventKind::work_done);
+  }
+
+  // A new request may join at the next step boundary: the block ends there.
+  void shorten_block(uint32_t r) {
+    Replica& replica = *replicas_[r];
+    if (replica.work.kind != Work::Kind::steps || replica.block.steps == 1) return;
+    if (!std::visit([](const auto& machine) { return machine.head_may_start(); }, replica.machine)) return;
+    const int64_t steps = replica.block.first_round_after((now_ - replica.started).ns, replica.carry_ps);
+    if (steps == replica.block.steps) return;
+    replica.block.steps = steps;
+    schedule_block_end(r);
+  }
+
+  void finish_machine(Replica& replica, int64_t steps, int64_t elapsed_ps) {
+    finished_.clear();
+    std::visit([&](auto& machine) { machine.done(now_, steps, elapsed_ps, finished_); }, replica.machine);
+  }
+
+  void finish_work(uint32_t r) {
+    Replica& replica = *replicas_[r];
+    if (replica.work.kind == Work::Kind::load) {
+      finish_machine(replica, 0, 0);
+    } else {
+      const __int128 cost = replica.block.cost_ps(replica.block.steps);
+      replica.carry_ps = static_cast<int64_t>((cost + replica.carry_ps) % 1000);
+      finish_machine(replica, replica.block.steps, static_cast<int64_t>(cost));
+    }
+    for (const Request& request : finished_) observe(request, Outcome::served, ReplicaId{r});
+    begin_work(r);
+  }
+
+  void observe(const Request& r, Outcome outcome, ReplicaId replica) {
+    sink_.request({.tenant = r.tenant, .number = r.number, .arrival = r.arrival, .first_token = r.first_token,
+                   .finished = r.finished, .prompt = r.prompt, .output = r.output, .weights = r.weights,
+                   .adapter = r.adapter, .replica = replica, .usage_ns = r.usage_ps / 1000, .outcome = outcome});
+  }
+
+  // ---- books ----
+
+  void close_window() {
+    std::vector<PoolWindow> window(scenario_.pools.size());
+    for (const std::unique_ptr<Replica>& replica : replicas_) {
+      const DeviceTimes times = replica->meter.take(now_);
+      PoolWindow& pool = window[replica->pool];
+      if (replica->owner.valid()) {
+        pool.dedicated.emplace_back(replica->owner, times);
+      } else {
+        pool.shared += times;
+        pool.shared_devices += 1;
+      }
+    }
+    totals_.windows.push_back(std::move(window));
+  }
+
+  void report_unfinished() {
+    for (uint32_t r = 0; r < replicas_.size(); ++r) {
+      std::visit(
+          [&](const auto& machine) {
+            machine.for_each_unfinished([&](const Request& q) { observe(q, Outcome::in_flight, ReplicaId{r}); });
+          },
+          replicas_[r]->machine);
+      const auto* generative = std::get_if<GenerativeReplica>(&replicas_[r]->machine);
+      if (generative == nullptr) continue;
+      totals_.hand_overs.count += generative->hand_overs().count;
+      totals_.hand_overs.unscrubbed += generative->hand_overs().unscrubbed;
+      totals_.hand_overs.unscrubbed_bytes += generative->hand_overs().unscrubbed_bytes;
+      totals_.kv_allocated += generative->kv().allocated();
+      totals_.kv_freed += generative->kv().freed();
+      totals_.kv_held += generative->kv().held();
+    }
+    for (const Request& q : released_) observe(q, Outcome::in_flight, ReplicaId{});
+  }
+
+  const World& world_;
+  const Scenario& scenario_;
+  size_t tenancy_;
+  PhiloxKey key_;
+  const TrainingOutcome& training_;
+  Variant variant_;
+  ObservationSink& sink_;
+  Time now_{};
+  Time end_;
+  ArrivalStream arrivals_;
+  EventQueue<Event> queue_;
+  uint32_t window_sequence_ = 0;
+  uint32_t release_sequence_ = 0;
+  std::vector<uint32_t> model_of_weights_;
+  std::vector<std::unique_ptr<Replica>> replicas_;
+  std::vector<std::vector<uint32_t>> pool_replicas_;
+  std::vector<size_t> next_in_turn_;
+  std::vector<uint32_t> replica_of_tenant_;
+  std::vector<size_t> assignment_;
+  std::vector<std::optional<TokenBucket>> quotas_;
+  std::optional<Entitlement> entitlement_;
+  std::deque<Request> released_;  // waiting for their entitlement, in order of release
+  std::vector<Request> finished_;
+  ServingTotals totals_;
+};
+
+}  // namespace
+
+ServingTotals run_serving(const World& world, size_t tenancy, PhiloxKey key, const TrainingOutcome& training,
+                          const Variant& variant, ObservationSink& sink) {
+  return ServingRun(world, tenancy, key, training, variant, sink).run();
+}
+
+double pool_capacity_per_s(const World& world, size_t tenancy, uint32_t pool_index) {
+  const Pool& pool = world.scenario.pools[pool_index];
+  double per_device = 0;
+  for (const TierPlan& plan : world.plans[tenancy]) {
+    if (plan.pool != pool_index || per_device > 0) continue;
+    const ServiceTimes& times = *world.model_on_pool(plan.model, pool_index).times;
+    if (world.scenario.models[plan.model].kind == Model::Kind::scoring) {
+      per_device = static_cast<double>(pool.max_batch) / seconds(times.score(pool.max_batch, Residency::hot));
+    } else {
+      BatchShape full;
+      full.prefill_tokens = pool.token_budget;
+      full.prefill_work_x2 = pool.token_budget * pool.token_budget;
+      full.head_sequences = 1;
+      per_device = static_cast<double>(pool.token_budget) / (static_cast<double>(times.step(full).base_ps) * 1e-12);
+    }
+  }
+  return per_device * static_cast<double>(pool.size);
+}
+
+}  // namespace cotenant

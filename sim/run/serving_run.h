@@ -1,0 +1,53 @@
+#pragma once
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include "sim/core/philox.h"
+#include "sim/fleet/device_meter.h"
+#include "sim/ledger/observation.h"
+#include "sim/scenario/world.h"
+#include "sim/serving/work.h"
+
+namespace cotenant {
+
+// Which world a unit is run in. All variants draw the same random numbers.
+struct Variant {
+  enum class Kind : uint8_t {
+    base,
+    alone,        // only `tenant`, admitted at its entitlement; loads take no time (the device at full speed)
+    no_platform,  // everybody; loads take no time
+  };
+  Kind kind = Kind::base;
+  TenantId tenant;
+  bool single_steps = false;  // one decode round at a time: the oracle that skipping is tested against
+};
+
+// Devices of one pool in one window.
+struct PoolWindow {
+  DeviceTimes shared;
+  int64_t shared_devices = 0;
+  std::vector<std::pair<TenantId, DeviceTimes>> dedicated;
+};
+
+struct ServingTotals {
+  std::vector<std::vector<PoolWindow>> windows;  // by window, by pool
+  HandOvers hand_overs;
+  int64_t events = 0;
+  int64_t requests = 0;          // that reached admission
+  int64_t devices_peak = 0;
+  int64_t kv_allocated = 0;
+  int64_t kv_freed = 0;
+  int64_t kv_held = 0;
+};
+
+// Simulates the serving of one (tenancy entry, replication, variant) on one thread and tells `sink` what became of
+// every request. Pure: the same arguments give the same observations.
+ServingTotals run_serving(const World& world, size_t tenancy, PhiloxKey key, const TrainingOutcome& training,
+                          const Variant& variant, ObservationSink& sink);
+
+// Tokens (rows) per second that one pool processes when every step is a full prefill step (a full batch):
+// the capacity that entitlements are shares of. DESIGN idea 10.
+double pool_capacity_per_s(const World& world, size_t tenancy, uint32_t pool);
+
+}  // namespace cotenant

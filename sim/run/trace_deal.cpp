@@ -1,0 +1,35 @@
+#include "sim/run/trace_deal.h"
+
+#include <algorithm>
+
+#include "sim/core/sampling.h"
+
+namespace cotenant {
+
+std::vector<Arrival> deal_traces(const World& world, PhiloxKey key, TenantId only) {
+  std::vector<Arrival> dealt;
+  uint32_t first = 0;  // position of the tier's first tenant
+  for (uint32_t tier_index = 0; tier_index < world.scenario.tiers.size(); ++tier_index) {
+    const Tier& tier = world.scenario.tiers[tier_index];
+    uint32_t count = 0;
+    while (first + count < world.tenants.size() && world.tenants[first + count].tier.index == tier_index) ++count;
+    if (tier.trace && count > 0) {
+      const ZipfTable popularity(count, tier.trace->zipf_s);
+      RandomStream stream(key, tier_entity(tier.name), Purpose::trace_deal);
+      std::vector<uint32_t> numbers(count, 0);
+      for (const TraceArrival& row : world.traces.at(tier.trace->file)) {
+        const auto rank = static_cast<uint32_t>(popularity.sample(stream));
+        const uint32_t number = numbers[rank]++;
+        const Time at{tier.starts.ns + row.since_start.ns};
+        const bool kept = !only.valid() || only.index == first + rank;
+        if (!kept || at.ns >= world.scenario.horizon.ns) continue;
+        dealt.push_back({at, first + rank, number, static_cast<int32_t>(row.prompt), static_cast<int32_t>(row.output)});
+      }
+    }
+    first += count;
+  }
+  std::stable_sort(dealt.begin(), dealt.end(), [](const Arrival& a, const Arrival& b) { return a.at < b.at; });
+  return dealt;
+}
+
+}  // namespace cotenant

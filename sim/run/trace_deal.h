@@ -1,0 +1,15 @@
+#pragma once
+#include <vector>
+
+#include "sim/core/ids.h"
+#include "sim/core/philox.h"
+#include "sim/scenario/world.h"
+
+namespace cotenant {
+
+// Deals the rows of every trace in the world to the tenants of its tier, by Zipf popularity of their rank, in time
+// order over all tiers. The deal depends on the key alone. `only`: keep this tenant's rows (numbered as in the
+// whole deal); invalid = all.
+std::vector<Arrival> deal_traces(const World& world, PhiloxKey key, TenantId only);
+
+}  // namespace cotenant

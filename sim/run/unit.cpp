@@ -1,0 +1,365 @@
+// Public: run_unit(). Runs training, then the base variant, then the re-runs that attribute misses, then fills rows.
+#include "sim/run/unit.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <set>
+
+#include "sim/isolation/lineage_rules.h"
+#include "sim/ledger/digest.h"
+#include "sim/run/bills.h"
+#include "sim/run/collector.h"
+#include "sim/run/service_level.h"
+#include "sim/stats/interval.h"
+
+namespace cotenant {
+namespace {
+
+// The sink of a counterfactual variant: marks the misses of the base variant whose objective is met here.
+class MissSink : public ObservationSink {
+ public:
+  MissSink(const World& world, std::vector<Miss>& misses, bool Miss::*mark)
+      : world_(world), misses_(misses), mark_(mark) {}
+  void request(const RequestObservation& o) override {
+    const size_t at = find_miss(misses_, o.tenant, o.number);
+    if (at == misses_.size()) return;
+    const Judgement judgement = judge(o, world_.tier_of(o.tenant).slo, Time{world_.scenario.horizon.ns});
+    misses_[at].*mark_ = judgement.level == ServiceLevel::met;
+  }
+
+ private:
+  const World& world_;
+  std::vector<Miss>& misses_;
+  bool Miss::*mark_;
+};
+
+double nan() { return std::numeric_limits<double>::quiet_NaN(); }
+
+double quantile_s(const Histogram& histogram, double p) {
+  const auto n = static_cast<int64_t>(histogram.count());
+  if (n == 0 || (p > 0.95 && !quantile_is_estimable(p, n))) return nan();
+  return static_cast<double>(histogram.quantile(p)) * 1e-9;
+}
+
+struct Causes {
+  int64_t under_provisioned = 0;
+  int64_t platform = 0;
+  int64_t neighbour = 0;
+  int64_t unattributed = 0;
+};
+
+class Unit {
+ public:
+  Unit(const World& world, UnitKey key)
+      : world_(world),
+        scenario_(world.scenario),
+        key_(key),
+        streams_(stream_key(scenario_.seed, key.replication)),
+        number_(key.number(scenario_.replications)),
+        spec_(training_spec(world, key.tenancy)),
+        training_(run_training(spec_)),
+        collector_(world, key.tenancy, streams_, training_) {}
+
+  RunResults run() {
+    serving_ = run_serving(world_, key_.tenancy, streams_, training_, {}, collector_);
+    attribute_misses();
+    bills_ = bill(world_, key_.tenancy, training_, spec_.devices, serving_, collector_.usage_ns());
+    add_unit_row();
+    add_window_rows();
+    add_pool_rows();
+    add_service_rows();
+    add_latency_rows();
+    add_tenant_rows();
+    add_breach_rows();
+    out_.requests = collector_.take_requests(number_);
+    out_.units[0].digest = fmt::format("{:016x}", digest());
+    return std::move(out_);
+  }
+
+ private:
+  // ---- causes ----
+
+  void attribute_misses() {
+    misses_ = collector_.take_misses();
+    causes_.resize(world_.tenants.size());
+    if (!scenario_.counterfactuals) {
+      for (const Miss& miss : misses_) causes_[miss.tenant.index].unattributed += 1;
+      return;
+    }
+    std::set<TenantId> tenants;
+    for (const Miss& miss : misses_) tenants.insert(miss.tenant);
+    for (const TenantId tenant : tenants) rerun({Variant::Kind::alone, tenant}, &Miss::met_alone);
+    const bool any_left = std::any_of(misses_.begin(), misses_.end(), [](const Miss& m) { return m.met_alone; });
+    if (any_left) rerun({Variant::Kind::no_platform, {}}, &Miss::met_without_platform_delays);
+    for (const Miss& miss : misses_) count_cause(miss);
+  }
+
+  void rerun(const Variant& variant, bool Miss::*mark) {
+    MissSink sink(world_, misses_, mark);
+    rerun_requests_ += run_serving(world_, key_.tenancy, streams_, training_, variant, sink).requests;
+  }
+
+  void count_cause(const Miss& miss) {
+    Causes& causes = causes_[miss.tenant.index];
+    switch (cause_of(miss)) {
+      case MissCause::under_provisioned: causes.under_provisioned += 1; break;
+      case MissCause::platform: causes.platform += 1; break;
+      case MissCause::neighbour: {
+        causes.neighbour += 1;
+        const std::string& name = world_.tenants[miss.tenant.index].name;
+        neighbour_breaches_.push_back(
+            {.code = "P1", .at = miss.arrival, .subject = name, .actor = {}, .quantity = seconds(miss.excess),
+             .witness = fmt::format("request {} of {}: {} ms beyond its objective; met alone on the entitlement; "
+                                    "missed without platform delays too",
+                                    miss.number, name, miss.excess.ns / 1'000'000)});
+        break;
+      }
+      default: causes.unattributed += 1;
+    }
+  }
+
+  // ---- rows ----
+
+  void add_unit_row() {
+    UnitRow row;
+    row.unit = number_;
+    row.tenancy = scenario_.tenancies[key_.tenancy].label;
+    row.kind = to_word(scenario_.tenancies[key_.tenancy].choice.kind);
+    row.replication = key_.replication;
+    for (const Collector::TenantCounts& c : collector_.tenants()) {
+      row.arrived += c.arrived;
+      row.served += c.served;
+      row.rejected += c.over_quota + c.too_long;
+      row.in_flight += c.in_flight;
+      row.over_quota += c.over_quota;
+    }
+    CHECK_MSG(row.arrived == row.served + row.rejected + row.dropped + row.in_flight, "requests are conserved");
+    CHECK_MSG(serving_.kv_allocated == serving_.kv_freed + serving_.kv_held, "KV blocks are conserved");
+    row.base_fallback = collector_.base_fallback();
+    row.events = serving_.events;
+    row.counterfactual_requests = rerun_requests_;
+    row.devices_peak = serving_.devices_peak + spec_.devices;
+    for (const Tenant& t : world_.tenants) row.tenants_end += t.joined.ns < scenario_.horizon.ns ? 1 : 0;
+    row.models_end = static_cast<int64_t>(training_.lineage.size());
+    row.kv_blocks_allocated = serving_.kv_allocated;
+    row.kv_blocks_freed = serving_.kv_freed;
+    row.kv_blocks_held = serving_.kv_held;
+    out_.units.push_back(std::move(row));
+  }
+
+  void add_window_rows() {
+    for (size_t w = 0; w < collector_.windows().size(); ++w) {
+      const int64_t from = static_cast<int64_t>(w) * scenario_.window.ns;
+      const int64_t to = std::min(from + scenario_.window.ns, scenario_.horizon.ns);
+      for (uint32_t tier = 0; tier < scenario_.tiers.size(); ++tier) {
+        const Collector::WindowCounts& c = collector_.windows()[w][tier];
+        WindowRow row{.unit = number_,
+                      .window = static_cast<int64_t>(w),
+                      .start_s = static_cast<double>(from) * 1e-9,
+                      .tier = scenario_.tiers[tier].name,
+                      .tenants = 0,
+                      .arrived = c.arrived,
+                      .served = c.served,
+                      .slo_met = c.slo_met,
+                      .over_quota = c.over_quota,
+                      .ttft_p99_s = quantile_s(c.ttft, 0.99)};
+        Money money;
+        for (uint32_t t = 0; t < world_.tenants.size(); ++t) {
+          if (world_.tenants[t].tier.index != tier) continue;
+          row.tenants += world_.tenants[t].joined.ns < to ? 1 : 0;
+          money += bills_.by_window[w][t];
+        }
+        row.serving_nano = money.serving.count;
+        row.training_nano = money.training.count;
+        row.storage_nano = money.storage.count;
+        row.idle_nano = money.idle.count;
+        out_.windows.push_back(std::move(row));
+      }
+    }
+  }
+
+  void add_pool_rows() {
+    for (size_t w = 0; w < serving_.windows.size(); ++w) {
+      for (uint32_t p = 0; p < scenario_.pools.size(); ++p) {
+        const PoolWindow& window = serving_.windows[w][p];
+        DeviceTimes times = window.shared;
+        int64_t devices = window.shared_devices + static_cast<int64_t>(window.dedicated.size());
+        for (const auto& own : window.dedicated) times += own.second;
+        const bool trains = scenario_.training.stated && scenario_.pools[p].name == scenario_.training.pool;
+        if (trains && spec_.devices > 0) {
+          times = training_.pool_times[w];
+          devices = spec_.devices;
+        }
+        const double start_s = static_cast<double>(static_cast<int64_t>(w) * scenario_.window.ns) * 1e-9;
+        out_.pools.push_back({.unit = number_,
+                              .window = static_cast<int64_t>(w),
+                              .start_s = start_s,
+                              .pool = scenario_.pools[p].name,
+                              .sku = scenario_.pools[p].sku,
+                              .devices = devices,
+                              .busy_ns = times.of(DeviceState::busy),
+                              .idle_ns = times.of(DeviceState::idle),
+                              .starting_ns = times.of(DeviceState::starting),
+                              .down_ns = times.of(DeviceState::down)});
+      }
+    }
+  }
+
+  void add_service_rows() {
+    std::vector<ServiceRow> rows(scenario_.tiers.size() + 1);
+    for (size_t i = 0; i < rows.size(); ++i) {
+      rows[i].unit = number_;
+      rows[i].tier = i == 0 ? "all" : scenario_.tiers[i - 1].name;
+      rows[i].observed_s = seconds(scenario_.horizon - scenario_.warmup);
+    }
+    for (uint32_t t = 0; t < world_.tenants.size(); ++t) {
+      for (const size_t i : {size_t{0}, size_t{world_.tenants[t].tier.index} + 1}) add_service(rows[i], t);
+    }
+    rows[0].unattributed += collector_.misses_not_kept();
+    for (const ServiceRow& row : rows) {
+      const int64_t causes = row.missed_over_quota + row.missed_under_provisioned + row.missed_platform +
+                             row.missed_neighbour + row.unattributed;
+      CHECK_MSG(causes == row.slo_missed || collector_.misses_not_kept() > 0, "every miss has one cause");
+    }
+    out_.service = std::move(rows);
+  }
+
+  void add_service(ServiceRow& row, uint32_t tenant) const {
+    const Collector::TenantCounts& c = collector_.tenants()[tenant];
+    row.arrived += c.slo_met + c.slo_missed;
+    row.served += c.served;
+    row.over_quota += c.missed_over_quota;
+    row.slo_met += c.slo_met;
+    row.slo_missed += c.slo_missed;
+    row.missed_over_quota += c.missed_over_quota;
+    row.missed_under_provisioned += causes_[tenant].under_provisioned;
+    row.missed_platform += causes_[tenant].platform;
+    row.missed_neighbour += causes_[tenant].neighbour;
+    row.unattributed += causes_[tenant].unattributed;
+  }
+
+  void add_latency_rows() {
+    Collector::Latency all;
+    for (const Collector::Latency& tier : collector_.latency()) {
+      all.ttft.merge(tier.ttft);
+      all.tpot.merge(tier.tpot);
+      all.e2e.merge(tier.e2e);
+    }
+    add_latency("all", all);
+    for (uint32_t tier = 0; tier < scenario_.tiers.size(); ++tier) {
+      add_latency(scenario_.tiers[tier].name, collector_.latency()[tier]);
+    }
+  }
+
+  void add_latency(const std::string& tier, const Collector::Latency& latency) {
+    const auto row = [&](const char* metric, const Histogram& h) {
+      out_.latency.push_back({.unit = number_,
+                              .tier = tier,
+                              .metric = metric,
+                              .count = static_cast<int64_t>(h.count()),
+                              .mean_s = h.count() == 0 ? nan() : h.mean() * 1e-9,
+                              .p50_s = quantile_s(h, 0.5),
+                              .p90_s = quantile_s(h, 0.9),
+                              .p95_s = quantile_s(h, 0.95),
+                              .p99_s = quantile_s(h, 0.99),
+                              .p999_s = quantile_s(h, 0.999)});
+    };
+    row("ttft", latency.ttft);
+    row("tpot", latency.tpot);
+    row("e2e", latency.e2e);
+  }
+
+  void add_tenant_rows() {
+    for (uint32_t t = 0; t < world_.tenants.size(); ++t) {
+      const Tenant& tenant = world_.tenants[t];
+      const Collector::TenantCounts& c = collector_.tenants()[t];
+      Money money;
+      for (const std::vector<Money>& window : bills_.by_window) money += window[t];
+      out_.tenants.push_back({.unit = number_,
+                              .tenant = t,
+                              .tier = scenario_.tiers[tenant.tier.index].name,
+                              .name = tenant.name,
+                              .joined_s = seconds(tenant.joined),
+                              .arrived = c.arrived,
+                              .served = c.served,
+                              .over_quota = c.over_quota,
+                              .slo_met = c.slo_met,
+                              .slo_missed = c.slo_missed,
+                              .missed_neighbour = causes_[t].neighbour,
+                              .prompt_tokens = c.prompt_tokens,
+                              .output_tokens = c.output_tokens,
+                              .serving_nano = money.serving.count,
+                              .training_nano = money.training.count,
+                              .storage_nano = money.storage.count,
+                              .idle_nano = money.idle.count});
+    }
+    add_platform_row();
+  }
+
+  // What was leased while no tenant was there to charge: a row of its own, so that the rows sum to the total.
+  void add_platform_row() {
+    Money money;
+    for (const Money& window : bills_.platform) money += window;
+    if (money.total().count == 0) return;
+    TenantRow row;
+    row.unit = number_;
+    row.tenant = -1;
+    row.name = "(no tenant present)";
+    row.serving_nano = money.serving.count;
+    row.training_nano = money.training.count;
+    row.storage_nano = money.storage.count;
+    row.idle_nano = money.idle.count;
+    out_.tenants.push_back(std::move(row));
+  }
+
+  void add_breach_rows() {
+    BreachLog log;
+    collector_.close(log);
+    for (const TrainingRunRecord& run : training_.runs) {
+      const uint32_t owner = training_.lineage.at(run.made).trained_on.front().index;
+      const int64_t per_record = spec_.models[spec_.model[owner]].data_bytes_per_unit;
+      check_consent({run.made, run.finished, run.for_others, per_record}, training_.lineage, world_.tenants, log);
+    }
+    log.checked("R1", serving_.hand_overs.count);
+    log.counted("R1", serving_.hand_overs.unscrubbed,
+                static_cast<double>(serving_.hand_overs.unscrubbed_bytes.count));
+    if (scenario_.counterfactuals) log.checked("P1", out_.service[0].arrived - out_.service[0].over_quota);
+    for (const BreachLog::Event& event : neighbour_breaches_) log.breach(event);
+    out_.breaches = log.rows(number_, scenario_.policy);
+    out_.breach_events = log.events(number_);
+  }
+
+  uint64_t digest() const {
+    uint64_t hash = 0;
+    RunResults::tables(out_, [&](const char*, const auto& rows) { hash = digest_rows(hash, rows); });
+    return hash;
+  }
+
+  const World& world_;
+  const Scenario& scenario_;
+  UnitKey key_;
+  PhiloxKey streams_;
+  int64_t number_;
+  TrainingSpec spec_;
+  TrainingOutcome training_;
+  Collector collector_;
+  ServingTotals serving_;
+  Bills bills_;
+  std::vector<Miss> misses_;
+  std::vector<Causes> causes_;
+  std::vector<BreachLog::Event> neighbour_breaches_;
+  int64_t rerun_requests_ = 0;
+  RunResults out_;
+};
+
+}  // namespace
+
+RunResults run_unit(const World& world, UnitKey key) {
+  const ScopedCheckContext context({world.scenario.seed, key.replication, nullptr});
+  return Unit(world, key).run();
+}
+
+}  // namespace cotenant

@@ -1,0 +1,332 @@
+// Public: build_world() and the questions that a built world answers.
+#include "sim/scenario/world.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include "sim/core/math.h"
+#include "sim/serving/kv_pool.h"
+
+namespace cotenant {
+namespace {
+
+// Stored bytes of one unit of training data. Assumed: 4 bytes of text a token (English under common byte-pair
+// vocabularies), 1 KiB a row of a recommender's log. Shown in the report's list of inputs.
+constexpr int64_t kBytesPerToken = 4;
+constexpr int64_t kBytesPerRow = 1024;
+
+template <class List>
+uint32_t position_of(const List& list, const std::string& name) {
+  for (uint32_t i = 0; i < list.size(); ++i) {
+    if (list[i].name == name) return i;
+  }
+  CHECK_MSG(false, "the scenario reader checks names");
+  return 0;
+}
+
+Diagnostic problem(const Scenario& scenario, int line, std::string message, std::string help = {}) {
+  return {.file = scenario.file, .line = line, .column = 1, .width = 1, .message = std::move(message),
+          .excerpt = {}, .help = std::move(help)};
+}
+
+bool needs_training(const TenancyChoice& choice) { return choice.kind != TenancyKind::shared_pretrained; }
+
+bool uses_adapters(const TenancyChoice& choice) {
+  return choice.kind == TenancyKind::tuned_shared && choice.tuning == Tuning::lora;
+}
+
+// Builds a World step by step; problems collect.
+class WorldBuilder {
+ public:
+  WorldBuilder(const Scenario& scenario, WorldInputs inputs) : inputs_(std::move(inputs)) {
+    world_->scenario = scenario;
+  }
+
+  Result<std::unique_ptr<World>> build() {
+    lay_out_tenants();
+    plan_tiers();
+    look_up_models();
+    if (problems_.empty()) check_pools();
+    if (problems_.empty()) check_memory();
+    if (!problems_.empty()) return problems_;
+    world_->traces = std::move(inputs_.traces);
+    return std::move(world_);
+  }
+
+ private:
+  void lay_out_tenants() {
+    const Scenario& s = world_->scenario;
+    std::map<uint32_t, std::string> entities;
+    for (uint32_t tier_index = 0; tier_index < s.tiers.size(); ++tier_index) {
+      const Tier& tier = s.tiers[tier_index];
+      const uint32_t entity = tier_entity(tier.name);
+      const auto [other, fresh] = entities.emplace(entity, tier.name);
+      if (!fresh) {
+        problems_.push_back(problem(s, tier.line,
+                                    fmt::format("the random streams of tier '{}' would collide with those of '{}'",
+                                                tier.name, other->second),
+                                    "rename one of the two tiers"));
+      }
+      const std::vector<Time> joins = join_times(tier, s.horizon);
+      if (joins.size() >= kTenantsPerTier) {
+        problems_.push_back(problem(s, tier.line, fmt::format("tier '{}' has more than {} tenants", tier.name,
+                                                              kTenantsPerTier - 1)));
+        continue;
+      }
+      for (uint32_t i = 0; i < joins.size(); ++i) add_tenant(tier, TierId{tier_index}, i, joins[i], entity + i);
+    }
+  }
+
+  void add_tenant(const Tier& tier, TierId id, uint32_t position, Time joined, uint32_t entity) {
+    world_->tenants.push_back({.name = fmt::format("{}-{}", tier.name, position + 1),
+                               .tier = id,
+                               .entity = entity,
+                               .joined = joined,
+                               .consent = {tier.consent_train_shared, tier.consent_serve_others},
+                               .data = tier.data,
+                               .weight = tier.weight});
+    // The tiers of the world's own copy of the scenario: they live as long as the sources.
+    world_->sources.push_back({.entity = entity,
+                               .starts = joined,
+                               .law = tier.trace ? nullptr : &tier.arrivals,
+                               .shape = &tier.shape,
+                               .prompt = &tier.prompt,
+                               .output = &tier.output});
+  }
+
+  void plan_tiers() {
+    const Scenario& s = world_->scenario;
+    for (const TenancyEntry& entry : s.tenancies) {
+      std::vector<TierPlan> plans;
+      for (const Tier& tier : s.tiers) {
+        const auto own = entry.tiers.find(tier.name);
+        const TenancyChoice& choice = own == entry.tiers.end() ? entry.choice : own->second;
+        plans.push_back({choice, position_of(s.models, choice.model), position_of(s.pools, choice.pool)});
+      }
+      world_->plans.push_back(std::move(plans));
+    }
+  }
+
+  // Which (SKU, model) pairs are used, and whether with adapters.
+  [[nodiscard]] std::map<std::pair<uint32_t, uint32_t>, bool> needed_models() const {
+    const Scenario& s = world_->scenario;
+    std::map<std::pair<uint32_t, uint32_t>, bool> needed;
+    for (const std::vector<TierPlan>& plans : world_->plans) {
+      for (const TierPlan& plan : plans) {
+        const uint32_t serving = world_->sku_of_pool(plan.pool);
+        const auto at = needed.try_emplace({serving, plan.model}, false).first;
+        at->second = at->second || uses_adapters(plan.choice);
+        if (needs_training(plan.choice) && s.training.stated) {
+          needed.try_emplace({world_->sku_of_pool(position_of(s.pools, s.training.pool)), plan.model}, false);
+        }
+      }
+    }
+    return needed;
+  }
+
+  void look_up_models() {
+    const Scenario& s = world_->scenario;
+    for (size_t k = 0; k < s.skus.size(); ++k) world_->models_on_sku.emplace_back(s.models.size());
+    for (const auto& [pair, adapters] : needed_models()) look_up(pair.first, pair.second, adapters);
+  }
+
+  void look_up(uint32_t sku_index, uint32_t model_index, bool adapters) {
+    const Scenario& s = world_->scenario;
+    const Sku& sku = s.skus[sku_index];
+    const Model& model = s.models[model_index];
+    const Profile& profile = inputs_.profiles.at(sku.profile);
+    const ProfileTimesOptions options{model.shape, adapters, model.adapter_rank, sku.load_byte_per_s};
+    Result<std::unique_ptr<ServiceTimes>> times = make_service_times(profile, options, sku.profile);
+    if (!times.ok()) {
+      problems_.insert(problems_.end(), times.problems().begin(), times.problems().end());
+      return;
+    }
+    ModelOnSku& made = world_->models_on_sku[sku_index][model_index];
+    made.facts = *profile.find_model(model.shape);
+    made.adapter_bytes = {made.facts.adapter_bytes_per_rank * model.adapter_rank};
+    made.times = std::move(times).value();
+    const bool generative = model.kind == Model::Kind::generative;
+    if ((made.facts.kind == "generative") != generative) {
+      problems_.push_back(problem(s, model.line, fmt::format("model '{}' is stated as {}, but shape '{}' is {}",
+                                                             model.name, generative ? "generative" : "scoring",
+                                                             model.shape, made.facts.kind)));
+    }
+  }
+
+  void check_pools() {
+    const Scenario& s = world_->scenario;
+    std::map<uint32_t, Model::Kind> kinds;
+    std::set<uint32_t> reported;
+    for (const std::vector<TierPlan>& plans : world_->plans) {
+      for (const TierPlan& plan : plans) {
+        const Pool& pool = s.pools[plan.pool];
+        const Model::Kind kind = s.models[plan.model].kind;
+        const bool mixed = kinds.try_emplace(plan.pool, kind).first->second != kind;
+        const bool trains = s.training.stated && s.training.pool == pool.name;
+        if ((mixed || trains) && reported.insert(plan.pool).second) {
+          problems_.push_back(problem(
+              s, pool.line,
+              mixed ? fmt::format("pool '{}' would serve generative and scoring models", pool.name)
+                    : fmt::format("pool '{}' is used for serving and for training", pool.name),
+              "give each its own pool"));
+        }
+      }
+    }
+  }
+
+  void check_memory() {
+    std::set<std::pair<uint32_t, uint32_t>> seen;
+    for (size_t e = 0; e < world_->plans.size(); ++e) {
+      for (const TierPlan& plan : world_->plans[e]) {
+        if (seen.insert({plan.pool, plan.model}).second) check_fit(e, plan);
+      }
+    }
+  }
+
+  void check_fit(size_t tenancy, const TierPlan& plan) {
+    const Scenario& s = world_->scenario;
+    const Model& model = s.models[plan.model];
+    const ModelOnSku& on = world_->model_on_pool(plan.model, plan.pool);
+    const Sku& sku = s.skus[world_->sku_of_pool(plan.pool)];
+    const Bytes adapter = uses_adapters(plan.choice) ? on.adapter_bytes : Bytes{};
+    const Bytes kv{on.facts.kv_bytes_per_token * KvPool::blocks_for(model.context_limit) * kKvBlockTokens};
+    const Bytes needed = Bytes{on.facts.weight_bytes} + adapter + kv;
+    const ReplicaMemory memory = replica_memory(*world_, tenancy, plan.pool);
+    const bool split_too_small = memory.kv < kv || memory.weights < Bytes{on.facts.weight_bytes} + adapter;
+    if (needed <= sku.memory && !split_too_small) return;
+    problems_.push_back(problem(
+        s, model.line,
+        fmt::format("model '{}' does not fit sku '{}': weights {} + adapter {} + KV of one sequence of {} tokens {} "
+                    "= {} bytes; memory {} bytes, of which KV {} and weights {}",
+                    model.name, sku.name, on.facts.weight_bytes, adapter.count, model.context_limit, kv.count,
+                    needed.count, sku.memory.count, memory.kv.count, memory.weights.count),
+        "a larger memory, a smaller context limit, or another kv-share"));
+  }
+
+  std::unique_ptr<World> world_ = std::make_unique<World>();
+  WorldInputs inputs_;
+  Diagnostics problems_;
+};
+
+}  // namespace
+
+const Tier& World::tier_of(TenantId tenant) const { return scenario.tiers[tenants[tenant.index].tier.index]; }
+
+uint32_t World::sku_of_pool(uint32_t pool) const {
+  return position_of(scenario.skus, scenario.pools[pool].sku);
+}
+
+const ModelOnSku& World::model_on_pool(uint32_t model, uint32_t pool) const {
+  return models_on_sku[sku_of_pool(pool)][model];
+}
+
+std::vector<Time> join_times(const Tier& tier, Duration horizon) {
+  std::vector<Time> joins(static_cast<size_t>(tier.starts < horizon ? tier.count : 0), Time{tier.starts.ns});
+  if (joins.empty()) return joins;
+  const Growth& growth = tier.growth;
+  if (growth.kind == Growth::Kind::linear) {
+    for (Duration at = tier.starts + growth.every; at < horizon && joins.size() < kTenantsPerTier;
+         at += growth.every) {
+      joins.insert(joins.end(), static_cast<size_t>(growth.add), Time{at.ns});
+    }
+  }
+  if (growth.kind == Growth::Kind::logistic) {
+    // N(t) = L / (1 + a exp(-r t)), a = L / N(0) - 1, r = ln(a) / midpoint; tenant n joins when N(t) = n.
+    const double limit = static_cast<double>(growth.limit);
+    const double a = limit / static_cast<double>(tier.count) - 1;
+    if (a <= 1) return joins;  // at or beyond the midpoint already: nothing left of the curve to walk
+    const double rate = log_of(a) / static_cast<double>(growth.midpoint.ns);
+    for (int64_t n = tier.count + 1; n < growth.limit && joins.size() < kTenantsPerTier; ++n) {
+      const double at = (log_of(a) - log_of(limit / static_cast<double>(n) - 1)) / rate;
+      if (at + static_cast<double>(tier.starts.ns) >= static_cast<double>(horizon.ns)) break;
+      joins.push_back(Time{tier.starts.ns + static_cast<int64_t>(at)});
+    }
+  }
+  return joins;
+}
+
+Result<std::unique_ptr<World>> build_world(const Scenario& scenario, WorldInputs inputs) {
+  return WorldBuilder(scenario, std::move(inputs)).build();
+}
+
+double expected_requests(const World& world) {
+  double expected = 0;
+  for (const DemandSource& source : world.sources) {
+    if (source.law != nullptr) expected += expected_arrivals(source, world.scenario.horizon);
+  }
+  for (const Tier& tier : world.scenario.tiers) {
+    if (tier.trace && tier.count > 0) expected += static_cast<double>(world.traces.at(tier.trace->file).size());
+  }
+  return expected;
+}
+
+TrainingSpec training_spec(const World& world, size_t tenancy) {
+  const Scenario& s = world.scenario;
+  TrainingSpec spec;
+  spec.tenants = world.tenants;
+  spec.every = s.training.every;
+  spec.epochs = s.training.epochs;
+  spec.horizon = s.horizon;
+  spec.window = s.window;
+  const uint32_t pool = s.training.stated ? position_of(s.pools, s.training.pool) : 0;
+  bool any = false;
+  for (const Tenant& tenant : world.tenants) {
+    const TierPlan& plan = world.plans[tenancy][tenant.tier.index];
+    TrainingNeed need = TrainingNeed::none;
+    if (plan.choice.kind == TenancyKind::tenant_specific) need = TrainingNeed::own_model;
+    if (plan.choice.kind == TenancyKind::shared_trained) need = TrainingNeed::pooled;
+    if (plan.choice.kind == TenancyKind::tuned_shared) {
+      need = plan.choice.tuning == Tuning::lora ? TrainingNeed::own_adapter : TrainingNeed::own_variant;
+    }
+    spec.pool_everyone = spec.pool_everyone || (need == TrainingNeed::pooled && plan.choice.train_on_all);
+    any = any || need != TrainingNeed::none;
+    spec.need.push_back(need);
+    spec.model.push_back(plan.model);
+  }
+  for (uint32_t m = 0; m < s.models.size(); ++m) {
+    const ModelOnSku* on = nullptr;
+    for (const TierPlan& plan : world.plans[tenancy]) {
+      if (plan.model == m) on = &world.model_on_pool(m, plan.pool);
+    }
+    TrainableModel model{.name = s.models[m].name};
+    model.data_bytes_per_unit = s.models[m].kind == Model::Kind::generative ? kBytesPerToken : kBytesPerRow;
+    if (on != nullptr) {
+      model.weight_bytes = {on->facts.weight_bytes};
+      model.adapter_bytes = on->adapter_bytes;
+    }
+    if (s.training.stated) model.times = world.model_on_pool(m, pool).times.get();
+    spec.models.push_back(std::move(model));
+  }
+  for (const Disturbance& d : s.disturbances) {
+    const bool here = d.tenancy.empty() || d.tenancy == s.tenancies[tenancy].label;
+    spec.pool_everyone = spec.pool_everyone || (here && d.kind == Disturbance::Kind::ignore_consent);
+  }
+  spec.devices = any && s.training.stated ? s.pools[pool].size : 0;
+  return spec;
+}
+
+ReplicaMemory replica_memory(const World& world, size_t tenancy, uint32_t pool_index) {
+  const Scenario& s = world.scenario;
+  const Pool& pool = s.pools[pool_index];
+  const Bytes memory = s.skus[world.sku_of_pool(pool_index)].memory;
+  Bytes largest{};
+  ReplicaMemory made;
+  for (const TierPlan& plan : world.plans[tenancy]) {
+    if (plan.pool != pool_index) continue;
+    const ModelOnSku& on = world.model_on_pool(plan.model, plan.pool);
+    const Bytes adapter = uses_adapters(plan.choice) ? on.adapter_bytes : Bytes{};
+    largest = std::max(largest, Bytes{on.facts.weight_bytes} + adapter);
+    made.kv_block_bytes = std::max(made.kv_block_bytes, Bytes{on.facts.kv_bytes_per_token * kKvBlockTokens});
+  }
+  const auto stated = static_cast<int64_t>(static_cast<double>(memory.count) * pool.kv_share);
+  const Bytes half_of_rest{std::max<int64_t>((memory - largest).count / 2, 0)};
+  made.kv = made.kv_block_bytes.count == 0 ? Bytes{} : pool.kv_share > 0 ? Bytes{stated} : half_of_rest;
+  made.weights = memory - made.kv;
+  made.kv_blocks = made.kv_block_bytes.count == 0 ? 0 : made.kv.count / made.kv_block_bytes.count;
+  return made;
+}
+
+}  // namespace cotenant

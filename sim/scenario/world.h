@@ -1,0 +1,81 @@
+#pragma once
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "kernels/profile/profile.h"
+#include "kernels/profile/service_times.h"
+#include "sim/scenario/scenario.h"
+#include "sim/tenancy/population.h"
+#include "sim/training/training_run.h"
+#include "sim/workload/arrival_stream.h"
+
+namespace cotenant {
+
+// One row of a trace, as offsets from its first row.
+struct TraceArrival {
+  Duration since_start;
+  int64_t prompt = 0;
+  int64_t output = 0;
+};
+
+// What the world outside the scenario text provides. tools fills it: sim opens no file.
+struct WorldInputs {
+  std::map<std::string, Profile> profiles;                      // by Sku::profile as written
+  std::map<std::string, std::vector<TraceArrival>> traces;      // by TraceLoad::file as written
+};
+
+// How one tier is served under one tenancy entry, with everything looked up.
+struct TierPlan {
+  TenancyChoice choice;
+  uint32_t model = 0;                          // position in Scenario::models
+  uint32_t pool = 0;                           // position in Scenario::pools
+};
+
+// A model on a SKU: its sizes and times.
+struct ModelOnSku {
+  ModelFacts facts;
+  Bytes adapter_bytes;
+  std::unique_ptr<ServiceTimes> times;
+};
+
+// A scenario with its population laid out and its times looked up. Immutable; shared by all units and threads.
+struct World {
+  Scenario scenario;
+  std::vector<Tenant> tenants;                 // of all tiers, in tier order, whenever they join
+  std::vector<DemandSource> sources;           // one per tenant; law = nullptr where a trace is dealt
+  std::vector<std::vector<TierPlan>> plans;    // by tenancy entry, by tier
+  // By SKU, by model; times are null where no pool of that SKU needs the model.
+  std::vector<std::vector<ModelOnSku>> models_on_sku;
+  std::map<std::string, std::vector<TraceArrival>> traces;
+
+  [[nodiscard]] const Tier& tier_of(TenantId tenant) const;
+  [[nodiscard]] const ModelOnSku& model_on_pool(uint32_t model, uint32_t pool) const;
+  [[nodiscard]] uint32_t sku_of_pool(uint32_t pool) const;
+};
+
+// Lays out tenants and looks up models; every problem at once. Among them: a model that is not in the profile,
+// weights + adapter + KV of one full-length sequence that exceed the SKU's memory (the sum is shown), serving and
+// training on one pool, models of two kinds on one pool, tiers whose random streams would collide.
+Result<std::unique_ptr<World>> build_world(const Scenario& scenario, WorldInputs inputs);
+
+// When the tenants of a tier join: `count` at the start, the rest by the growth law, all before the horizon.
+std::vector<Time> join_times(const Tier& tier, Duration horizon);
+
+// Expected requests of one unit (base variant), for the estimate that `run` prints.
+double expected_requests(const World& world);
+
+// What training must do under a tenancy entry.
+TrainingSpec training_spec(const World& world, size_t tenancy);
+
+// Memory of a replica on `pool` under a tenancy entry.
+struct ReplicaMemory {
+  Bytes kv;
+  Bytes weights;          // budget for resident weights and adapters
+  Bytes kv_block_bytes;
+  int64_t kv_blocks = 0;
+};
+ReplicaMemory replica_memory(const World& world, size_t tenancy, uint32_t pool);
+
+}  // namespace cotenant

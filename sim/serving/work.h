@@ -1,0 +1,41 @@
+#pragma once
+#include <cstdint>
+#include <vector>
+
+#include "kernels/profile/service_times.h"
+#include "sim/serving/request.h"
+
+namespace cotenant {
+
+// The part of a step that one set of weights computes.
+struct StepPart {
+  ModelId weights;
+  BatchShape shape;
+};
+
+// What a replica wants to do next. The driver decides how long that takes: the simulator asks ServiceTimes and may
+// skip up to max_steps equal steps; replay runs the kernels.
+struct Work {
+  enum class Kind : uint8_t {
+    idle,   // nothing to do before `wake`
+    load,   // bring `load_bytes` of `load_model` into device memory
+    steps,  // up to max_steps rounds over `parts`; the decode context grows by B a round
+    batch,  // score `rows` with `parts[0].weights`
+  };
+  Kind kind = Kind::idle;
+  Time wake = kTimeMax;
+  Bytes load_bytes{};
+  Bytes scrub_bytes{};          // memory to overwrite before the first step
+  int64_t max_steps = 1;
+  int64_t rows = 0;
+  std::vector<StepPart> parts;  // re-used between calls
+};
+
+// What handing memory on has shown so far: R1 evidence.
+struct HandOvers {
+  int64_t count = 0;           // allocations that took memory another tenant wrote last
+  int64_t unscrubbed = 0;      // of these, not overwritten in between
+  Bytes unscrubbed_bytes{};
+};
+
+}  // namespace cotenant

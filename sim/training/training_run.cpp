@@ -1,0 +1,227 @@
+// Public: run_training().
+#include "sim/training/training_run.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <deque>
+
+#include "sim/engine/event_queue.h"
+
+namespace cotenant {
+namespace {
+
+struct Job {
+  TenantId owner;       // invalid = pooled
+  uint32_t model = 0;
+  int64_t version = 1;  // counts the runs of this owner or pool
+};
+
+enum class EventKind : uint32_t { due, finished };
+struct Event {
+  EventKind kind = EventKind::due;
+  uint32_t index = 0;  // due: position in dues_; finished: device
+};
+
+class TrainingRun {
+ public:
+  explicit TrainingRun(const TrainingSpec& spec) : spec_(spec), end_{spec.horizon.ns} {
+    const auto windows = static_cast<size_t>((spec.horizon.ns + spec.window.ns - 1) / spec.window.ns);
+    out_.pool_times.resize(windows);
+    out_.usage_ns.assign(windows, std::vector<int64_t>(spec.tenants.size(), 0));
+    devices_.resize(static_cast<size_t>(spec.devices));
+  }
+
+  TrainingOutcome run() {
+    add_bases();
+    plan_first_jobs();
+    while (!queue_.empty() && queue_.top_time() < end_) {
+      const auto event = queue_.pop();
+      now_ = event.time;
+      if (event.payload.kind == EventKind::finished) {
+        finish(event.payload.index);
+      } else {
+        fall_due(event.payload.index);
+      }
+      start_jobs();
+    }
+    close_books();
+    return std::move(out_);
+  }
+
+ private:
+  struct Device {
+    bool busy = false;
+    Job job;
+    Time started;
+    std::vector<TenantId> data_of;
+  };
+
+  void add_bases() {
+    for (const TrainableModel& model : spec_.models) {
+      out_.lineage.add({.name = "pretrained " + model.name, .parent = {}, .trained_on = {},
+                        .bytes = model.weight_bytes, .ready = {}, .audience = {}});
+    }
+    for (size_t t = 0; t < spec_.tenants.size(); ++t) {
+      out_.assignments.push_back({{spec_.tenants[t].joined, ModelId{spec_.model[t]}, ModelId{}}});
+    }
+  }
+
+  void plan_first_jobs() {
+    std::vector<bool> pooled(spec_.models.size(), false);
+    for (uint32_t t = 0; t < spec_.tenants.size(); ++t) {
+      if (spec_.need[t] == TrainingNeed::none) continue;
+      if (spec_.need[t] == TrainingNeed::pooled) {
+        pooled[spec_.model[t]] = true;
+      } else {
+        plan({TenantId{t}, spec_.model[t], 1}, spec_.tenants[t].joined);
+      }
+    }
+    for (uint32_t m = 0; m < pooled.size(); ++m) {
+      if (pooled[m]) plan({TenantId{}, m, 1}, Time{0});
+    }
+  }
+
+  void plan(const Job& job, Time at) {
+    dues_.push_back(job);
+    push(at, 1, {EventKind::due, static_cast<uint32_t>(dues_.size() - 1)});
+  }
+
+  void push(Time at, uint8_t order_class, Event event) {
+    queue_.push(at, EventOrder{order_class, event.index, sequence_++}, event);
+  }
+
+  void fall_due(uint32_t index) {
+    const Job job = dues_[index];
+    waiting_.push_back(job);
+    if (spec_.every.ns > 0) plan({job.owner, job.model, job.version + 1}, now_ + spec_.every);
+  }
+
+  // Whose data a job that starts now uses.
+  [[nodiscard]] std::vector<TenantId> data_of(const Job& job) const {
+    if (job.owner.valid()) return {job.owner};
+    std::vector<TenantId> used;
+    for (uint32_t t = 0; t < spec_.tenants.size(); ++t) {
+      const Tenant& tenant = spec_.tenants[t];
+      const bool member = spec_.need[t] == TrainingNeed::pooled && spec_.model[t] == job.model;
+      const bool taken = spec_.pool_everyone || tenant.consent.train_shared;
+      if (member && taken && tenant.joined <= now_) used.push_back(TenantId{t});
+    }
+    return used;
+  }
+
+  [[nodiscard]] Duration length_of(const Job& job, std::span<const TenantId> data) const {
+    const TrainableModel& model = spec_.models[job.model];
+    Bytes bytes{};
+    for (const TenantId t : data) bytes += spec_.tenants[t.index].data;
+    const int64_t units = std::max<int64_t>(bytes.count / model.data_bytes_per_unit, 1) * spec_.epochs;
+    const bool adapter = job.owner.valid() && spec_.need[job.owner.index] == TrainingNeed::own_adapter;
+    CHECK(model.times != nullptr);
+    return model.times->train(units, adapter);
+  }
+
+  void start_jobs() {
+    for (uint32_t d = 0; d < devices_.size() && !waiting_.empty(); ++d) {
+      Device& device = devices_[d];
+      if (device.busy) continue;
+      const Job job = waiting_.front();
+      waiting_.pop_front();
+      std::vector<TenantId> data = data_of(job);
+      if (data.empty()) continue;  // nobody has joined or agreed yet: this run is left out
+      const Duration length = length_of(job, data);
+      device = {true, job, now_, std::move(data)};
+      push(now_ + length, 0, {EventKind::finished, d});
+    }
+  }
+
+  ModelId register_version(const Device& device) {
+    const Job& job = device.job;
+    const TrainableModel& model = spec_.models[job.model];
+    ModelVersion version{.name = {}, .parent = {}, .trained_on = device.data_of,
+                         .bytes = model.weight_bytes, .ready = now_, .audience = job.owner};
+    if (!job.owner.valid()) {
+      version.name = fmt::format("pooled {} v{}", model.name, job.version);
+      return out_.lineage.add(std::move(version));
+    }
+    const std::string& owner = spec_.tenants[job.owner.index].name;
+    const TrainingNeed need = spec_.need[job.owner.index];
+    if (need == TrainingNeed::own_model) {
+      version.name = fmt::format("model of {} v{}", owner, job.version);
+    } else {
+      version.parent = ModelId{job.model};
+      version.name = fmt::format("{} of {} v{}", need == TrainingNeed::own_adapter ? "adapter" : "variant", owner,
+                                 job.version);
+      if (need == TrainingNeed::own_adapter) version.bytes = model.adapter_bytes;
+    }
+    return out_.lineage.add(std::move(version));
+  }
+
+  void finish(uint32_t d) {
+    Device& device = devices_[d];
+    const ModelId made = register_version(device);
+    const Job job = device.job;
+    out_.runs.push_back({device.started, now_, made, !job.owner.valid()});
+    for (uint32_t t = 0; t < spec_.tenants.size(); ++t) {
+      const bool own = job.owner == TenantId{t};
+      const bool pooled = !job.owner.valid() && spec_.need[t] == TrainingNeed::pooled && spec_.model[t] == job.model;
+      if (!own && !pooled) continue;
+      const bool adapter = spec_.need[t] == TrainingNeed::own_adapter;
+      const Time from = std::max(now_, spec_.tenants[t].joined);
+      out_.assignments[t].push_back({from, adapter ? ModelId{job.model} : made, adapter ? made : ModelId{}});
+    }
+    book(device, now_);
+    device = {};
+  }
+
+  // Books the device time of a job to windows, and to the tenants by the bytes of their data.
+  void book(const Device& device, Time until) {
+    std::vector<int64_t> bytes;
+    for (const TenantId t : device.data_of) bytes.push_back(spec_.tenants[t.index].data.count);
+    int64_t total = 0;
+    for (int64_t& b : bytes) total += b = std::max<int64_t>(b, 1);
+    for (int64_t at = device.started.ns; at < until.ns;) {
+      const auto window = static_cast<size_t>(at / spec_.window.ns);
+      const int64_t to = std::min((at / spec_.window.ns + 1) * spec_.window.ns, until.ns);
+      out_.pool_times[window].ns[static_cast<size_t>(DeviceState::busy)] += to - at;
+      for (size_t i = 0; i < bytes.size(); ++i) {
+        const __int128 share = static_cast<__int128>(to - at) * bytes[i] / total;
+        out_.usage_ns[window][device.data_of[i].index] += static_cast<int64_t>(share);
+      }
+      at = to;
+    }
+  }
+
+  void close_books() {
+    for (const Device& device : devices_) {
+      if (device.busy) book(device, end_);
+      out_.unfinished_jobs += device.busy ? 1 : 0;
+    }
+    out_.unfinished_jobs += static_cast<int64_t>(waiting_.size());
+    for (size_t w = 0; w < out_.pool_times.size(); ++w) {
+      const int64_t from = static_cast<int64_t>(w) * spec_.window.ns;
+      const int64_t leased = (std::min(from + spec_.window.ns, end_.ns) - from) * spec_.devices;
+      DeviceTimes& times = out_.pool_times[w];
+      times.ns[static_cast<size_t>(DeviceState::idle)] = leased - times.of(DeviceState::busy);
+      CHECK(times.of(DeviceState::idle) >= 0);
+    }
+  }
+
+  const TrainingSpec& spec_;
+  Time end_;
+  Time now_{};
+  TrainingOutcome out_;
+  EventQueue<Event> queue_;
+  uint32_t sequence_ = 0;
+  std::vector<Job> dues_;
+  std::deque<Job> waiting_;
+  std::vector<Device> devices_;
+};
+
+}  // namespace
+
+TrainingOutcome run_training(const TrainingSpec& spec) {
+  CHECK(spec.need.size() == spec.tenants.size() && spec.model.size() == spec.tenants.size());
+  return TrainingRun(spec).run();
+}
+
+}  // namespace cotenant
