@@ -33,6 +33,7 @@ enum class Purpose : uint32_t {
   sampling = 7,       // which requests are recorded
   routing = 8,
   service_noise = 9,
+  weights = 100,      // random parameters and inputs of models that are really run
 };
 
 // The key of all draws of one replication: tenancy model and variant are never part of it, so that every
