@@ -1,0 +1,162 @@
+// Public here: Decoder.
+#include "kernels/model/decoder.h"
+
+#include <algorithm>
+
+#include "sim/core/check.h"
+
+namespace cotenant {
+namespace {
+
+// Grows only, and keeps what it holds, so that a part of a step can run on the rows of an earlier one.
+void fit(std::vector<float>* values, int64_t count) {
+  if (values->size() < static_cast<size_t>(count)) values->resize(static_cast<size_t>(count));
+}
+
+}  // namespace
+
+Decoder::Decoder(const DecoderWeights& weights)
+    : weights_(weights),
+      rope_({.positions = weights.config.context_limit, .head_dim = weights.config.head_dim}) {}
+
+void Decoder::plan_rows(std::span<const SequenceWork> batch) {
+  const DecoderConfig& c = weights_.config;
+  positions_.clear();
+  adapter_rows_.clear();
+  for (const SequenceWork& s : batch) {
+    const auto tokens = static_cast<int64_t>(s.tokens.size());
+    CHECK(tokens > 0 && s.cache->length() + tokens <= s.cache->capacity());
+    const auto first = static_cast<int64_t>(positions_.size());
+    for (int64_t i = 0; i < tokens; ++i) positions_.push_back(s.cache->length() + i);
+    if (s.adapter == nullptr) continue;
+    const bool joins = !adapter_rows_.empty() && adapter_rows_.back().adapter == s.adapter &&
+                       adapter_rows_.back().first_row + adapter_rows_.back().rows == first;
+    if (!joins) adapter_rows_.push_back({s.adapter, first, 0});
+    adapter_rows_.back().rows += tokens;
+  }
+  rows_ = static_cast<int64_t>(positions_.size());
+  for (auto* wide : {&x_, &normed_, &projected_}) fit(wide, rows_ * c.hidden);
+  for (auto* wide : {&q_, &mixed_}) fit(wide, rows_ * c.heads * c.head_dim);
+  for (auto* wide : {&k_, &v_}) fit(wide, rows_ * c.kv_heads * c.head_dim);
+  for (auto* wide : {&gate_, &up_}) fit(wide, rows_ * c.ffn);
+}
+
+void Decoder::embed(std::span<const SequenceWork> batch) {
+  const int64_t hidden = weights_.config.hidden;
+  float* x = x_.data();
+  for (const SequenceWork& s : batch) {
+    for (const int32_t token : s.tokens) {
+      CHECK(token >= 0 && token < weights_.config.vocabulary);
+      const float* row = &weights_.embedding[static_cast<size_t>(token * hidden)];
+      x = std::copy(row, row + hidden, x);
+    }
+  }
+}
+
+void Decoder::normalise(const std::vector<float>& weight) {
+  if (!parts_.linear) return;
+  cpu::rms_norm(x_.data(), weight.data(), normed_.data(), {.rows = rows_, .hidden = weights_.config.hidden});
+}
+
+void Decoder::project(int64_t layer, Linear linear, const std::vector<float>& x, std::vector<float>* y) {
+  const auto which = static_cast<size_t>(linear);
+  const cpu::LinearShape shape = linear_shape(weights_.config, linear, rows_);
+  if (parts_.linear) {
+    cpu::linear(x.data(), weights_.layers[layer].linears[which].data(), y->data(), shape);
+  }
+  if (!parts_.lora) return;
+  for (const AdapterRows& run : adapter_rows_) {
+    const Adapter& adapter = *run.adapter;
+    const Adapter::Factors& f = adapter.factors[static_cast<size_t>(layer) * kLinears + which];
+    const cpu::LoraSegment segment{f.a.data(), f.b.data(), run.first_row, run.rows};
+    cpu::lora_add({&segment, 1}, x.data(), y->data(),
+                  {shape.inner, shape.columns, adapter.rank, adapter.scale});
+  }
+}
+
+void Decoder::attend(int64_t layer, std::span<const SequenceWork> batch) {
+  const DecoderConfig& c = weights_.config;
+  int64_t row = 0;
+  for (const SequenceWork& s : batch) {
+    const cpu::AttentionShape shape{static_cast<int64_t>(s.tokens.size()), s.cache->length(), c.heads,
+                                    c.kv_heads, c.head_dim};
+    const cpu::KvView kv = s.cache->layer(layer);
+    if (parts_.linear) {
+      const int64_t at = row * c.kv_heads * c.head_dim;
+      cpu::append_kv(&k_[at], &v_[at], kv, shape);
+    }
+    if (parts_.attention) {
+      const int64_t at = row * c.heads * c.head_dim;
+      fit(&scratch_, cpu::attention_scratch(shape));
+      cpu::attention({&q_[at], kv, &mixed_[at], scratch_.data()}, shape);
+    }
+    row += shape.queries;
+  }
+}
+
+void Decoder::attention_block(int64_t layer, std::span<const SequenceWork> batch) {
+  const DecoderConfig& c = weights_.config;
+  normalise(weights_.layers[layer].attention_norm);
+  project(layer, Linear::query, normed_, &q_);
+  project(layer, Linear::key, normed_, &k_);
+  project(layer, Linear::value, normed_, &v_);
+  if (parts_.linear) {
+    rope_.rotate(q_.data(), positions_, c.heads);
+    rope_.rotate(k_.data(), positions_, c.kv_heads);
+  }
+  attend(layer, batch);
+  project(layer, Linear::output, mixed_, &projected_);
+  if (parts_.linear) cpu::add(x_.data(), projected_.data(), rows_ * c.hidden);
+}
+
+void Decoder::feed_forward_block(int64_t layer) {
+  const DecoderConfig& c = weights_.config;
+  normalise(weights_.layers[layer].ffn_norm);
+  project(layer, Linear::gate, normed_, &gate_);
+  project(layer, Linear::up, normed_, &up_);
+  if (parts_.linear) cpu::swiglu(gate_.data(), up_.data(), gate_.data(), rows_ * c.ffn);
+  project(layer, Linear::down, gate_, &projected_);
+  if (parts_.linear) cpu::add(x_.data(), projected_.data(), rows_ * c.hidden);
+}
+
+std::vector<int32_t> Decoder::head(std::span<const SequenceWork> batch) {
+  const DecoderConfig& c = weights_.config;
+  int64_t wanted = 0;
+  int64_t row = 0;
+  for (const SequenceWork& s : batch) {
+    row += static_cast<int64_t>(s.tokens.size());
+    if (!s.want_logits) continue;
+    cpu::rms_norm(&x_[(row - 1) * c.hidden], weights_.final_norm.data(), &normed_[wanted * c.hidden],
+                  {.rows = 1, .hidden = c.hidden});
+    ++wanted;
+  }
+  std::vector<int32_t> tokens;
+  logits_.resize(static_cast<size_t>(wanted * c.vocabulary));
+  if (wanted == 0) return tokens;
+  cpu::linear(normed_.data(), weights_.head.data(), logits_.data(), {wanted, c.hidden, c.vocabulary});
+  for (int64_t i = 0; i < wanted; ++i) {
+    tokens.push_back(static_cast<int32_t>(cpu::argmax(&logits_[i * c.vocabulary], c.vocabulary)));
+  }
+  return tokens;
+}
+
+std::vector<int32_t> Decoder::step(std::span<const SequenceWork> batch, const StepParts& parts) {
+  CHECK(!batch.empty());
+  parts_ = parts;
+  plan_rows(batch);
+  if (parts.linear) embed(batch);
+  if (parts.linear || parts.attention || parts.lora) {
+    for (int64_t l = 0; l < weights_.config.layers; ++l) {
+      attention_block(l, batch);
+      feed_forward_block(l);
+    }
+  }
+  std::vector<int32_t> tokens;
+  if (parts.head) tokens = head(batch);
+  for (const SequenceWork& s : batch) {
+    s.cache->set_length(s.cache->length() + static_cast<int64_t>(s.tokens.size()));
+  }
+  return tokens;
+}
+
+}  // namespace cotenant

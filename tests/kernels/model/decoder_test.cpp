@@ -1,0 +1,192 @@
+#include "kernels/model/decoder.h"
+
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <numeric>
+
+#include "kernels/reference/transformer.h"
+#include "sim/core/philox.h"
+
+namespace cotenant {
+namespace {
+
+using reference::Numbers;
+
+Numbers wide(const std::vector<float>& x) {
+  return {x.begin(), x.end()};
+}
+
+void add_to(Numbers* x, const Numbers& y) {
+  for (size_t i = 0; i < x->size(); ++i) (*x)[i] += y[i];
+}
+
+// The whole prompt of one sequence through reference operations; logits of the last token.
+struct ReferenceDecoder {
+  const DecoderWeights& w;
+  const Adapter* adapter = nullptr;
+
+  [[nodiscard]] Numbers project(size_t layer, Linear which, const Numbers& x) const {
+    const auto i = static_cast<size_t>(which);
+    const int64_t inner = linear_shape(w.config, which, 1).inner;
+    const reference::LinearShape s{static_cast<int64_t>(x.size()) / inner, inner,
+                                   linear_shape(w.config, which, 1).columns};
+    Numbers y = reference::linear(x, wide(w.layers[layer].linears[i]), s);
+    if (adapter != nullptr) {
+      const auto& f = adapter->factors[layer * kLinears + i];
+      add_to(&y, reference::lora(x, wide(f.a), wide(f.b), {s, adapter->rank, adapter->scale}));
+    }
+    return y;
+  }
+
+  [[nodiscard]] Numbers logits(const std::vector<int32_t>& prompt) const {
+    const DecoderConfig& c = w.config;
+    const auto n = static_cast<int64_t>(prompt.size());
+    std::vector<int64_t> positions(prompt.size());
+    std::iota(positions.begin(), positions.end(), 0);
+    Numbers x;
+    for (const int32_t t : prompt) {
+      for (int64_t d = 0; d < c.hidden; ++d) x.push_back(w.embedding[t * c.hidden + d]);
+    }
+    for (size_t l = 0; l < w.layers.size(); ++l) {
+      const Numbers normed = reference::rms_norm(x, wide(w.layers[l].attention_norm), {n, c.hidden});
+      const Numbers q = reference::rope(project(l, Linear::query, normed), positions, {c.heads, c.head_dim});
+      const Numbers k = reference::rope(project(l, Linear::key, normed), positions, {c.kv_heads, c.head_dim});
+      const Numbers v = project(l, Linear::value, normed);
+      const Numbers mixed = reference::attention({q, k, v}, {n, 0, c.heads, c.kv_heads, c.head_dim});
+      add_to(&x, project(l, Linear::output, mixed));
+      const Numbers ffn = reference::rms_norm(x, wide(w.layers[l].ffn_norm), {n, c.hidden});
+      const Numbers gated = reference::swiglu(project(l, Linear::gate, ffn), project(l, Linear::up, ffn));
+      add_to(&x, project(l, Linear::down, gated));
+    }
+    const reference::View last(&x[(n - 1) * c.hidden], static_cast<size_t>(c.hidden));
+    const Numbers normed = reference::rms_norm(last, wide(w.final_norm), {1, c.hidden});
+    return reference::linear(normed, wide(w.head), {1, c.hidden, c.vocabulary});
+  }
+};
+
+std::vector<int32_t> prompt(size_t tokens, uint32_t entity) {
+  RandomStream random(stream_key(5, 0), entity, Purpose::faults);
+  std::vector<int32_t> out(tokens);
+  for (int32_t& t : out)
+    t = static_cast<int32_t>(random.bits() % static_cast<uint64_t>(decoder_tiny().vocabulary));
+  return out;
+}
+
+void require_close(std::span<const float> got, const Numbers& want) {
+  REQUIRE(got.size() == want.size());
+  for (size_t i = 0; i < want.size(); ++i) REQUIRE(got[i] == Approx(want[i]).epsilon(1e-4).margin(1e-4));
+}
+
+TEST_CASE("a prefill agrees with the reference operations, with and without an adapter") {
+  const DecoderWeights w = random_decoder(decoder_tiny(), 1);
+  const Adapter adapter = random_adapter(w.config, 3, 2);
+  const auto tokens = prompt(13, 0);
+  for (const Adapter* a : {static_cast<const Adapter*>(nullptr), &adapter}) {
+    Decoder decoder(w);
+    KvCache cache(w.config, 16);
+    const SequenceWork work{.tokens = tokens, .cache = &cache, .adapter = a};
+    const auto next = decoder.step({&work, 1});
+    const Numbers want = ReferenceDecoder{w, a}.logits(tokens);
+    require_close(decoder.logits(), want);
+    REQUIRE(next == std::vector<int32_t>{static_cast<int32_t>(reference::argmax(want))});
+    REQUIRE(cache.length() == 13);
+  }
+}
+
+TEST_CASE("prefill in chunks and then decoding token by token equals one prefill of all") {
+  const DecoderWeights w = random_decoder(decoder_tiny(), 3);
+  const auto tokens = prompt(12, 1);
+  const std::span<const int32_t> all(tokens);
+  Decoder decoder(w);
+  KvCache cache(w.config, 12);
+  size_t done = 0;
+  for (const size_t chunk : {4, 1, 5, 1, 1}) {
+    const SequenceWork work{.tokens = all.subspan(done, chunk), .cache = &cache};
+    decoder.step({&work, 1});
+    done += chunk;
+  }
+  require_close(decoder.logits(), ReferenceDecoder{w}.logits(tokens));
+}
+
+TEST_CASE("sequences of a mixed batch get what each would get alone, each with its own adapter") {
+  const DecoderWeights w = random_decoder(decoder_tiny(), 4);
+  const Adapter a = random_adapter(w.config, 4, 5);
+  const Adapter b = random_adapter(w.config, 2, 6);
+  const Adapter* const adapters[] = {&a, nullptr, &b, &b};
+  std::vector<std::vector<int32_t>> prompts;
+  std::vector<KvCache> caches;
+  std::vector<SequenceWork> batch;
+  for (uint32_t i = 0; i < 4; ++i) {
+    prompts.push_back(prompt(3 + i, 10 + i));
+    caches.emplace_back(w.config, 16);
+  }
+  Decoder decoder(w);
+  // All but the last token first, so that the batch under test mixes decodes with the prefill of sequence 2.
+  for (size_t i = 0; i < 4; ++i) {
+    const std::span<const int32_t> tokens(prompts[i]);
+    const size_t before = i == 2 ? 0 : tokens.size() - 1;
+    const SequenceWork head{
+        .tokens = tokens.first(before), .cache = &caches[i], .adapter = adapters[i], .want_logits = false};
+    if (before > 0) REQUIRE(decoder.step({&head, 1}).empty());
+    batch.push_back({.tokens = tokens.subspan(before),
+                     .cache = &caches[i],
+                     .adapter = adapters[i],
+                     .want_logits = i != 1});
+  }
+  decoder.step(batch);
+  const auto vocabulary = static_cast<size_t>(w.config.vocabulary);
+  size_t row = 0;
+  for (size_t i = 0; i < 4; ++i) {
+    if (i == 1) continue;
+    require_close(decoder.logits().subspan(row++ * vocabulary, vocabulary),
+                  ReferenceDecoder{w, adapters[i]}.logits(prompts[i]));
+  }
+  REQUIRE(decoder.logits().size() == 3 * vocabulary);
+}
+
+TEST_CASE("the parts of a step add up to the step") {
+  const DecoderWeights w = random_decoder(decoder_tiny(), 7);
+  const auto tokens = prompt(6, 3);
+  Decoder decoder(w);
+  KvCache cache(w.config, 16);
+  const SequenceWork work{.tokens = tokens, .cache = &cache};
+  decoder.step({&work, 1});
+  const std::vector<float> logits(decoder.logits().begin(), decoder.logits().end());
+  // The head alone, over the rows that the step left behind.
+  cache.set_length(0);
+  decoder.step({&work, 1}, {.linear = false, .attention = false, .lora = false, .head = true});
+  require_close(decoder.logits(), wide(logits));
+  // Attention alone changes nothing that a whole step would read again.
+  cache.set_length(0);
+  REQUIRE(
+      decoder.step({&work, 1}, {.linear = false, .attention = true, .lora = false, .head = false}).empty());
+  cache.set_length(0);
+  decoder.step({&work, 1});
+  require_close(decoder.logits(), wide(logits));
+}
+
+TEST_CASE("the preset has the sizes that the documents state, and the same seed the same weights") {
+  const ModelFacts facts = facts_of(decoder_25m());
+  REQUIRE(facts.parameters == 25'172'352);
+  REQUIRE(facts.kv_bytes_per_token == 8192);
+  REQUIRE(facts.weight_bytes == 4 * facts.parameters);
+  const DecoderWeights a = random_decoder(decoder_tiny(), 9);
+  const DecoderWeights b = random_decoder(decoder_tiny(), 9);
+  const DecoderWeights other = random_decoder(decoder_tiny(), 10);
+  REQUIRE(a.layers[1].linears[6] == b.layers[1].linears[6]);
+  REQUIRE(a.embedding != other.embedding);
+  int64_t values = static_cast<int64_t>(a.embedding.size() + a.head.size() + a.final_norm.size());
+  for (const DecoderLayer& layer : a.layers) {
+    values += static_cast<int64_t>(layer.attention_norm.size() + layer.ffn_norm.size());
+    for (const auto& linear : layer.linears) values += static_cast<int64_t>(linear.size());
+  }
+  REQUIRE(values == a.config.parameters());
+  int64_t adapter_values = 0;
+  for (const auto& f : random_adapter(a.config, 3, 1).factors) {
+    adapter_values += static_cast<int64_t>(f.a.size() + f.b.size());
+  }
+  REQUIRE(adapter_values == 3 * a.config.adapter_parameters_per_rank());
+}
+
+}  // namespace
+}  // namespace cotenant
