@@ -13,7 +13,7 @@ struct MeanInterval {
 };
 
 // The quantile at 0.975 of Student's t with so many degrees of freedom: 12.706 at 1, falling to 1.960.
-// Accurate to 1e-8. Requires: degrees >= 1.
+// Accurate to 3e-8. Requires: degrees >= 1.
 double student_t_975(int64_t degrees);
 
 // Mean +- t(n - 1) s / sqrt(n) of independent values, one for each replication or batch. The sums run in the
