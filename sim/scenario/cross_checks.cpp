@@ -1,0 +1,327 @@
+#include "sim/scenario/cross_checks.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+#include <set>
+
+#include "sim/scenario/nearest_name.h"
+#include "sim/scenario/quantity.h"
+
+namespace cotenant {
+namespace {
+
+constexpr int64_t kWindowsMax = 100'000;
+
+using Path = std::vector<std::string>;
+
+Path joined(Path path, const char* key) {
+  path.emplace_back(key);
+  return path;
+}
+
+template <class T>
+std::vector<std::string> names_of(const std::vector<T>& list, std::string T::*name) {
+  std::vector<std::string> names;
+  for (const T& entry : list) names.push_back(entry.*name);
+  return names;
+}
+
+template <class T>
+const T* find_named(const std::vector<T>& list, std::string T::*name, const std::string& wanted) {
+  for (const T& entry : list) {
+    if (entry.*name == wanted) return &entry;
+  }
+  return nullptr;
+}
+
+bool needs_training(const TenancyChoice& c) {
+  return c.kind != TenancyKind::shared_pretrained;
+}
+
+// One tenancy choice with the tiers that it holds for.
+struct Served {
+  const TenancyEntry* entry = nullptr;
+  const Tier* tier = nullptr;
+  const TenancyChoice* choice = nullptr;
+};
+
+class Checker {
+ public:
+  Checker(const Scenario& s, const Node& root, Problems& problems) : s_(s), root_(root), problems_(problems) {
+    for (const TenancyEntry& entry : s_.tenancies) {
+      for (const Tier& tier : s_.tiers) {
+        const auto own = entry.tiers.find(tier.name);
+        served_.push_back({&entry, &tier, own == entry.tiers.end() ? &entry.choice : &own->second});
+      }
+    }
+  }
+
+  void run() {
+    check_names();
+    check_used();
+    check_times();
+    for (const Tier& tier : s_.tiers) check_tier(tier);
+    for (const TenancyEntry& entry : s_.tenancies) check_entry(entry);
+    check_training();
+    for (size_t i = 0; i < s_.disturbances.size(); ++i) check_disturbance(i);
+  }
+
+ private:
+  // The value at `path` was stated and could be read.
+  [[nodiscard]] bool stated(const Path& path) const {
+    const Node* node = find_node(root_, path);
+    return node != nullptr && problems_.clean(*node);
+  }
+  // At the value at `path`, or at what is nearest to it on the way from the root.
+  void at(Path path, const TextProblem& problem) {
+    const size_t full = path.size();
+    const Node* node = find_node(root_, path);
+    while (node == nullptr) {
+      path.pop_back();
+      node = find_node(root_, path);
+    }
+    if (path.size() == full && node->kind == Node::Kind::scalar) {
+      problems_.add(*node, problem);
+    } else {
+      problems_.add_at_key(*node, problem);
+    }
+  }
+  void must_be_named(const Path& path, const std::string& name, const char* what,
+                     const std::vector<std::string>& names) {
+    if (!stated(path) || std::find(names.begin(), names.end(), name) != names.end()) return;
+    at(path, {fmt::format("there is no {} `{}`", what, name.substr(0, 64)), name_help(name, names)});
+  }
+  [[nodiscard]] const Node* item(const char* list, size_t i) const {
+    const Node* node = child(root_, list);
+    return node != nullptr && i < node->items.size() ? &node->items[i] : nullptr;
+  }
+
+  void check_choice_names(const Path& path, const TenancyChoice& choice) {
+    must_be_named(joined(path, "model"), choice.model, "model", names_of(s_.models, &Model::name));
+    must_be_named(joined(path, "pool"), choice.pool, "pool", names_of(s_.pools, &Pool::name));
+  }
+
+  void check_names() {
+    const std::vector<std::string> tiers = names_of(s_.tiers, &Tier::name);
+    for (const Pool& pool : s_.pools) {
+      must_be_named({"pools", pool.name, "sku"}, pool.sku, "SKU", names_of(s_.skus, &Sku::name));
+    }
+    for (const TenancyEntry& entry : s_.tenancies) {
+      check_choice_names({"tenancy", entry.label}, entry.choice);
+      for (const auto& [tier, choice] : entry.tiers) {
+        const Path path = {"tenancy", entry.label, "tiers", tier};
+        check_choice_names(path, choice);
+        const bool known = std::find(tiers.begin(), tiers.end(), tier) != tiers.end();
+        if (!known)
+          at(path, {fmt::format("there is no tier `{}`", tier.substr(0, 64)), name_help(tier, tiers)});
+      }
+    }
+    must_be_named({"training", "pool"}, s_.training.pool, "pool", names_of(s_.pools, &Pool::name));
+    for (size_t i = 0; i < s_.expectations.size(); ++i) check_expectation(i, tiers);
+  }
+
+  void check_expectation(size_t i, const std::vector<std::string>& tiers) {
+    const Node* node = item("expect", i);
+    if (node == nullptr) return;
+    const ExpectationRow& row = s_.expectations[i];
+    const std::vector<std::string> labels = names_of(s_.tenancies, &TenancyEntry::label);
+    const auto check = [&](const Node* at_node, const std::string& name, const char* what,
+                           const std::vector<std::string>& names, size_t offset) {
+      if (at_node == nullptr || name.empty() || std::find(names.begin(), names.end(), name) != names.end())
+        return;
+      problems_.add(*at_node, {fmt::format("there is no {} `{}`", what, name.substr(0, 64)),
+                               name_help(name, names), offset, offset == 0 ? 0 : name.size()});
+    };
+    const Node* that = node->kind == Node::Kind::scalar ? node : child(*node, "that");
+    check(that, row.baseline, "tenancy entry", labels, row.that.rfind(row.baseline));
+    check(find_node(*node, {"for", "tenancy"}), row.tenancy, "tenancy entry", labels, 0);
+    check(find_node(*node, {"for", "tenants"}), row.tier, "tier", tiers, 0);
+  }
+
+  // Something that is defined and never used is a mistake more often than a plan.
+  void check_used() {
+    std::set<std::string> pools = {s_.training.pool};
+    std::set<std::string> models;
+    const auto use = [&](const TenancyChoice& c) {
+      pools.insert(c.pool);
+      models.insert(c.model);
+    };
+    for (const TenancyEntry& entry : s_.tenancies) {
+      use(entry.choice);
+      for (const auto& [tier, choice] : entry.tiers) use(choice);
+    }
+    std::set<std::string> skus;
+    for (const Pool& pool : s_.pools) {
+      skus.insert(pool.sku);
+      if (!pools.contains(pool.name))
+        unused("pools", pool.name, "no tenancy entry and no training uses this pool");
+    }
+    for (const Model& model : s_.models) {
+      if (!models.contains(model.name)) unused("models", model.name, "no tenancy entry uses this model");
+    }
+    for (const Sku& sku : s_.skus) {
+      if (!skus.contains(sku.name)) unused("skus", sku.name, "no pool uses this SKU");
+    }
+  }
+  void unused(const char* section, const std::string& name, const char* message) {
+    const Node* node = find_node(root_, {section, name});
+    if (node != nullptr) problems_.add_at_key(*node, {message, "use it or remove it"});
+  }
+
+  void check_times() {
+    if (!stated({"horizon"})) return;
+    if (stated({"window", "warmup"}) && s_.warmup >= s_.horizon) {
+      at({"window", "warmup"}, {"the warm-up does not end before the horizon",
+                                fmt::format("horizon: {}", duration_text(s_.horizon))});
+    }
+    const Node* report = find_node(root_, {"window", "report"});
+    const bool readable = report == nullptr || problems_.clean(*report);
+    if (readable && s_.window.ns > 0 && s_.horizon.ns / s_.window.ns > kWindowsMax) {
+      at({"window", "report"},
+         {"the horizon holds more than 100,000 report windows", "report larger windows"});
+    }
+    for (const Tier& tier : s_.tiers) {
+      const Path path = {"tenants", tier.name, "starts"};
+      if (stated(path) && tier.starts >= s_.horizon) {
+        at(path, {"the tier starts at or after the horizon",
+                  fmt::format("horizon: {}", duration_text(s_.horizon))});
+      }
+    }
+  }
+
+  void check_tier(const Tier& tier) {
+    const Path path = {"tenants", tier.name};
+    Path limit = path;
+    limit.insert(limit.end(), {"growth", "limit"});
+    if (tier.growth.kind == Growth::Kind::logistic && stated(limit) && stated(joined(path, "count"))) {
+      if (tier.count < 1) at(joined(path, "count"), {"logistic growth begins with at least 1 tenant", ""});
+      if (tier.count >= 1 && tier.growth.limit <= 2 * tier.count) {
+        at(limit, {"the limit must be above twice the count",
+                   fmt::format("with count {} half the limit is passed before the tier starts", tier.count)});
+      }
+    }
+    check_model_kind(tier, path);
+  }
+
+  // Prompt, output and objectives must suit the models that serve the tier.
+  void check_model_kind(const Tier& tier, const Path& path) {
+    std::optional<Model::Kind> kind;
+    for (const Served& served : served_) {
+      if (served.tier != &tier) continue;
+      const Model* model = find_named(s_.models, &Model::name, served.choice->model);
+      if (model == nullptr || !stated({"models", model->name, "kind"})) return;
+      if (kind && *kind != model->kind) {
+        at({"tenancy", served.entry->label, "model"},
+           {fmt::format("tier `{}` is served by a generative and by a scoring model",
+                        tier.name.substr(0, 64)),
+            "all entries run the same requests: tokens, or rows"});
+        return;
+      }
+      kind = model->kind;
+    }
+    if (!kind) return;
+    const Path load = joined(path, "load");
+    const Node* load_node = find_node(root_, load);
+    const Node* output = load_node == nullptr ? nullptr : child(*load_node, "output");
+    if (*kind == Model::Kind::generative && output == nullptr && load_node != nullptr && !tier.trace) {
+      at(load, {"`output` is missing",
+                "a generative model needs tokens per answer, for example "
+                "`output: lognormal mean=180 cv=0.9`"});
+    }
+    if (*kind != Model::Kind::scoring) return;
+    if (output != nullptr && !tier.trace) {
+      problems_.add_at_key(*output,
+                           {"`output` has no meaning here", "a scoring model answers each row once"});
+    }
+    const Path tpot = {"tenants", tier.name, "slo", "tpot"};
+    if (find_node(root_, tpot) != nullptr) {
+      problems_.add_at_key(*find_node(root_, tpot),
+                           {"`tpot` has no meaning for a scoring model", "state e2e instead"});
+    }
+  }
+
+  void check_entry(const TenancyEntry& entry) {
+    const Path path = {"tenancy", entry.label};
+    check_placement(path, entry.choice);
+    for (const auto& [tier, choice] : entry.tiers)
+      check_placement({"tenancy", entry.label, "tiers", tier}, choice);
+    bool anyone = false;
+    bool shared_trained = false;
+    for (const Served& served : served_) {
+      if (served.entry != &entry || !needs_training(*served.choice)) continue;
+      const Tier& tier = *served.tier;
+      const bool together = served.choice->kind == TenancyKind::shared_trained;
+      shared_trained |= together;
+      const bool consents = !together || served.choice->train_on_all || tier.consent_train_shared;
+      anyone |= together && consents && tier.data.count > 0;
+      if (!together) require_data(entry, tier);
+    }
+    if (shared_trained && !anyone && stated(joined(path, "kind"))) {
+      at(joined(path, "kind"),
+         {"nobody's data trains this shared model",
+          "give a tier `data` and `consent: { train-shared: true }`, or use shared-pretrained"});
+    }
+  }
+  void require_data(const TenancyEntry& entry, const Tier& tier) {
+    const Path data = {"tenants", tier.name, "data"};
+    const Node* node = find_node(root_, data);
+    if (tier.data.count > 0 || (node != nullptr && !problems_.clean(*node))) return;
+    if (!missing_data_.insert(tier.name).second) return;
+    at(data, {"`data` is missing",
+              fmt::format("tenancy entry `{}` trains weights on this tier's data", entry.label)});
+  }
+  void check_placement(const Path& path, const TenancyChoice& choice) {
+    const Path pool = joined(path, "pool");
+    if (stated(pool) && stated({"training", "pool"}) && choice.pool == s_.training.pool) {
+      at(pool, {fmt::format("pool `{}` serves and trains", choice.pool), "give training a pool of its own"});
+    }
+  }
+
+  void check_training() {
+    if (child(root_, "training") != nullptr) return;
+    for (const Served& served : served_) {
+      if (!needs_training(*served.choice)) continue;
+      at({"tenancy", served.entry->label, "kind"},
+         {fmt::format("{} needs trained weights, and `training` is missing", to_word(served.choice->kind)),
+          "add `training: { every: 7 days, epochs: 1, pool: ... }`"});
+      return;
+    }
+  }
+
+  void check_disturbance(size_t i) {
+    const Node* node = item("disturbances", i);
+    if (node == nullptr || node->kind != Node::Kind::map) return;
+    const Disturbance& d = s_.disturbances[i];
+    const std::vector<std::string> labels = names_of(s_.tenancies, &TenancyEntry::label);
+    const Node* tenancy = child(*node, "tenancy");
+    if (tenancy != nullptr && problems_.clean(*tenancy) &&
+        std::find(labels.begin(), labels.end(), d.tenancy) == labels.end()) {
+      problems_.add(*tenancy,
+                    {fmt::format("there is no tenancy entry `{}`", d.tenancy), name_help(d.tenancy, labels)});
+    }
+    const Node* from = child(*node, "from");
+    const Node* until = child(*node, "until");
+    if (until != nullptr && problems_.clean(*until) && d.until <= d.from) {
+      problems_.add(*until, {"the disturbance ends before it begins", ""});
+    }
+    if (from != nullptr && problems_.clean(*from) && stated({"horizon"}) && d.from >= s_.horizon) {
+      problems_.add(*from, {"the disturbance begins at or after the horizon", ""});
+    }
+  }
+
+  const Scenario& s_;
+  const Node& root_;
+  Problems& problems_;
+  std::vector<Served> served_;
+  std::set<std::string> missing_data_;
+};
+
+}  // namespace
+
+void check_scenario(const Scenario& scenario, const Node& root, Problems& problems) {
+  Checker(scenario, root, problems).run();
+}
+
+}  // namespace cotenant

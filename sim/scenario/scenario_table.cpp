@@ -1,0 +1,539 @@
+#include "sim/scenario/scenario_table.h"
+
+#include "sim/scenario/codecs.h"
+
+namespace cotenant {
+namespace {
+
+constexpr Duration kLongest = {kDay.ns * 36'525};  // 100 years
+constexpr Bytes kMostBytes = {1'000'000'000'000'000};
+
+const Table<Scenario>& window_table() {
+  static const Table<Scenario> table = {
+      scalar_field<Scenario>("warmup", duration_codec(Duration{}, kLongest), &Scenario::warmup,
+                             "time at the start that latency, cost and attainment leave out"),
+      scalar_field<Scenario>("report", duration_codec(kSecond, kLongest), &Scenario::window,
+                             "time that one row of the windows table covers"),
+  };
+  return table;
+}
+
+const Table<Scenario>& limits_table() {
+  static const Table<Scenario> table = {
+      scalar_field<Scenario>("requests", number_codec(1, 1e12, "1e8"), &Scenario::limit_requests,
+                             "a run that expects more requests than this, over all units, does not start"),
+  };
+  return table;
+}
+
+const Table<Scenario>& record_table() {
+  static const Table<Scenario> table = {
+      scalar_field<Scenario>(
+          "requests", record_codec(), &Scenario::record,
+          "which requests the results keep one by one: `auto` keeps all below 1e6 in a unit, else "
+          "a sample; a number keeps a sample of that size per unit"),
+  };
+  return table;
+}
+
+const Table<Scenario>& report_table() {
+  static const Table<Scenario> table = {
+      scalar_field<Scenario>("tenants", whole_codec(0, 100'000), &Scenario::report_tenants,
+                             "tenants with rows of their own in the results, chosen before the run"),
+  };
+  return table;
+}
+
+const Table<Prices>& prices_table() {
+  static const Table<Prices> table = {
+      scalar_field<Prices>("currency", currency_codec(), &Prices::currency, "of every price in this file")
+          .required(),
+      scalar_field<Prices>("as-of", date_codec(), &Prices::as_of,
+                           "the day the prices were read; shown in the report")
+          .required(),
+      scalar_field<Prices>("source", text_codec("the provider's public price page"), &Prices::source,
+                           "where the prices come from; shown in the report")
+          .required(),
+      scalar_field<Prices>("storage", storage_price_codec(), &Prices::storage_nano_per_gb_month,
+                           "of stored weights, adapters and training data; GB is 1e9 bytes")
+          .required(),
+  };
+  return table;
+}
+
+const Table<Sku>& sku_table() {
+  static const Table<Sku> table = {
+      scalar_field<Sku>("rate", hourly_price_codec(), &Sku::rate_nano_per_hour, "price of one device")
+          .required(),
+      scalar_field<Sku>("memory", bytes_codec({1'000'000}, kMostBytes), &Sku::memory,
+                        "of one device, for weights, adapters and KV cache")
+          .required(),
+      scalar_field<Sku>(
+          "profile", text_codec("local-cpu"), &Sku::profile,
+          "measured service times: `local-cpu` (written by `cotenant calibrate`), or a path relative "
+          "to the scenario")
+          .required(),
+      scalar_field<Sku>("load-bandwidth", bandwidth_codec(), &Sku::load_byte_per_s,
+                        "from the store to device memory")
+          .otherwise("as the profile measured it"),
+  };
+  return table;
+}
+
+const Table<Model>& model_table() {
+  const auto generative = [](const Model& m) { return m.kind == Model::Kind::generative; };
+  static const Table<Model> table = {
+      scalar_field<Model>("kind",
+                          enum_codec<Model::Kind>(
+                              {{"generative", Model::Kind::generative}, {"scoring", Model::Kind::scoring}}),
+                          &Model::kind,
+                          "generative: a prompt in, tokens out; scoring: rows in, one answer each")
+          .required(),
+      scalar_field<Model>("shape", identifier_codec("decoder-25m"), &Model::shape, "its name in the profile")
+          .required(),
+      scalar_field<Model>("adapter-rank", whole_codec(1, 1024), &Model::adapter_rank, "rank of LoRA adapters")
+          .only_when("kind is generative", generative),
+      scalar_field<Model>("context", whole_codec(16, 10'000'000), &Model::context_limit,
+                          "longest prompt and output together, in tokens; longer requests are rejected")
+          .only_when("kind is generative", generative),
+  };
+  return table;
+}
+
+const Table<Growth>& growth_table() {
+  const auto linear = [](const Growth& g) { return g.kind == Growth::Kind::linear; };
+  const auto logistic = [](const Growth& g) { return g.kind == Growth::Kind::logistic; };
+  static const Table<Growth> table = {
+      scalar_field<Growth>("kind",
+                           enum_codec<Growth::Kind>({{"none", Growth::Kind::none},
+                                                     {"linear", Growth::Kind::linear},
+                                                     {"logistic", Growth::Kind::logistic}}),
+                           &Growth::kind, "how the number of tenants grows"),
+      scalar_field<Growth>("add", whole_codec(1, 1'000'000), &Growth::add,
+                           "tenants that join at the end of each span")
+          .required()
+          .only_when("growth.kind is linear", linear),
+      scalar_field<Growth>("every", duration_codec(kMinute, kLongest), &Growth::every, "length of the span")
+          .required()
+          .only_when("growth.kind is linear", linear),
+      scalar_field<Growth>(
+          "limit", whole_codec(1, 10'000'000), &Growth::limit,
+          "N(t) = limit / (1 + (limit/count - 1) exp(-r t)); above twice the count, so that the "
+          "midpoint lies ahead")
+          .required()
+          .only_when("growth.kind is logistic", logistic),
+      scalar_field<Growth>("midpoint", duration_codec(kMinute, kLongest), &Growth::midpoint,
+                           "when N(t) is half the limit, counted from the tier's start; r follows from it")
+          .required()
+          .only_when("growth.kind is logistic", logistic),
+  };
+  return table;
+}
+
+const Table<Tier>& consent_table() {
+  static const Table<Tier> table = {
+      scalar_field<Tier>("train-shared", flag_codec("true", "false"), &Tier::consent_train_shared,
+                         "may this data train a model that others use?"),
+      scalar_field<Tier>("serve-others", flag_codec("true", "false"), &Tier::consent_serve_others,
+                         "may a model that holds this data serve others?")
+          .otherwise("as train-shared", [](Tier& t) { t.consent_serve_others = t.consent_train_shared; }),
+  };
+  return table;
+}
+
+const Table<TraceLoad>& trace_table() {
+  static const Table<TraceLoad> table = {
+      scalar_field<TraceLoad>(
+          "file", text_codec("data:traces/serving/trace.csv"), &TraceLoad::file,
+          "relative to the scenario; `data:PATH` is looked up under --data or COTENANT_DATA")
+          .required(),
+      scalar_field<TraceLoad>("format", one_of_codec({"azure-llm"}), &TraceLoad::format,
+                              "azure-llm: CSV with TIMESTAMP, ContextTokens, GeneratedTokens"),
+      scalar_field<TraceLoad>("popularity", popularity_codec(), &TraceLoad::zipf_s,
+                              "how the rows are dealt to the tier's tenants, by rank"),
+  };
+  return table;
+}
+
+Field<Tier> trace_field() {
+  Field<Tier> field;
+  field.doc.key = "trace";
+  field.doc.shape = FieldDoc::Shape::group;
+  field.doc.help = "rows of a trace instead of arrivals, shape, prompt and output";
+  field.doc.fields = docs_of(trace_table());
+  field.read = [](const Node& node, Tier& tier, Reader& reader) {
+    tier.trace.emplace();
+    read_fields(node, trace_table(), *tier.trace, reader);
+  };
+  field.write = [](const Tier& tier, YamlText& out) {
+    if (!tier.trace) return;
+    out.open("trace");
+    write_fields(*tier.trace, trace_table(), out);
+    out.close();
+  };
+  return field;
+}
+
+const Table<Tier>& load_table() {
+  const auto no_trace = [](const Tier& t) { return !t.trace.has_value(); };
+  const char* when = "load.trace is not stated";
+  static const Table<Tier> table = {
+      trace_field(),
+      scalar_field<Tier>("arrivals", arrivals_codec(), &Tier::arrivals, "how one tenant's requests arrive")
+          .required()
+          .only_when(when, no_trace),
+      scalar_field<Tier>("shape", shape_codec(), &Tier::shape,
+                         "relative rate by hour of the week, mean 1; time 0 is Monday 00:00")
+          .otherwise("flat", [](Tier& t) { t.shape = *find_week_shape("flat"); })
+          .only_when(when, no_trace),
+      scalar_field<Tier>("prompt", length_codec("lognormal mean=700 cv=1.1"), &Tier::prompt,
+                         "tokens per request; scoring models: rows per request")
+          .required()
+          .only_when(when, no_trace),
+      scalar_field<Tier>("output", length_codec("lognormal mean=180 cv=0.9"), &Tier::output,
+                         "tokens per answer; needed for generative models, not for scoring models")
+          .only_when(when, no_trace),
+  };
+  return table;
+}
+
+const Table<Slo>& slo_table() {
+  static const Table<Slo> table = {
+      scalar_field<Slo>("ttft", objective_codec(), &Slo::ttft, "time to first token"),
+      scalar_field<Slo>("tpot", objective_codec(), &Slo::tpot,
+                        "time per further token; generative models only"),
+      scalar_field<Slo>("e2e", objective_codec(), &Slo::e2e, "time to the last token"),
+      scalar_field<Slo>("availability", share_codec(), &Slo::availability,
+                        "least share of the requests within quota that are served"),
+  };
+  return table;
+}
+
+const Table<Tier>& tier_table() {
+  const std::function<Quota(const Tier&)> get_quota = [](const Tier& t) {
+    return Quota{t.quota_per_s, t.quota_burst};
+  };
+  const std::function<void(Tier&, Quota)> set_quota = [](Tier& t, Quota q) {
+    t.quota_per_s = q.per_s;
+    t.quota_burst = q.burst;
+  };
+  static const Table<Tier> table = {
+      scalar_field<Tier>("count", whole_codec(0, 10'000'000), &Tier::count, "tenants when the tier starts")
+          .required(),
+      group<Tier>("growth", &Tier::growth, growth_table(), "how the number of tenants changes"),
+      scalar_field<Tier>("starts", duration_codec(Duration{}, kLongest), &Tier::starts,
+                         "when the first tenants join"),
+      inside<Tier>("consent", consent_table(), "what the tenants of this tier agreed to"),
+      scalar_field<Tier>("data", bytes_codec({0}, kMostBytes), &Tier::data, "training data of one tenant"),
+      inside<Tier>("load", load_table(), "what the tenants ask for").required(),
+      group<Tier>("slo", &Tier::slo, slo_table(),
+                  "what the tenants were promised; a request that misses any counts once"),
+      scalar_field<Tier>("priority", whole_codec(1, 1000), &Tier::priority, "higher is admitted first"),
+      scalar_field<Tier>("weight", number_codec(1e-6, 1e6, "1"), &Tier::weight,
+                         "share of the pool a tenant is entitled to, relative to the other tenants"),
+      scalar_field<Tier, Quota>(
+          "quota", quota_codec(), get_quota, set_quota,
+          "admitted requests of one tenant; more are rejected. Default burst: one second of the "
+          "rate, at least 1")
+          .otherwise("no quota"),
+  };
+  return table;
+}
+
+const Table<Pool>& pool_table() {
+  static const Table<Pool> table = {
+      scalar_field<Pool>("sku", identifier_codec("gpu-large"), &Pool::sku, "the kind of device").required(),
+      scalar_field<Pool>("size", whole_codec(1, 1'000'000), &Pool::size,
+                         "devices; dedicated placement leases its own beside these"),
+      scalar_field<Pool>("router",
+                         enum_codec<Pool::Router>({{"least-loaded", Pool::Router::least_loaded},
+                                                   {"round-robin", Pool::Router::round_robin}}),
+                         &Pool::router, "which replica gets the next request"),
+      scalar_field<Pool>("token-budget", whole_codec(1, 1'000'000), &Pool::token_budget,
+                         "tokens computed in one step of a generative replica"),
+      scalar_field<Pool>("max-sequences", whole_codec(1, 100'000), &Pool::max_sequences,
+                         "requests that run at once on a generative replica"),
+      scalar_field<Pool>("kv-share", share_codec(), &Pool::kv_share,
+                         "share of device memory kept for the KV cache")
+          .otherwise("what the weights leave"),
+      scalar_field<Pool>("max-batch", whole_codec(1, 1'000'000), &Pool::max_batch,
+                         "rows in one batch of a scoring replica"),
+      scalar_field<Pool>("max-delay", duration_codec(Duration{}, kMinute), &Pool::max_delay,
+                         "longest wait of a scoring replica for a fuller batch"),
+      scalar_field<Pool>("scrub", flag_codec("on", "off"), &Pool::scrub,
+                         "overwrite KV memory before another tenant gets it"),
+  };
+  return table;
+}
+
+const Table<TenancyChoice>& choice_table() {
+  using C = TenancyChoice;
+  const std::vector<std::pair<const char*, bool>> train_on = {{"consenting", false}, {"all", true}};
+  static const Table<C> table = {
+      scalar_field<C>(
+          "kind",
+          enum_codec<TenancyKind>({{"tenant-specific", TenancyKind::tenant_specific},
+                                   {"shared-pretrained", TenancyKind::shared_pretrained},
+                                   {"shared-trained", TenancyKind::shared_trained},
+                                   {"tuned-shared", TenancyKind::tuned_shared}}),
+          &C::kind,
+          "tenant-specific: weights of its own, trained on its own data; shared-pretrained: one model, "
+          "trained on nobody's data; shared-trained: one model, trained on the tenants' data; "
+          "tuned-shared: one base, tuned for each tenant")
+          .required(),
+      scalar_field<C>("model", identifier_codec("base-7b"), &C::model, "a key of models").required(),
+      scalar_field<C>("pool", identifier_codec("serve"), &C::pool, "a key of pools").required(),
+      scalar_field<C>(
+          "placement",
+          enum_codec<Placement>({{"shared", Placement::shared}, {"dedicated", Placement::dedicated}}),
+          &C::placement,
+          "shared: tenants share the pool's devices; dedicated: devices of the pool's SKU for each tenant"),
+      scalar_field<C>("tuning", enum_codec<Tuning>({{"lora", Tuning::lora}, {"full", Tuning::full}}),
+                      &C::tuning, "an adapter for each tenant, or full weights")
+          .only_when("kind is tuned-shared", [](const C& c) { return c.kind == TenancyKind::tuned_shared; }),
+      scalar_field<C>("train-on", enum_codec<bool>(train_on), &C::train_on_all,
+                      "whose data trains the shared model; `all` ignores what the tenants agreed to")
+          .only_when("kind is shared-trained",
+                     [](const C& c) { return c.kind == TenancyKind::shared_trained; }),
+      scalar_field<C>("resident-models", limit_codec(1, 1'000'000), &C::resident_models,
+                      "most weights or adapters kept on one replica")
+          .otherwise("what memory allows")
+          .only_when("placement is shared", [](const C& c) { return c.placement == Placement::shared; }),
+  };
+  return table;
+}
+
+Field<TenancyEntry> overrides_field() {
+  Field<TenancyEntry> field;
+  field.doc.key = "tiers";
+  field.doc.shape = FieldDoc::Shape::named;
+  field.doc.name_word = "tier";
+  field.doc.help = "what differs for the tenants of one tier";
+  field.doc.fields = docs_of(choice_table());
+  for (FieldDoc& doc : field.doc.fields) {
+    doc.required = false;
+    doc.fallback = "as the entry";
+  }
+  field.read = [](const Node& node, TenancyEntry& entry, Reader& reader) {
+    if (!expect_kind(node, Node::Kind::map, "a map from tiers to what differs", reader)) return;
+    check_unique_keys(node, reader);
+    for (size_t i = 0; i < node.keys.size(); ++i) {
+      if (!check_name(node.keys[i], NameRule::text, "tier", reader)) continue;
+      TenancyChoice choice = entry.choice;
+      read_fields(node.items[i], choice_table(), choice, reader, false);
+      entry.tiers[node.keys[i].text] = choice;
+    }
+  };
+  field.write = [](const TenancyEntry& entry, YamlText& out) {
+    out.open("tiers");
+    for (const auto& [tier, choice] : entry.tiers) {
+      out.open(tier);
+      write_fields(choice, choice_table(), out);
+      out.close();
+    }
+    out.close();
+  };
+  return field;
+}
+
+const Table<TenancyEntry>& tenancy_table() {
+  static const Table<TenancyEntry> table = [] {
+    Table<TenancyEntry> rows = lifted(choice_table(), &TenancyEntry::choice);
+    rows.push_back(overrides_field());
+    return rows;
+  }();
+  return table;
+}
+
+const Table<Training>& training_table() {
+  static const Table<Training> table = {
+      scalar_field<Training>("every", duration_codec(Duration{}, kLongest), &Training::every,
+                             "time between two trainings of a model; 0 s = once, when the tenant joins"),
+      scalar_field<Training>("epochs", whole_codec(1, 1000), &Training::epochs, "passes over the data"),
+      scalar_field<Training>("pool", identifier_codec("train"), &Training::pool, "a key of pools").required(),
+  };
+  return table;
+}
+
+Field<Scenario> training_field() {
+  Field<Scenario> field = group<Scenario>("training", &Scenario::training, training_table(),
+                                          "needed as soon as one tenancy entry serves trained weights");
+  const auto read = field.read;
+  field.read = [read](const Node& node, Scenario& s, Reader& reader) {
+    s.training.stated = true;
+    read(node, s, reader);
+  };
+  const auto write = field.write;
+  field.write = [write](const Scenario& s, YamlText& out) {
+    if (s.training.stated) write(s, out);
+  };
+  return field;
+}
+
+const Table<Disturbance>& disturbance_table() {
+  using D = Disturbance;
+  const auto shared = [](const D& d) { return d.kind != D::Kind::ignore_consent; };
+  static const Table<D> table = {
+      scalar_field<D>(
+          "kind",
+          enum_codec<D::Kind>({{"adapter-race", D::Kind::adapter_race},
+                               {"ignore-consent", D::Kind::ignore_consent},
+                               {"skip-scrub", D::Kind::skip_scrub}}),
+          &D::kind,
+          "adapter-race: a request is served with another tenant's model; ignore-consent: shared training "
+          "takes every tenant's data; skip-scrub: KV memory is handed over without being overwritten")
+          .required(),
+      scalar_field<D>("share", share_codec(), &D::share, "of the requests or hand-overs that it hits")
+          .only_when("kind is not ignore-consent", shared),
+      scalar_field<D>("from", duration_codec(Duration{}, kLongest), &D::from, "when it begins"),
+      scalar_field<D>("until", end_codec(), &D::until, "when it ends").otherwise("the end"),
+      scalar_field<D>("tenancy", identifier_codec("shared"), &D::tenancy,
+                      "the one tenancy entry that it hits")
+          .otherwise("every entry"),
+  };
+  return table;
+}
+
+Field<Scenario> policy_field() {
+  const Codec<std::string> codec = one_of_codec({"ignore", "warn", "fail"});
+  Field<Scenario> field;
+  field.doc.key = "policy";
+  field.doc.shape = FieldDoc::Shape::named;
+  field.doc.name_word = "breach code";
+  field.doc.type = codec.type;
+  field.doc.words = codec.words;
+  field.doc.schema = codec.schema;
+  field.doc.example = "fail";
+  field.doc.fallback = "warn";
+  field.doc.help = "what a breach of this code does to the verdict";
+  field.read = [codec](const Node& node, Scenario& s, Reader& reader) {
+    if (!expect_kind(node, Node::Kind::map, "a map from breach codes to ignore, warn or fail", reader))
+      return;
+    check_unique_keys(node, reader);
+    for (size_t i = 0; i < node.keys.size(); ++i) {
+      const Node& item = node.items[i];
+      if (!check_name(node.keys[i], NameRule::code, "breach code", reader)) continue;
+      if (!expect_kind(item, Node::Kind::scalar, "ignore, warn or fail", reader)) continue;
+      const Parsed<std::string> word = codec.parse(item.text, reader.context);
+      if (!word.ok()) reader.problems.add(item, word.problem);
+      if (word.ok()) s.policy[node.keys[i].text] = *word.value;
+    }
+  };
+  field.write = [](const Scenario& s, YamlText& out) {
+    out.open("policy");
+    for (const auto& [code, word] : s.policy) out.scalar(code, word);
+    out.close();
+  };
+  return field;
+}
+
+const Table<ExpectationRow>& expectation_for_table() {
+  using E = ExpectationRow;
+  static const Table<E> table = {
+      scalar_field<E>("tenancy", identifier_codec("tuned"), &E::tenancy, "a key of tenancy")
+          .otherwise("the worst over all entries"),
+      scalar_field<E>("tenants", text_codec("gold"), &E::tier, "a key of tenants")
+          .otherwise("the worst over all tiers"),
+  };
+  return table;
+}
+
+const Table<ExpectationRow>& expectation_table() {
+  using E = ExpectationRow;
+  const std::function<E(const E&)> get = [](const E& e) { return e; };
+  const std::function<void(E&, E)> set = [](E& e, E parsed) {
+    parsed.tenancy = e.tenancy;
+    parsed.tier = e.tier;
+    parsed.severity = e.severity;
+    parsed.line = e.line;
+    e = std::move(parsed);
+  };
+  static const Table<E> table = {
+      scalar_field<E, E>("that", expectation_codec(), get, set,
+                         "a metric, a comparison and a value, or a share of another entry's figure: "
+                         "`cost.total < 110 % of shared`")
+          .required(),
+      inside<E>("for", expectation_for_table(), "where it must hold"),
+      scalar_field<E>("severity", one_of_codec({"fail", "warn"}), &E::severity,
+                      "what a miss does to the verdict")
+          .otherwise("fail", [](E& e) { e.severity = "fail"; }),
+  };
+  return table;
+}
+
+Field<Scenario> version_field() {
+  const Codec<std::string> codec = one_of_codec({"cotenant/v1"});
+  const std::function<std::string(const Scenario&)> get = [](const Scenario&) {
+    return std::string("cotenant/v1");
+  };
+  const std::function<void(Scenario&, std::string)> set = [](Scenario&, const std::string&) {};
+  return scalar_field<Scenario, std::string>("apiVersion", codec, get, set, "the version of this format")
+      .required();
+}
+
+Table<Scenario> head_rows() {
+  return {
+      version_field(),
+      scalar_field<Scenario>("name", identifier_codec("three-models"), &Scenario::name,
+                             "also the name of the output folder")
+          .required(),
+      scalar_field<Scenario>("about", text_codec("What is asked here?"), &Scenario::about,
+                             "one line for the reader"),
+      scalar_field<Scenario>("seed", seed_codec(), &Scenario::seed, "of every random stream"),
+      scalar_field<Scenario>("horizon", duration_codec(kSecond, kLongest), &Scenario::horizon,
+                             "simulated time")
+          .required(),
+      scalar_field<Scenario>("replications", whole_codec(1, 10'000), &Scenario::replications,
+                             "independent repetitions, for confidence intervals"),
+      inside<Scenario>("window", window_table(), "what is left out, and how finely time is reported"),
+      inside<Scenario>("limits", limits_table(), "what keeps a run from growing too large"),
+      inside<Scenario>("record", record_table(), "what the results keep"),
+      inside<Scenario>("report", report_table(), "what the results single out"),
+      scalar_field<Scenario>("counterfactuals", flag_codec("true", "false"), &Scenario::counterfactuals,
+                             "find the cause of each missed objective by paired re-runs"),
+      group<Scenario>("prices", &Scenario::prices, prices_table(),
+                      "your own price sheet; no price is built in")
+          .required(),
+  };
+}
+
+Table<Scenario> body_rows() {
+  using S = Scenario;
+  return {
+      named<S, Sku>({"skus", "SKU", NameRule::identifier, "kinds of device"}, &S::skus, &Sku::name,
+                    sku_table())
+          .required(),
+      named<S, Model>({"models", "model", NameRule::identifier, "kinds of model"}, &S::models, &Model::name,
+                      model_table())
+          .required(),
+      named<S, Tier>({"tenants", "tier", NameRule::text, "tiers of tenants that are alike"}, &S::tiers,
+                     &Tier::name, tier_table())
+          .required(),
+      named<S, Pool>({"pools", "pool", NameRule::identifier, "devices that serve or train"}, &S::pools,
+                     &Pool::name, pool_table())
+          .required(),
+      named<S, TenancyEntry>({"tenancy", "tenancy entry", NameRule::identifier,
+                              "each entry is run on the same tenants and arrivals; its key is its label"},
+                             &S::tenancies, &TenancyEntry::label, tenancy_table())
+          .required(),
+      training_field(),
+      list_of<S>("disturbances", &S::disturbances, &Disturbance::line, disturbance_table(), "",
+                 "faults planted on purpose"),
+      policy_field(),
+      list_of<S>("expect", &S::expectations, &ExpectationRow::line, expectation_table(), "that",
+                 "what must hold; a miss makes exit code 1"),
+  };
+}
+
+}  // namespace
+
+const Table<Scenario>& scenario_table() {
+  static const Table<Scenario> table = [] {
+    Table<Scenario> rows = head_rows();
+    for (Field<Scenario>& row : body_rows()) rows.push_back(std::move(row));
+    return rows;
+  }();
+  return table;
+}
+
+}  // namespace cotenant
