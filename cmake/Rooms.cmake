@@ -12,7 +12,7 @@ set(CMAKE_CXX_FLAGS_RELEASE "-O2")   # CHECK stays on: no NDEBUG anywhere
 
 set(COTENANT_SANITIZE "" CACHE STRING "address,undefined or thread")
 # -ffp-contract=off: the same bits from every compiler and processor (docs/design.md).
-add_compile_options(-Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -ffp-contract=off)
+add_compile_options(-Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -Wno-missing-field-initializers -ffp-contract=off)
 add_compile_definitions(_FORTIFY_SOURCE=2)
 if(COTENANT_SANITIZE)
   add_compile_options(-fsanitize=${COTENANT_SANITIZE} -fno-sanitize-recover=all -g1 -U_FORTIFY_SOURCE)

@@ -24,4 +24,7 @@ ScopedCheckContext::ScopedCheckContext(const CheckContext& context) : previous_(
 }
 ScopedCheckContext::~ScopedCheckContext() { context_of_thread = previous_; }
 
+ScopedCheckClock::ScopedCheckClock(const int64_t* now_ns) { context_of_thread.now_ns = now_ns; }
+ScopedCheckClock::~ScopedCheckClock() { context_of_thread.now_ns = nullptr; }
+
 }  // namespace cotenant

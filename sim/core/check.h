@@ -36,4 +36,13 @@ class ScopedCheckContext {
   CheckContext previous_;
 };
 
+// Within it, the context's simulated time is read from `now_ns`, which must outlive it.
+class ScopedCheckClock {
+ public:
+  explicit ScopedCheckClock(const int64_t* now_ns);
+  ~ScopedCheckClock();
+  ScopedCheckClock(const ScopedCheckClock&) = delete;
+  ScopedCheckClock& operator=(const ScopedCheckClock&) = delete;
+};
+
 }  // namespace cotenant

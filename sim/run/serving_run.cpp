@@ -56,6 +56,7 @@ class ServingRun {
         arrivals_(demand_of(world, variant), deal_traces(world, key, variant.tenant), key, scenario_.horizon) {}
 
   ServingTotals run() {
+    const ScopedCheckClock clock(&now_.ns);
     open_pools();
     plan_joins();
     push_window_end(Time{0});

@@ -99,14 +99,14 @@ void take_row(const CsvReader& csv, const TraceLimits& limits, Reading& reading)
 
 // Sorts, makes times relative to the earliest row and cuts at the horizon.
 void order_rows(const TraceLimits& limits, TraceRows& trace) {
-  std::vector<TraceRow>& rows = trace.rows;
+  std::vector<TraceRequest>& rows = trace.rows;
   std::stable_sort(rows.begin(), rows.end(),
-                   [](const TraceRow& a, const TraceRow& b) { return a.at < b.at; });
+                   [](const TraceRequest& a, const TraceRequest& b) { return a.at < b.at; });
   if (rows.empty()) return;
   const Duration first = rows.front().at;
-  for (TraceRow& row : rows) row.at = row.at - first;
+  for (TraceRequest& row : rows) row.at = row.at - first;
   const auto end = std::partition_point(rows.begin(), rows.end(),
-                                        [&](const TraceRow& row) { return row.at < limits.horizon; });
+                                        [&](const TraceRequest& row) { return row.at < limits.horizon; });
   trace.dropped[static_cast<size_t>(TraceDrop::after_horizon)] = rows.end() - end;
   rows.erase(end, rows.end());
 }

@@ -20,7 +20,7 @@ struct TraceLimits {
   size_t rows = 20'000'000;            // more is a problem: every row is kept in memory, 24 bytes each
 };
 
-struct TraceRow {
+struct TraceRequest {
   Duration at;  // since the earliest row of the file
   int64_t prompt_tokens = 0;
   int64_t output_tokens = 0;
@@ -33,7 +33,7 @@ inline constexpr size_t kTraceDrops = 4;
 std::string_view to_string(TraceDrop reason);
 
 struct TraceRows {
-  std::vector<TraceRow> rows;                  // by time; rows of equal time in the file's order
+  std::vector<TraceRequest> rows;                  // by time; rows of equal time in the file's order
   std::array<int64_t, kTraceDrops> dropped{};  // by TraceDrop
   int64_t read = 0;                            // well-formed rows: rows.size() + the sum of dropped
   int64_t reordered = 0;                       // usable rows that stood after a later one in the file

@@ -126,7 +126,7 @@ TEST_CASE("rows out of order are sorted, ties keep the file's order, and the mov
                                   "2023-01-01 00:00:04,4,1\n");
   REQUIRE(trace.reordered == 2);
   std::vector<int64_t> order;
-  for (const TraceRow& row : trace.rows) order.push_back(row.prompt_tokens);
+  for (const TraceRequest& row : trace.rows) order.push_back(row.prompt_tokens);
   REQUIRE(order == std::vector<int64_t>{2, 4, 1, 3});
   REQUIRE(trace.rows[0].at == Duration{});
   REQUIRE(trace.rows[3].at == kSecond * 2);
@@ -239,7 +239,7 @@ TEST_CASE("the published Azure traces read whole, with their published sizes and
   REQUIRE(trace.reordered == 0);
   double prompts = 0;
   double outputs = 0;
-  for (const TraceRow& row : trace.rows) {
+  for (const TraceRequest& row : trace.rows) {
     prompts += static_cast<double>(row.prompt_tokens);
     outputs += static_cast<double>(row.output_tokens);
   }

@@ -1,0 +1,173 @@
+#include <catch2/catch.hpp>
+#include <tuple>
+
+#include "sim/run/serving_run.h"
+#include "tests/sim/run/small_world.h"
+
+using namespace cotenant;
+
+namespace {
+
+// Keeps every observation.
+class Everything : public ObservationSink {
+ public:
+  void request(const RequestObservation& o) override { all.push_back(o); }
+  std::vector<RequestObservation> all;
+};
+
+auto times(const RequestObservation& o) {
+  return std::tuple(o.tenant, o.number, o.arrival, o.first_token, o.finished, o.replica, o.weights, o.adapter);
+}
+
+std::vector<RequestObservation> sorted(std::vector<RequestObservation> all) {
+  std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return times(a) < times(b); });
+  return all;
+}
+
+void check_equal(const std::vector<RequestObservation>& a, const std::vector<RequestObservation>& b) {
+  REQUIRE(a.size() == b.size());
+  size_t different = 0;
+  for (size_t i = 0; i < a.size(); ++i) different += times(a[i]) == times(b[i]) ? 0 : 1;
+  REQUIRE(different == 0);
+}
+
+}  // namespace
+
+TEST_CASE("skipping decode steps gives the same times as stepping, for every tenancy model and load") {
+  for (const double rate : {0.01, 0.05, 0.3, 1.0}) {
+    Scenario s = testing::small_scenario();
+    s.horizon = kMinute * 40;
+    for (Tier& tier : s.tiers) tier.arrivals.rate_per_s = rate;
+    s.models[0].context_limit = 2000;
+    s.pools[0].kv_share = 0.005;  // few KV blocks, so that admission waits for completions too
+    const auto world = testing::small_world(s);
+    for (size_t tenancy = 0; tenancy < s.tenancies.size(); ++tenancy) {
+      const TrainingOutcome training = run_training(training_spec(*world, tenancy));
+      const PhiloxKey key = stream_key(s.seed, 0);
+      Everything skipped;
+      Everything stepped;
+      const ServingTotals fast = run_serving(*world, tenancy, key, training, {}, skipped);
+      const ServingTotals slow = run_serving(*world, tenancy, key, training, {.single_steps = true}, stepped);
+      INFO("rate " << rate << ", tenancy " << s.tenancies[tenancy].label);
+      check_equal(sorted(skipped.all), sorted(stepped.all));
+      REQUIRE(fast.events < slow.events);
+      for (size_t w = 0; w < fast.windows.size(); ++w) {
+        REQUIRE(fast.windows[w][0].shared.ns == slow.windows[w][0].shared.ns);
+      }
+    }
+  }
+}
+
+TEST_CASE("every request is observed once, with its times in order") {
+  const Scenario s = testing::small_scenario();
+  const auto world = testing::small_world(s);
+  for (size_t tenancy = 0; tenancy < s.tenancies.size(); ++tenancy) {
+    const TrainingOutcome training = run_training(training_spec(*world, tenancy));
+    Everything seen;
+    const ServingTotals totals = run_serving(*world, tenancy, stream_key(s.seed, 0), training, {}, seen);
+    REQUIRE(totals.requests == static_cast<int64_t>(seen.all.size()));
+    std::vector<std::pair<uint32_t, uint32_t>> names;
+    for (const RequestObservation& o : seen.all) {
+      names.emplace_back(o.tenant.index, o.number);
+      if (o.outcome != Outcome::served) continue;
+      REQUIRE(o.arrival < o.first_token);
+      REQUIRE(o.first_token <= o.finished);
+      REQUIRE(o.usage_ns > 0);
+    }
+    std::sort(names.begin(), names.end());
+    REQUIRE(std::adjacent_find(names.begin(), names.end()) == names.end());
+    REQUIRE(totals.kv_allocated == totals.kv_freed + totals.kv_held);
+  }
+}
+
+TEST_CASE("all tenancy models see the same arrivals, and one tenant alone sees its own of them") {
+  const Scenario s = testing::small_scenario();
+  const auto world = testing::small_world(s);
+  const auto arrivals = [&](size_t tenancy, const Variant& variant) {
+    const TrainingOutcome training = run_training(training_spec(*world, tenancy));
+    Everything seen;
+    run_serving(*world, tenancy, stream_key(s.seed, 1), training, variant, seen);
+    std::vector<std::tuple<uint32_t, uint32_t, int64_t, int32_t, int32_t>> made;
+    for (const RequestObservation& o : seen.all) {
+      made.emplace_back(o.tenant.index, o.number, o.arrival.ns, o.prompt, o.output);
+    }
+    std::sort(made.begin(), made.end());
+    return made;
+  };
+  const auto base = arrivals(0, {});
+  for (size_t tenancy = 1; tenancy < s.tenancies.size(); ++tenancy) REQUIRE(arrivals(tenancy, {}) == base);
+  auto own = base;
+  std::erase_if(own, [](const auto& a) { return std::get<0>(a) != 5; });
+  REQUIRE(arrivals(3, {Variant::Kind::alone, TenantId{5}}) == own);
+}
+
+TEST_CASE("adding a tenant leaves every other tenant's arrivals bit-identical") {
+  Scenario s = testing::small_scenario();
+  const auto arrivals_of_standard = [](const Scenario& scenario) {
+    const auto world = testing::small_world(scenario);
+    Everything seen;
+    run_serving(*world, 2, stream_key(scenario.seed, 0), run_training(training_spec(*world, 2)), {}, seen);
+    std::vector<std::tuple<std::string, uint32_t, int64_t, int32_t>> made;
+    for (const RequestObservation& o : seen.all) {
+      const Tenant& tenant = world->tenants[o.tenant.index];
+      if (world->tier_of(o.tenant).name == "standard") made.emplace_back(tenant.name, o.number, o.arrival.ns, o.prompt);
+    }
+    std::sort(made.begin(), made.end());
+    return made;
+  };
+  const auto before = arrivals_of_standard(s);
+  s.tiers[0].count += 1;
+  REQUIRE(arrivals_of_standard(s) == before);
+}
+
+TEST_CASE("a request beyond its tenant's quota is rejected, and only that one") {
+  Scenario s = testing::small_scenario();
+  s.tiers[1].quota_per_s = 0.03;
+  s.tiers[1].quota_burst = 1;
+  const auto world = testing::small_world(s);
+  Everything seen;
+  run_serving(*world, 2, stream_key(s.seed, 0), run_training(training_spec(*world, 2)), {}, seen);
+  int64_t rejected = 0;
+  for (const RequestObservation& o : seen.all) {
+    if (o.outcome != Outcome::over_quota) continue;
+    ++rejected;
+    REQUIRE(world->tier_of(o.tenant).name == "standard");
+    REQUIRE(o.first_token.ns == -1);
+  }
+  REQUIRE(rejected > 0);
+}
+
+TEST_CASE("a prompt beyond the context limit is rejected with its reason") {
+  Scenario s = testing::small_scenario();
+  s.models[0].context_limit = 600;
+  const auto world = testing::small_world(s);
+  Everything seen;
+  run_serving(*world, 2, stream_key(s.seed, 0), run_training(training_spec(*world, 2)), {}, seen);
+  for (const RequestObservation& o : seen.all) {
+    REQUIRE((o.outcome == Outcome::too_long) == (o.prompt + o.output > 600));
+  }
+}
+
+TEST_CASE("a scoring model is served in batches within the largest delay") {
+  Scenario s = testing::small_scenario();
+  s.models[0] = {.name = "chat", .kind = Model::Kind::scoring, .shape = "ranker"};
+  s.tenancies = {testing::entry("shared", TenancyKind::shared_pretrained)};
+  for (Tier& tier : s.tiers) {
+    tier.prompt = {{{1, Law::uniform, 1, 6}}, 1, 100};
+    tier.output = {};
+    tier.arrivals.rate_per_s = 3;
+  }
+  s.horizon = kMinute * 12;
+  const auto world = testing::small_world(s);
+  Everything seen;
+  run_serving(*world, 0, stream_key(s.seed, 0), run_training(training_spec(*world, 0)), {}, seen);
+  REQUIRE(seen.all.size() > 10'000);
+  int64_t in_the_steady_state = 0;
+  for (const RequestObservation& o : seen.all) {
+    if (o.outcome != Outcome::served || o.arrival.ns < kMinute.ns) continue;
+    ++in_the_steady_state;
+    // At most the largest delay, one running batch, and its own batch.
+    REQUIRE((o.finished - o.arrival).ns <= (s.pools[0].max_delay + kMillisecond * 2).ns);
+  }
+  REQUIRE(in_the_steady_state > 10'000);
+}

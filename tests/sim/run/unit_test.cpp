@@ -1,0 +1,186 @@
+#include <catch2/catch.hpp>
+
+#include "sim/ledger/digest.h"
+#include "sim/run/unit.h"
+#include "tests/sim/run/small_world.h"
+
+using namespace cotenant;
+
+namespace {
+
+int64_t breaches(const RunResults& results, const std::string& code) {
+  for (const BreachRow& row : results.breaches) {
+    if (row.code == code) return row.count;
+  }
+  FAIL("no such code: " << code);
+  return -1;
+}
+
+}  // namespace
+
+TEST_CASE("the same unit twice has the same digest; another replication has another") {
+  const Scenario s = testing::small_scenario();
+  const auto world = testing::small_world(s);
+  const std::string once = run_unit(*world, {3, 0}).units[0].digest;
+  REQUIRE(run_unit(*world, {3, 0}).units[0].digest == once);
+  REQUIRE(run_unit(*world, {3, 1}).units[0].digest != once);
+}
+
+TEST_CASE("bills of all tenants sum to the price of the leases and the storage, to the nano-dollar") {
+  Scenario s = testing::small_scenario();
+  s.prices.storage_nano_per_gb_month = 0;
+  const auto world = testing::small_world(s);
+  for (size_t tenancy = 0; tenancy < s.tenancies.size(); ++tenancy) {
+    const RunResults results = run_unit(*world, {tenancy, 0});
+    int64_t billed = 0;
+    for (const TenantRow& row : results.tenants) {
+      billed += row.serving_nano + row.training_nano + row.storage_nano + row.idle_nano;
+    }
+    // Rate x horizon x devices, rounded down once a lease.
+    const int64_t serving = s.tenancies[tenancy].choice.placement == Placement::dedicated ? 12 : 2;
+    const int64_t training = s.tenancies[tenancy].choice.kind == TenancyKind::shared_pretrained ? 0 : 1;
+    REQUIRE(billed == 50'000'000 * 2 * (serving + training));
+    int64_t by_window = 0;
+    for (const WindowRow& row : results.windows) {
+      by_window += row.serving_nano + row.training_nano + row.storage_nano + row.idle_nano;
+    }
+    REQUIRE(by_window == billed);
+  }
+}
+
+TEST_CASE("stored bytes cost their price per GB and month") {
+  Scenario s = testing::small_scenario();
+  s.skus[0].rate_nano_per_hour = 0;
+  s.tiers[0].data = {1'000'000'000'000};
+  s.tiers[1].count = 0;
+  s.horizon = kHour * 8;
+  s.prices.storage_nano_per_gb_month = 1e9;  // one dollar
+  s.tenancies = {testing::entry("pretrained", TenancyKind::shared_pretrained)};
+  const RunResults results = run_unit(*testing::small_world(s), {0, 0});
+  double storage = 0;
+  for (const TenantRow& row : results.tenants) storage += static_cast<double>(row.storage_nano) * 1e-9;
+  const double months = 8.0 / (365.25 * 24 / 12);
+  REQUIRE(storage == Approx((3 * 1000 + 0.1) * months).epsilon(1e-9));
+}
+
+TEST_CASE("device time is busy, idle, starting or down, and nothing else") {
+  const Scenario s = testing::small_scenario();
+  const auto world = testing::small_world(s);
+  for (size_t tenancy = 0; tenancy < s.tenancies.size(); ++tenancy) {
+    for (const PoolRow& row : run_unit(*world, {tenancy, 0}).pools) {
+      REQUIRE(row.busy_ns + row.idle_ns + row.starting_ns + row.down_ns == row.devices * s.window.ns);
+    }
+  }
+}
+
+TEST_CASE("every miss has exactly one cause") {
+  Scenario s = testing::small_scenario();
+  for (Tier& tier : s.tiers) tier.arrivals.rate_per_s = 0.25;
+  s.tiers[0].quota_per_s = 0.2;
+  s.tiers[0].quota_burst = 2;
+  const auto world = testing::small_world(s);
+  for (size_t tenancy = 0; tenancy < s.tenancies.size(); ++tenancy) {
+    const RunResults results = run_unit(*world, {tenancy, 0});
+    for (const ServiceRow& row : results.service) {
+      REQUIRE(row.slo_missed == row.missed_over_quota + row.missed_under_provisioned + row.missed_platform +
+                                  row.missed_neighbour);
+      REQUIRE(row.arrived == row.slo_met + row.slo_missed);
+      REQUIRE(row.unattributed == 0);
+    }
+    REQUIRE(results.service[0].slo_missed > 0);
+  }
+}
+
+TEST_CASE("without counterfactuals misses stay unattributed and P1 has no checks") {
+  Scenario s = testing::small_scenario();
+  for (Tier& tier : s.tiers) tier.arrivals.rate_per_s = 0.25;
+  s.counterfactuals = false;
+  const RunResults results = run_unit(*testing::small_world(s), {2, 0});
+  REQUIRE(results.service[0].unattributed == results.service[0].slo_missed);
+  REQUIRE(results.units[0].counterfactual_requests == 0);
+  for (const BreachRow& row : results.breaches) {
+    if (row.code == "P1") REQUIRE(row.checks == 0);
+  }
+}
+
+TEST_CASE("a noisy neighbour raises P1 against the others, and removing it gives zero") {
+  Scenario s = testing::small_scenario();
+  s.tenancies = {testing::entry("shared", TenancyKind::shared_pretrained)};
+  s.tiers = {testing::small_tier("quiet", 4, 0.01), testing::small_tier("noisy", 1, 2.0)};
+  for (Tier& tier : s.tiers) {
+    tier.prompt = {{{1, Law::fixed, 200, 0}}, 1, 1000};
+    tier.output = {{{1, Law::fixed, 50, 0}}, 1, 1000};
+  }
+  s.tiers[1].arrivals.kind = ArrivalKind::burst;
+  s.tiers[1].arrivals.rate_per_s = 60;
+  s.tiers[1].arrivals.on = kMinute * 5;
+  s.tiers[1].arrivals.off = kMinute * 10;
+  s.tiers[1].slo = {};
+  s.warmup = {};
+  const RunResults noisy = run_unit(*testing::small_world(s), {0, 0});
+  REQUIRE(breaches(noisy, "P1") > 0);
+  for (const BreachEventRow& event : noisy.breach_events) REQUIRE(event.subject.rfind("quiet-", 0) == 0);
+  s.tiers[1].count = 0;
+  const RunResults without = run_unit(*testing::small_world(s), {0, 0});
+  REQUIRE(breaches(without, "P1") == 0);
+  REQUIRE(without.service[0].arrived > 0);
+}
+
+TEST_CASE("each planted fault raises exactly its code, and a clean scenario none") {
+  const auto codes = [](const Scenario& s, size_t tenancy) {
+    std::vector<std::string> raised;
+    for (const BreachRow& row : run_unit(*testing::small_world(s), {tenancy, 0}).breaches) {
+      if (row.count > 0) raised.push_back(row.code);
+    }
+    return raised;
+  };
+  using Codes = std::vector<std::string>;
+  Scenario clean = testing::small_scenario();
+  for (Tier& tier : clean.tiers) tier.slo = {};
+  for (size_t tenancy = 0; tenancy < clean.tenancies.size(); ++tenancy) REQUIRE(codes(clean, tenancy) == Codes{});
+
+  Scenario race = clean;
+  race.disturbances.push_back({.kind = Disturbance::Kind::adapter_race, .share = 0.1});
+  REQUIRE(codes(race, 0) == Codes{"A1"});
+  REQUIRE(codes(race, 4) == Codes{"A1"});
+
+  Scenario unscrubbed = clean;
+  unscrubbed.pools[0].scrub = false;
+  REQUIRE(codes(unscrubbed, 2) == Codes{"R1"});
+  Scenario skipped = clean;
+  skipped.disturbances.push_back({.kind = Disturbance::Kind::skip_scrub, .share = 0.2});
+  REQUIRE(codes(skipped, 2) == Codes{"R1"});
+
+  Scenario no_consent = clean;
+  no_consent.tiers[0].consent_train_shared = false;
+  REQUIRE(codes(no_consent, 3) == Codes{});
+  no_consent.disturbances.push_back({.kind = Disturbance::Kind::ignore_consent});
+  REQUIRE(codes(no_consent, 3) == Codes{"D1"});
+
+  Scenario lineage = clean;
+  lineage.tiers[0].consent_serve_others = false;
+  REQUIRE(codes(lineage, 3) == Codes{"D4"});
+}
+
+TEST_CASE("a zero count says out of how many checks") {
+  const RunResults results = run_unit(*testing::small_world(testing::small_scenario()), {3, 0});
+  for (const BreachRow& row : results.breaches) {
+    const bool implemented = find_breach_code(row.code)->implemented;
+    INFO(row.code);
+    REQUIRE((row.checks > 0) == implemented);
+  }
+}
+
+TEST_CASE("recorded requests are a keyed sample with weights") {
+  Scenario s = testing::small_scenario();
+  s.record = {RecordRequests::Kind::all, 0};
+  const RunResults all = run_unit(*testing::small_world(s), {0, 0});
+  REQUIRE(static_cast<int64_t>(all.requests.size()) == all.units[0].arrived);
+  s.record = {RecordRequests::Kind::sample, 200};
+  const RunResults some = run_unit(*testing::small_world(s), {0, 0});
+  REQUIRE(some.requests.size() > 120);
+  REQUIRE(some.requests.size() < 300);
+  double stands_for = 0;
+  for (const RequestRow& row : some.requests) stands_for += row.weight;
+  REQUIRE(stands_for == Approx(static_cast<double>(all.units[0].arrived)).epsilon(0.3));
+}

@@ -1,0 +1,35 @@
+#pragma once
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "sim/core/byte_source.h"
+
+namespace cotenant {
+
+// Opens files for `sim`: names relative to the scenario's folder, or "data:PATH" under the data folder. A name may
+// not leave its folder upwards through "data:".
+class FileByteSources : public ByteSources {
+ public:
+  // data_folder: --data, else COTENANT_DATA, else empty.
+  FileByteSources(std::string scenario_folder, std::string data_folder)
+      : scenario_folder_(std::move(scenario_folder)), data_folder_(std::move(data_folder)) {}
+  Result<std::unique_ptr<ByteSource>> open(const std::string& name) override;
+  // The path that `name` stands for.
+  [[nodiscard]] Result<std::string> path_of(const std::string& name) const;
+
+ private:
+  std::string scenario_folder_;
+  std::string data_folder_;
+};
+
+// The whole of a regular file, at most `limit` bytes. Problems name the file.
+Result<std::string> read_whole_file(const std::string& path, size_t limit);
+
+// "a/b/c.yaml" -> "a/b"; "c.yaml" -> ".".
+std::string folder_of(const std::string& path);
+
+// An environment variable, if it is set and not empty.
+std::optional<std::string> environment(const char* name);
+
+}  // namespace cotenant
