@@ -6,11 +6,11 @@ namespace cotenant {
 // processor gives the same bits (libm's own differ between processors; see docs/design.md).
 // Needs -ffp-contract=off, which the build sets everywhere.
 
-// The natural logarithm; error below 1 ulp over all positive doubles (tested against libm with 2 ulp).
+// The natural logarithm; error below 1 ulp over all positive doubles.
 // 0 gives -infinity, +infinity itself, a negative number or NaN gives NaN.
 double log_of(double x);
 
-// e to the power x; error below 1 ulp where the result is a normal number (tested against libm with 2 ulp),
+// e to the power x; error below 1 ulp where the result is a normal number,
 // below 1 unit of the smallest subnormal elsewhere. Above 709.79 +infinity, below -745.14 zero, NaN for NaN.
 double exp_of(double x);
 
