@@ -115,10 +115,10 @@ class EventQueue {
   void gather_in_heap() {
     for (std::vector<Entry>& bucket : buckets_) {
       for (Entry& entry : bucket) heap_.push(std::move(entry));
-      bucket = {};
+      bucket = std::vector<Entry>();
     }
     filled_ = 0;
-    run_ = {};
+    run_ = std::vector<Entry>();
     limit_ = kNoLimit;
     heap_allowed_ = kHeapMost;
   }
