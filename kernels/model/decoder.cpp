@@ -34,7 +34,10 @@ void Decoder::plan_rows(std::span<const SequenceWork> batch) {
     if (!joins) adapter_rows_.push_back({s.adapter, first, 0});
     adapter_rows_.back().rows += tokens;
   }
-  rows_ = static_cast<int64_t>(positions_.size());
+  rows_ = std::max(static_cast<int64_t>(positions_.size()), options_.padded_tokens);
+  const int64_t padding = rows_ - static_cast<int64_t>(positions_.size());
+  if (batch.back().adapter != nullptr) adapter_rows_.back().rows += padding;
+  positions_.resize(static_cast<size_t>(rows_), 0);
   for (auto* wide : {&x_, &normed_, &projected_}) fit(wide, rows_ * c.hidden);
   for (auto* wide : {&q_, &mixed_}) fit(wide, rows_ * c.heads * c.head_dim);
   for (auto* wide : {&k_, &v_}) fit(wide, rows_ * c.kv_heads * c.head_dim);
@@ -54,17 +57,17 @@ void Decoder::embed(std::span<const SequenceWork> batch) {
 }
 
 void Decoder::normalise(const std::vector<float>& weight) {
-  if (!parts_.linear) return;
+  if (!options_.linear) return;
   cpu::rms_norm(x_.data(), weight.data(), normed_.data(), {.rows = rows_, .hidden = weights_.config.hidden});
 }
 
 void Decoder::project(int64_t layer, Linear linear, const std::vector<float>& x, std::vector<float>* y) {
   const auto which = static_cast<size_t>(linear);
   const cpu::LinearShape shape = linear_shape(weights_.config, linear, rows_);
-  if (parts_.linear) {
+  if (options_.linear) {
     cpu::linear(x.data(), weights_.layers[layer].linears[which].data(), y->data(), shape);
   }
-  if (!parts_.lora) return;
+  if (!options_.lora) return;
   for (const AdapterRows& run : adapter_rows_) {
     const Adapter& adapter = *run.adapter;
     const Adapter::Factors& f = adapter.factors[static_cast<size_t>(layer) * kLinears + which];
@@ -81,11 +84,11 @@ void Decoder::attend(int64_t layer, std::span<const SequenceWork> batch) {
     const cpu::AttentionShape shape{static_cast<int64_t>(s.tokens.size()), s.cache->length(), c.heads,
                                     c.kv_heads, c.head_dim};
     const cpu::KvView kv = s.cache->layer(layer);
-    if (parts_.linear) {
+    if (options_.linear) {
       const int64_t at = row * c.kv_heads * c.head_dim;
       cpu::append_kv(&k_[at], &v_[at], kv, shape);
     }
-    if (parts_.attention) {
+    if (options_.attention) {
       const int64_t at = row * c.heads * c.head_dim;
       fit(&scratch_, cpu::attention_scratch(shape));
       cpu::attention({&q_[at], kv, &mixed_[at], scratch_.data()}, shape);
@@ -100,13 +103,13 @@ void Decoder::attention_block(int64_t layer, std::span<const SequenceWork> batch
   project(layer, Linear::query, normed_, &q_);
   project(layer, Linear::key, normed_, &k_);
   project(layer, Linear::value, normed_, &v_);
-  if (parts_.linear) {
+  if (options_.linear) {
     rope_.rotate(q_.data(), positions_, c.heads);
     rope_.rotate(k_.data(), positions_, c.kv_heads);
   }
   attend(layer, batch);
   project(layer, Linear::output, mixed_, &projected_);
-  if (parts_.linear) cpu::add(x_.data(), projected_.data(), rows_ * c.hidden);
+  if (options_.linear) cpu::add(x_.data(), projected_.data(), rows_ * c.hidden);
 }
 
 void Decoder::feed_forward_block(int64_t layer) {
@@ -114,9 +117,9 @@ void Decoder::feed_forward_block(int64_t layer) {
   normalise(weights_.layers[layer].ffn_norm);
   project(layer, Linear::gate, normed_, &gate_);
   project(layer, Linear::up, normed_, &up_);
-  if (parts_.linear) cpu::swiglu(gate_.data(), up_.data(), gate_.data(), rows_ * c.ffn);
+  if (options_.linear) cpu::swiglu(gate_.data(), up_.data(), gate_.data(), rows_ * c.ffn);
   project(layer, Linear::down, gate_, &projected_);
-  if (parts_.linear) cpu::add(x_.data(), projected_.data(), rows_ * c.hidden);
+  if (options_.linear) cpu::add(x_.data(), projected_.data(), rows_ * c.hidden);
 }
 
 std::vector<int32_t> Decoder::head(std::span<const SequenceWork> batch) {
@@ -131,28 +134,31 @@ std::vector<int32_t> Decoder::head(std::span<const SequenceWork> batch) {
     ++wanted;
   }
   std::vector<int32_t> tokens;
-  logits_.resize(static_cast<size_t>(wanted * c.vocabulary));
+  const int64_t rows = wanted == 0 ? 0 : std::max(wanted, options_.padded_heads);
+  fit(&normed_, rows * c.hidden);
+  logits_.resize(static_cast<size_t>(rows * c.vocabulary));
   if (wanted == 0) return tokens;
-  cpu::linear(normed_.data(), weights_.head.data(), logits_.data(), {wanted, c.hidden, c.vocabulary});
+  cpu::linear(normed_.data(), weights_.head.data(), logits_.data(), {rows, c.hidden, c.vocabulary});
+  logits_.resize(static_cast<size_t>(wanted * c.vocabulary));
   for (int64_t i = 0; i < wanted; ++i) {
     tokens.push_back(static_cast<int32_t>(cpu::argmax(&logits_[i * c.vocabulary], c.vocabulary)));
   }
   return tokens;
 }
 
-std::vector<int32_t> Decoder::step(std::span<const SequenceWork> batch, const StepParts& parts) {
+std::vector<int32_t> Decoder::step(std::span<const SequenceWork> batch, const StepOptions& options) {
   CHECK(!batch.empty());
-  parts_ = parts;
+  options_ = options;
   plan_rows(batch);
-  if (parts.linear) embed(batch);
-  if (parts.linear || parts.attention || parts.lora) {
+  if (options.linear) embed(batch);
+  if (options.linear || options.attention || options.lora) {
     for (int64_t l = 0; l < weights_.config.layers; ++l) {
       attention_block(l, batch);
       feed_forward_block(l);
     }
   }
   std::vector<int32_t> tokens;
-  if (parts.head) tokens = head(batch);
+  if (options.head) tokens = head(batch);
   for (const SequenceWork& s : batch) {
     s.cache->set_length(s.cache->length() + static_cast<int64_t>(s.tokens.size()));
   }

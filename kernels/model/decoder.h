@@ -98,12 +98,16 @@ struct SequenceWork {
   bool want_logits = true;           // of the last token
 };
 
-// Parts of a step, so that each can be measured by itself, on what the last whole step left behind.
-struct StepParts {
+// What of a step is run: each part can be measured by itself, on what the last whole step left behind. And to
+// how many rows it is padded, as engines with captured graphs pad; padded rows hold stale values, change
+// nothing that is read, and follow the last sequence's adapter.
+struct StepOptions {
   bool linear = true;  // embedding, norms, linears, rotary positions, KV append, gates, residuals
   bool attention = true;
   bool lora = true;
-  bool head = true;  // final norm, logits, argmax
+  bool head = true;           // final norm, logits, argmax
+  int64_t padded_tokens = 0;  // rows of the linears and adapters if greater than the batch's tokens
+  int64_t padded_heads = 0;   // rows of the logits if greater than the sequences that want them
 };
 
 // Runs a decoder on one core. Weights are borrowed and must outlive it; scratch memory is its own, so one
@@ -113,7 +117,7 @@ class Decoder {
   explicit Decoder(const DecoderWeights& weights);
   // One step over all sequences together. Returns the next token of each sequence that wants logits, in
   // order. Caches grow by the tokens. Requires: no cache appears twice, and each has room.
-  std::vector<int32_t> step(std::span<const SequenceWork> batch, const StepParts& parts = {});
+  std::vector<int32_t> step(std::span<const SequenceWork> batch, const StepOptions& options = {});
   // Logits of the last step: one row of `vocabulary` a sequence that wanted them.
   [[nodiscard]] std::span<const float> logits() const { return logits_; }
 
@@ -129,7 +133,7 @@ class Decoder {
 
   const DecoderWeights& weights_;
   cpu::RopeTable rope_;
-  StepParts parts_;
+  StepOptions options_;
   int64_t rows_ = 0;
   std::vector<int64_t> positions_;
   // Neighbours in the batch with one adapter are one run of rows.

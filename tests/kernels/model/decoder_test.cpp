@@ -165,6 +165,21 @@ TEST_CASE("the parts of a step add up to the step") {
   require_close(decoder.logits(), wide(logits));
 }
 
+TEST_CASE("padding changes no result") {
+  const DecoderWeights w = random_decoder(decoder_tiny(), 8);
+  const Adapter adapter = random_adapter(w.config, 3, 2);
+  const auto tokens = prompt(7, 4);
+  Decoder decoder(w);
+  std::vector<float> plain;
+  for (const int64_t padding : {0, 16}) {
+    KvCache cache(w.config, 8);
+    const SequenceWork work{.tokens = tokens, .cache = &cache, .adapter = &adapter};
+    REQUIRE(decoder.step({&work, 1}, {.padded_tokens = padding, .padded_heads = padding}).size() == 1);
+    if (padding == 0) plain.assign(decoder.logits().begin(), decoder.logits().end());
+    require_close(decoder.logits(), wide(plain));
+  }
+}
+
 TEST_CASE("the preset has the sizes that the documents state, and the same seed the same weights") {
   const ModelFacts facts = facts_of(decoder_25m());
   REQUIRE(facts.parameters == 25'172'352);
