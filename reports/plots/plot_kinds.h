@@ -1,0 +1,41 @@
+#pragma once
+#include <optional>
+#include <string>
+
+#include "reports/plots/plots.h"
+
+namespace cotenant {
+
+// A plot before it is drawn.
+struct PlotDraft {
+  Plot plot;  // without svg
+  std::string script;
+};
+
+struct PlotInput {
+  const RunResults& results;
+  const Figures& figures;
+  const Verdict& verdict;
+};
+
+// The latency objective that plots show: the first expectation on latency.ttft.p99 without a baseline, and
+// the tier whose latency is drawn ("all" without one).
+struct LatencyObjective {
+  std::string tier = "all";
+  std::optional<double> limit_s;
+};
+LatencyObjective latency_objective(const PlotInput& input);
+const GroupFigures& group_of(const TenancyFigures& entry, const std::string& tier);
+// A name cut to what fits into a plot.
+std::string plot_name(const std::string& name);
+
+// Each returns nothing when there is nothing to draw.
+std::optional<PlotDraft> cost_growth_plot(const PlotInput& input);
+std::optional<PlotDraft> cost_latency_plot(const PlotInput& input);
+std::optional<PlotDraft> money_plot(const PlotInput& input);
+std::optional<PlotDraft> percentile_plot(const PlotInput& input);
+std::optional<PlotDraft> tier_misses_plot(const PlotInput& input);
+std::optional<PlotDraft> cause_plot(const PlotInput& input);
+std::optional<PlotDraft> busy_plot(const PlotInput& input);
+
+}  // namespace cotenant

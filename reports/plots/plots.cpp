@@ -1,0 +1,65 @@
+// Public: make_plots, gnuplot_of_environment; the choices that several plots share.
+#include "reports/plots/plots.h"
+
+#include <cstdlib>
+
+#include "reports/plots/gnuplot_process.h"
+#include "reports/plots/plot_kinds.h"
+#include "reports/tables/escape.h"
+
+namespace cotenant {
+namespace {
+
+constexpr std::chrono::milliseconds kPatience{20'000};
+
+}  // namespace
+
+LatencyObjective latency_objective(const PlotInput& input) {
+  for (const ExpectationRow& row : input.results.expectations) {
+    if (row.metric != "latency.ttft.p99" || !row.baseline.empty() || !row.compare.starts_with("<")) continue;
+    return {row.tier.empty() ? "all" : row.tier, row.value};
+  }
+  return {};
+}
+
+const GroupFigures& group_of(const TenancyFigures& entry, const std::string& tier) {
+  for (const GroupFigures& group : entry.tiers) {
+    if (group.tier == tier) return group;
+  }
+  return entry.all;
+}
+
+std::string plot_name(const std::string& name) {
+  return shortened(name, 18);
+}
+
+PlotSet make_plots(const RunResults& results, const Figures& figures, const Verdict& verdict,
+                   const std::string& gnuplot) {
+  const PlotInput input{results, figures, verdict};
+  PlotSet set;
+  if (gnuplot.empty()) {
+    set.warning = "gnuplot is not installed, so this report has no plots; every figure stands in the tables.";
+    return set;
+  }
+  for (auto* kind : {cost_growth_plot, cost_latency_plot, money_plot, percentile_plot, tier_misses_plot,
+                     cause_plot, busy_plot}) {
+    std::optional<PlotDraft> draft = kind(input);
+    if (!draft) continue;
+    GnuplotRun run = run_gnuplot(gnuplot, draft->script, kPatience);
+    if (!run.ok || run.output.find("</svg>") == std::string::npos) {
+      set.warning =
+          (run.ok ? "gnuplot drew nothing" : run.failure) + ": a plot is missing (" + draft->plot.id + ").";
+      continue;
+    }
+    draft->plot.svg = std::move(run.output);
+    set.plots.push_back(std::move(draft->plot));
+  }
+  return set;
+}
+
+std::string gnuplot_of_environment() {
+  const char* path = std::getenv("PATH");  // NOLINT(concurrency-mt-unsafe): read before threads start
+  return path == nullptr ? std::string() : find_gnuplot(path);
+}
+
+}  // namespace cotenant

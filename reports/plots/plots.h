@@ -1,0 +1,35 @@
+#pragma once
+#include <string>
+#include <vector>
+
+#include "reports/tables/figures.h"
+#include "reports/tables/verdict.h"
+
+namespace cotenant {
+
+// One picture as gnuplot drew it, and what stands beside it. All texts raw; svg is untrusted until it was
+// sanitised.
+struct Plot {
+  std::string id;       // "cost-growth"
+  std::string section;  // of the report: "cost" or "service"
+  std::string title;
+  std::string caption;  // what it shows, in a sentence with figures
+  std::string svg;
+};
+
+struct PlotSet {
+  std::vector<Plot> plots;
+  std::string warning;  // why plots are absent; empty = all there
+};
+
+// Draws what the results can show: cost as tenants grow, cost against tail latency, where the money goes,
+// first tokens by percentile, SLO misses by tier and by cause, busy share over time. A plot whose figures are
+// not estimable is left out. Equal results and equal gnuplot give equal bytes.
+// gnuplot: absolute path; empty = not installed, all plots absent with a warning.
+PlotSet make_plots(const RunResults& results, const Figures& figures, const Verdict& verdict,
+                   const std::string& gnuplot);
+
+// The first gnuplot in the PATH of this process; empty = none.
+std::string gnuplot_of_environment();
+
+}  // namespace cotenant

@@ -1,0 +1,157 @@
+// Public: standings, decide.
+#include "reports/tables/decision.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <tuple>
+
+#include "reports/tables/number_text.h"
+
+namespace cotenant {
+namespace {
+
+const TenancyFigures* find(const Figures& figures, const std::string& name) {
+  for (const TenancyFigures& entry : figures.tenancy) {
+    if (entry.name == name) return &entry;
+  }
+  return nullptr;
+}
+
+std::string per_month(const Figure& cost, const std::string& currency) {
+  if (!cost.known()) return "at a cost that was not measured";
+  std::string text = fmt::format("at {} a month", money_text(cost.mean, currency));
+  if (cost.has_interval()) {
+    text += fmt::format(" (95 % interval {} to {})", amount_text(cost.low), amount_text(cost.high));
+  }
+  return text;
+}
+
+// Best first: fewest misses, then fewest open questions, then cheapest; equal ones in the order of the
+// scenario.
+std::vector<EntryStanding> ranked(std::vector<EntryStanding> list) {
+  std::stable_sort(list.begin(), list.end(), [](const EntryStanding& a, const EntryStanding& b) {
+    const auto key = [](const EntryStanding& s) {
+      const double cost =
+          s.cost_per_month.known() ? s.cost_per_month.mean : std::numeric_limits<double>::max();
+      return std::tuple(s.missed.size(), s.not_measured.size(), cost);
+    };
+    return key(a) < key(b);
+  });
+  return list;
+}
+
+std::string why_chosen(const EntryStanding& best, size_t meeting, size_t entries) {
+  if (!best.missed.empty()) {
+    return fmt::format("No entry meets every expectation; {} misses the fewest, {}: {}.", best.name,
+                       best.missed.size(), fmt::join(best.missed, ", "));
+  }
+  if (!best.not_measured.empty()) {
+    return fmt::format("It misses nothing that was measured, but {} could not be judged: {}.",
+                       best.not_measured.size(), fmt::join(best.not_measured, ", "));
+  }
+  if (best.judged == 0) {
+    return entries == 1 ? "The scenario states no expectations for it."
+                        : "No expectation speaks about it, so this rests on cost alone.";
+  }
+  if (entries == 1) return fmt::format("It meets all {} expectations.", best.judged);
+  if (meeting == 1)
+    return fmt::format("It is the only one of {} that meets every expectation stated for it.", entries);
+  return fmt::format("It is the cheapest of the {} that meet every expectation stated for them.", meeting);
+}
+
+// One sentence on another entry.
+std::string about_other(const EntryStanding& other, const EntryStanding& best, const Figures& figures,
+                        const std::string& currency) {
+  std::string text =
+      fmt::format("{} costs {} a month", other.name, money_text(other.cost_per_month.mean, currency));
+  const Figure gap = ratio(other.cost_per_month, best.cost_per_month);
+  if (gap.known()) text += fmt::format(", {:.2f} times as much", gap.mean);
+  if (!other.missed.empty()) {
+    text += fmt::format(", and misses {}", fmt::join(other.missed, ", "));
+  } else if (!other.not_measured.empty()) {
+    text += fmt::format(", and could not be judged on {}", fmt::join(other.not_measured, ", "));
+  } else if (other.judged > 0) {
+    text += ", and also meets what is asked of it";
+  }
+  text += ".";
+  const TenancyFigures* a = find(figures, other.name);
+  const TenancyFigures* b = find(figures, best.name);
+  const Figure apart = difference(a->all.cost.total, b->all.cost.total);
+  if (apart.has_interval() && apart.low <= 0 && apart.high >= 0) {
+    text +=
+        " Replication by replication the difference in cost may be nothing: its 95 % interval holds zero.";
+  }
+  return text;
+}
+
+std::string caveats(const RunResults& results, const EntryStanding& best, const Verdict& verdict) {
+  std::string text;
+  if (!results.complete) text += " The run was interrupted: these are the finished units only.";
+  if (results.replications < 2) text += " One replication: no figure here has an interval.";
+  for (const ExpectationResult& e : verdict.expectations) {
+    for (const Outcome& o : e.outcomes) {
+      if (o.tenancy != best.name || !o.crosses) continue;
+      text += fmt::format(" For {} the interval of \"{}\" lies across the limit.", best.name, e.row.that);
+    }
+  }
+  return text;
+}
+
+}  // namespace
+
+std::vector<EntryStanding> standings(const Figures& figures, const Verdict& verdict) {
+  std::vector<EntryStanding> list;
+  for (const TenancyFigures& entry : figures.tenancy) {
+    EntryStanding standing;
+    standing.name = entry.name;
+    standing.cost_per_month = entry.all.cost.per_month;
+    for (const ExpectationResult& e : verdict.expectations) {
+      if (e.row.severity == "warn") continue;
+      for (const Outcome& o : e.outcomes) {
+        if (o.tenancy != entry.name) continue;
+        ++standing.judged;
+        if (!o.measured) standing.not_measured.push_back(e.row.that);
+        if (o.measured && !o.met)
+          standing.missed.push_back(e.row.that + (o.tier.empty() ? "" : " for " + o.tier));
+      }
+    }
+    for (const PolicyBreach& b : verdict.policy_breaches) {
+      if (b.tenancy == entry.name) standing.missed.push_back(fmt::format("no {} (policy fail)", b.code));
+    }
+    list.push_back(std::move(standing));
+  }
+  return list;
+}
+
+Decision decide(const RunResults& results, const Figures& figures, const Verdict& verdict) {
+  Decision decision;
+  const std::vector<EntryStanding> list = ranked(standings(figures, verdict));
+  if (list.empty()) {
+    decision.headline = "No unit finished.";
+    decision.text = "There is nothing to compare.";
+    decision.tone = Tone::warn;
+    return decision;
+  }
+  const EntryStanding& best = list.front();
+  const auto meeting = static_cast<size_t>(
+      std::count_if(list.begin(), list.end(), [](const EntryStanding& s) { return s.meets_all(); }));
+  decision.chosen = best.name;
+  decision.tone = !best.missed.empty() ? Tone::bad : best.meets_all() ? Tone::good : Tone::warn;
+  if (list.size() == 1) {
+    decision.headline = best.name + (best.meets_all() && best.judged > 0 ? " meets its objectives." : ".");
+  } else if (!best.missed.empty()) {
+    decision.headline = "Choose none as it stands.";
+  } else {
+    decision.headline = "Choose " + best.name + ".";
+  }
+  decision.text = why_chosen(best, meeting, list.size());
+  decision.text += fmt::format(" {} runs {}.", best.name, per_month(best.cost_per_month, results.currency));
+  for (size_t i = 1; i < list.size(); ++i)
+    decision.text += " " + about_other(list[i], best, figures, results.currency);
+  decision.text += caveats(results, best, verdict);
+  return decision;
+}
+
+}  // namespace cotenant

@@ -1,0 +1,123 @@
+#pragma once
+#include <array>
+#include <cstdint>
+#include <limits>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sim/ledger/rows.h"
+
+namespace cotenant {
+
+// The mean over replications of the replication's value, and its 95 % interval by Student's t.
+// NaN = not estimable: a replication without a value makes the mean NaN, one replication has no interval.
+struct Figure {
+  double mean = std::numeric_limits<double>::quiet_NaN();
+  double low = std::numeric_limits<double>::quiet_NaN();
+  double high = std::numeric_limits<double>::quiet_NaN();
+  std::map<int64_t, double> by_replication;
+
+  [[nodiscard]] bool known() const { return mean == mean; }
+  [[nodiscard]] bool has_interval() const { return low == low && high == high; }
+};
+Figure figure_of(std::map<int64_t, double> by_replication);
+// Paired: the difference a - b, and the ratio a / b, within each replication that both have.
+Figure difference(const Figure& a, const Figure& b);
+Figure ratio(const Figure& a, const Figure& b);
+
+// Seconds, after the warm-up.
+struct LatencyFigures {
+  Figure mean, p50, p90, p95, p99, p999;
+};
+
+// Whole currency units over the horizon, warm-up included.
+struct CostFigures {
+  Figure total, serving, training, storage, idle;
+  Figure per_1k_requests;   // total per 1,000 served requests
+  Figure per_tenant_month;  // total per tenant and billing month (365.25 / 12 days), from tenants by window
+  Figure per_month;         // total at the horizon's average rate
+};
+
+// SLO misses by cause, requests after the warm-up.
+struct MissFigures {
+  Figure over_quota, under_provisioned, platform, neighbour, unattributed;
+};
+
+// One tier, or "all".
+struct GroupFigures {
+  std::string tier;
+  Figure arrived;  // after the warm-up
+  Figure tenants;  // at the end of the horizon
+  LatencyFigures ttft, tpot, e2e;
+  Figure goodput_rps;     // requests a second that met their SLO
+  Figure slo_attainment;  // SLO met / (arrived - over quota)
+  MissFigures misses;
+  CostFigures cost;
+};
+
+enum class BreachStatus : uint8_t { counted, not_measured, not_modelled };
+std::string_view to_word(BreachStatus status);
+
+struct BreachFigures {
+  std::string code;
+  std::string grade;
+  std::string policy;
+  std::string name;
+  std::string rule;
+  BreachStatus status = BreachStatus::not_modelled;
+  Figure count, checks, quantity;
+  int64_t total_count = 0;   // over replications
+  int64_t total_checks = 0;  // over replications
+  std::string quantity_unit;
+};
+
+// Totals over replications, warm-up included.
+struct RequestTotals {
+  int64_t arrived = 0, served = 0, rejected = 0, dropped = 0, in_flight = 0, over_quota = 0,
+          base_fallback = 0;
+};
+
+// One entry of `tenancy:` in all replications.
+struct TenancyFigures {
+  std::string name;
+  std::string kind;
+  int64_t replications = 0;
+  RequestTotals requests;
+  GroupFigures all;
+  std::vector<GroupFigures> tiers;  // in order of name
+  std::vector<BreachFigures> breaches;
+  Figure devices_peak, tenants_end, models_end;
+};
+
+// b - a for every pair of entries, replication by replication.
+struct DifferenceFigures {
+  std::string a;
+  std::string b;
+  std::string metric;  // "cost.total", "latency.ttft.p99", "slo_attainment"
+  Figure difference;
+};
+
+struct Figures {
+  std::vector<TenancyFigures> tenancy;  // in the order of the scenario
+  std::vector<DifferenceFigures> differences;
+};
+
+// Pure. Rows of units that do not exist are left out.
+Figures figures_of(const RunResults& results);
+
+// Finds a figure by the metric path of an expectation: latency.{ttft,tpot,e2e}.{mean,p50,p90,p95,p99},
+// goodput, slo_attainment, cost.{total,serving,training,storage,idle,per-1k-requests,per-tenant-month},
+// requests.{arrived,served,rejected,dropped,in_flight}, breaches.CODE, breaches.grade-{D,E,M},
+// misses.{over-quota,under-provisioned,platform,neighbour}.
+// `group`: entry.all or one of entry.tiers; requests and breaches are known for entry.all only.
+// An unknown path, and what is not modelled, gives a figure that is not known.
+Figure find_figure(const TenancyFigures& entry, const GroupFigures& group, std::string_view metric);
+// Whether the metric of a whole entry is the worst of its tiers (latency, attainment), not their sum.
+bool worst_of_tiers(std::string_view metric);
+// Breaches of one grade in one entry. Not known when nothing of the grade was counted, or a code that should
+// have been counted was not.
+Figure grade_count(const TenancyFigures& entry, std::string_view grade);
+
+}  // namespace cotenant

@@ -1,0 +1,76 @@
+// Public: report_page.
+#include "reports/tables/report_page.h"
+
+#include <fmt/format.h>
+
+#include "reports/tables/number_text.h"
+#include "reports/tables/report_sections.h"
+
+namespace cotenant {
+namespace {
+
+// A word for a POSIX shell: as it is where that is safe, else in single quotes.
+std::string shell_word(const std::string& text) {
+  constexpr const char* plain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-/:";
+  if (!text.empty() && text.find_first_not_of(plain) == std::string::npos) return text;
+  std::string quoted(1, '\'');
+  for (const char c : text) {
+    if (c == '\'') {
+      quoted += "'\\''";
+    } else {
+      quoted += c;
+    }
+  }
+  quoted += '\'';
+  return quoted;
+}
+
+const TenancyFigures* find(const Figures& figures, const std::string& name) {
+  for (const TenancyFigures& entry : figures.tenancy) {
+    if (entry.name == name) return &entry;
+  }
+  return nullptr;
+}
+
+ReportSection reproduce_section(const RunResults& r) {
+  ReportSection section{"reproduce", "How to reproduce", {}, {}};
+  section.paragraphs.emplace_back(
+      "The same scenario, inputs, seed and version give the same digest and the same bytes on any machine "
+      "and any "
+      "number of threads.");
+  TextTable table;
+  table.columns = {{"What", false}, {"Value", false}};
+  table.rows = {{{"scenario"}, {r.scenario_file.empty() ? r.name : r.scenario_file}},
+                {{"scenario digest"}, {r.scenario_digest}},
+                {{"seed"}, {fmt::format("{}", r.seed)}},
+                {{"digest over all units"}, {r.digest}},
+                {{"cotenant"}, {r.version}}};
+  section.tables.push_back(std::move(table));
+  return section;
+}
+
+}  // namespace
+
+ReportPage report_page(const RunResults& results, const Figures& figures, const Verdict& verdict) {
+  ReportPage page;
+  page.title = results.name;
+  page.about = results.about;
+  page.origin =
+      fmt::format("cotenant {}, scenario {} ({}), seed {}, {} {}, {} simulated", results.version,
+                  results.scenario_file.empty() ? results.name : results.scenario_file,
+                  results.scenario_digest, results.seed, results.replications,
+                  results.replications == 1 ? "replication" : "replications", span_text(results.horizon_ns));
+  page.decision = decide(results, figures, verdict);
+  const ReportInput input{results, figures, verdict, find(figures, page.decision.chosen)};
+  page.comparison = comparison_table(input);
+  page.sections = {cost_section(input),      service_section(input), checks_section(input),
+                   isolation_section(input), trust_section(input),   reproduce_section(results)};
+  page.command =
+      fmt::format("cotenant run {} --seed {} --replications {}",
+                  shell_word(results.scenario_file.empty() ? results.name + ".yaml" : results.scenario_file),
+                  results.seed, results.replications);
+  page.scenario = results.scenario;
+  return page;
+}
+
+}  // namespace cotenant

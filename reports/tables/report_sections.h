@@ -1,0 +1,28 @@
+#pragma once
+#include "reports/tables/report_page.h"
+
+namespace cotenant {
+
+// What every section is made from.
+struct ReportInput {
+  const RunResults& results;
+  const Figures& figures;
+  const Verdict& verdict;
+  const TenancyFigures* chosen;  // null without results
+};
+
+TextTable comparison_table(const ReportInput& input);
+ReportSection cost_section(const ReportInput& input);
+ReportSection service_section(const ReportInput& input);
+ReportSection checks_section(const ReportInput& input);
+ReportSection isolation_section(const ReportInput& input);
+ReportSection trust_section(const ReportInput& input);
+
+// A name cut to what a table cell holds.
+std::string shortened_name(const std::string& name);
+// "87.2k ± 5.1k", or the mean alone where there is no interval.
+std::string with_half_width(const Figure& figure, std::string (*text)(double));
+// A value of this metric as people read it: seconds, shares, money, counts. relative: a share of a baseline.
+std::string metric_text(const std::string& metric, double value, const std::string& currency, bool relative);
+
+}  // namespace cotenant

@@ -1,0 +1,132 @@
+// Public: service_section, checks_section.
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "reports/tables/number_text.h"
+#include "reports/tables/report_sections.h"
+
+namespace cotenant {
+namespace {
+
+std::vector<Cell> service_row(const TenancyFigures& entry, const GroupFigures& group) {
+  return {{shortened_name(entry.name)},
+          {shortened_name(group.tier)},
+          {amount_text(group.tenants.mean)},
+          {seconds_text(group.ttft.p50.mean)},
+          {with_half_width(group.ttft.p99, seconds_text)},
+          {seconds_text(group.tpot.p50.mean)},
+          {seconds_text(group.e2e.p95.mean)},
+          {with_half_width(group.slo_attainment, share_text)},
+          {amount_text(group.goodput_rps.mean)}};
+}
+
+std::string wanted(const ExpectationRow& row, const std::string& currency) {
+  std::string text = row.compare == "==" ? "= " : row.compare + " ";
+  text += metric_text(row.metric, row.value, currency, !row.baseline.empty());
+  if (!row.baseline.empty()) text += " of " + shortened_name(row.baseline);
+  return text;
+}
+
+std::string got(const ExpectationResult& e, const std::string& currency) {
+  const Outcome* worst = e.worst_outcome();
+  if (worst == nullptr) return "no such tenancy entry";
+  if (!worst->measured) return worst->note;
+  const bool relative = !e.row.baseline.empty();
+  const auto text = [&](double v) { return metric_text(e.row.metric, v, currency, relative); };
+  std::string out = text(worst->got.mean);
+  if (worst->got.has_interval() && worst->got.low < worst->got.high) {
+    out += fmt::format(" ({} to {})", text(worst->got.low), text(worst->got.high));
+  }
+  return out;
+}
+
+std::string where(const Outcome* worst) {
+  if (worst == nullptr) return "-";
+  return shortened_name(worst->tenancy) + (worst->tier.empty() ? "" : ", " + shortened_name(worst->tier));
+}
+
+// How much room is left to the limit, as a share of the limit.
+std::string margin(const ExpectationResult& e) {
+  const Outcome* worst = e.worst_outcome();
+  if (worst == nullptr || !worst->measured || e.row.compare == "==" || e.row.value == 0) return "-";
+  const double room = (e.row.value - worst->got.mean) / std::fabs(e.row.value);
+  return fmt::format("{:.2g} %", 100 * (e.row.compare.front() == '<' ? room : -room));
+}
+
+Cell result(const ExpectationResult& e) {
+  const Outcome* worst = e.worst_outcome();
+  switch (e.status) {
+    case ExpectationStatus::met:
+      return {"\xE2\x9C\x93 met", Tone::good, false};
+    case ExpectationStatus::missed:
+      return {"\xE2\x9C\x97 missed", Tone::bad, false};
+    case ExpectationStatus::not_measured:
+      return {"? not measured", Tone::warn, false};
+    case ExpectationStatus::warned:
+      break;
+  }
+  return {worst->met ? "\xE2\x9A\xA0 met, interval across the limit" : "\xE2\x9A\xA0 missed (warns only)",
+          Tone::warn, false};
+}
+
+}  // namespace
+
+ReportSection service_section(const ReportInput& input) {
+  ReportSection section{"service", "Service levels", {}, {}};
+  TextTable table;
+  table.caption = fmt::format(
+      "After a warm-up of {}. First token = first token less arrival at the platform; requests over quota "
+      "are left out "
+      "of SLO attainment, rejections within quota count as misses.",
+      span_text(input.results.warmup_ns));
+  table.columns = {{"Tenancy model", false},  {"Tier", false},           {"Tenants", true},
+                   {"First token p50", true}, {"First token p99", true}, {"Per token p50", true},
+                   {"End to end p95", true},  {"SLO attainment", true},  {"Goodput, requests/s", true}};
+  for (const TenancyFigures& entry : input.figures.tenancy) {
+    for (const GroupFigures& group : entry.tiers) table.rows.push_back(service_row(entry, group));
+    if (entry.tiers.size() != 1) table.rows.push_back(service_row(entry, entry.all));
+  }
+  section.tables.push_back(std::move(table));
+  return section;
+}
+
+ReportSection checks_section(const ReportInput& input) {
+  const Verdict& v = input.verdict;
+  ReportSection section{"checks", "Checks", {}, {}};
+  if (v.expectations.empty() && v.policy_breaches.empty()) {
+    section.paragraphs.emplace_back("The scenario states no expectations, so nothing was checked.");
+    return section;
+  }
+  section.paragraphs.push_back(
+      fmt::format("{} of {} expectations met, {} missed, {} warned, {} not measured. The point estimate "
+                  "decides; an interval across "
+                  "the limit warns.",
+                  v.met, v.expectations.size(), v.missed, v.warned, v.not_measured));
+  TextTable table;
+  table.columns = {{"Expectation", false}, {"Wanted", true}, {"Got (worst case)", true},
+                   {"Where", false},       {"Margin", true}, {"Result", false}};
+  for (const ExpectationResult& e : v.expectations) {
+    std::string name = e.row.metric;
+    if (!e.row.tier.empty()) name += ", " + shortened_name(e.row.tier);
+    if (e.row.line > 0) name += fmt::format("  :{}", e.row.line);
+    table.rows.push_back({{name},
+                          {wanted(e.row, input.results.currency)},
+                          {got(e, input.results.currency)},
+                          {where(e.worst_outcome())},
+                          {margin(e)},
+                          result(e)});
+  }
+  for (const PolicyBreach& b : v.policy_breaches) {
+    table.rows.push_back({{fmt::format("breach policy of {}: fail", b.code)},
+                          {"= 0"},
+                          {count_text(b.count)},
+                          {shortened_name(b.tenancy)},
+                          {"-"},
+                          {"\xE2\x9C\x97 missed", Tone::bad, false}});
+  }
+  section.tables.push_back(std::move(table));
+  return section;
+}
+
+}  // namespace cotenant

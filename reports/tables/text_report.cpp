@@ -1,0 +1,138 @@
+// Public: markdown_report, terminal_report, github_annotations.
+#include "reports/tables/text_report.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "reports/tables/escape.h"
+
+namespace cotenant {
+namespace {
+
+constexpr Markup kNewline = "\n";
+
+Markdown markdown_cell(const Cell& cell) {
+  const Markdown text = MarkdownSink::escape(cell.text);
+  if (cell.strong && !cell.text.empty()) return Markdown("**") + text + Markdown("**");
+  return text;
+}
+
+Markdown markdown_table(const TextTable& table) {
+  Markdown out;
+  if (!table.caption.empty()) out += MarkdownSink::escape(table.caption) + Markdown("\n\n");
+  Markdown rule;
+  for (const Column& column : table.columns) {
+    out += Markdown("| ") + MarkdownSink::escape(column.title) + Markdown(" ");
+    rule += column.number ? Markdown("|---:") : Markdown("|---");
+  }
+  out += Markdown("|\n") + rule + Markdown("|\n");
+  for (const std::vector<Cell>& row : table.rows) {
+    for (const Cell& cell : row) out += Markdown("| ") + markdown_cell(cell) + Markdown(" ");
+    out += Markdown("|\n");
+  }
+  return out + Markdown(kNewline);
+}
+
+std::string padded(const std::string& text, size_t width, bool right) {
+  const std::string space(width - std::min(width, width_of(text)), ' ');
+  return right ? space + text : text + space;
+}
+
+std::string terminal_table(const TextTable& table) {
+  std::vector<std::vector<std::string>> lines(1);
+  for (const Column& column : table.columns) lines[0].push_back(TerminalSink::escape(column.title).text());
+  for (const std::vector<Cell>& row : table.rows) {
+    lines.emplace_back();
+    for (const Cell& cell : row) lines.back().push_back(TerminalSink::escape(cell.text).text());
+  }
+  std::vector<size_t> widths(table.columns.size(), 0);
+  for (const auto& line : lines) {
+    for (size_t i = 0; i < line.size(); ++i) widths[i] = std::max(widths[i], width_of(line[i]));
+  }
+  std::string out;
+  for (const auto& line : lines) {
+    std::string text;
+    for (size_t i = 0; i < line.size(); ++i) text += padded(line[i], widths[i] + 2, table.columns[i].number);
+    text.erase(text.find_last_not_of(' ') + 1);
+    out += text + "\n";
+  }
+  return out;
+}
+
+// Splits at spaces so that no line is longer than 100 characters, where words allow.
+std::string wrapped(const std::string& text) {
+  std::string out;
+  size_t column = 0;
+  for (size_t at = 0; at < text.size();) {
+    const size_t end = std::min(text.find(' ', at), text.size());
+    const std::string word = text.substr(at, end - at);
+    if (column > 0) {
+      const bool fits = column + 1 + width_of(word) <= 100;
+      out += fits ? " " : "\n";
+      column = fits ? column + 1 : 0;
+    }
+    out += word;
+    column += width_of(word);
+    at = end + 1;
+  }
+  return out + "\n";
+}
+
+}  // namespace
+
+std::string markdown_report(const ReportPage& page) {
+  Markdown out = Markdown("# ") + MarkdownSink::escape(page.title) + Markdown("\n\n");
+  out += MarkdownSink::escape(page.origin) + Markdown("\n\n");
+  if (!page.about.empty()) out += MarkdownSink::escape(page.about) + Markdown("\n\n");
+  out += Markdown("> **") + MarkdownSink::escape(page.decision.headline) + Markdown("** ") +
+         MarkdownSink::escape(page.decision.text) + Markdown("\n\n");
+  out += markdown_table(page.comparison);
+  for (const ReportSection& section : page.sections) {
+    out += Markdown("## ") + MarkdownSink::escape(section.title) + Markdown("\n\n");
+    for (const std::string& p : section.paragraphs) out += MarkdownSink::escape(p) + Markdown("\n\n");
+    for (const TextTable& table : section.tables) out += markdown_table(table);
+  }
+  out +=
+      Markdown("Run again: ") + MarkdownSink::code(page.command) + Markdown("\n\nThe resolved scenario:\n\n");
+  out += MarkdownSink::code_block(page.scenario) + Markdown(kNewline);
+  return out.text();
+}
+
+std::string terminal_report(const ReportPage& page) {
+  std::string out =
+      TerminalSink::escape(page.title).text() + "\n" + TerminalSink::escape(page.origin).text() + "\n\n";
+  out += wrapped(TerminalSink::escape(page.decision.headline + " " + page.decision.text).text()) + "\n";
+  out += terminal_table(page.comparison);
+  for (const ReportSection& section : page.sections) {
+    if (section.id != "checks") continue;
+    out += "\n" + TerminalSink::escape(section.title).text() + "\n";
+    for (const std::string& p : section.paragraphs) out += wrapped(TerminalSink::escape(p).text());
+    for (const TextTable& table : section.tables) out += "\n" + terminal_table(table);
+  }
+  return out;
+}
+
+std::string github_annotations(const RunResults& results, const Verdict& verdict) {
+  const std::string file = AnnotationSink::escape(results.scenario_file).text();
+  std::string out;
+  for (const ExpectationResult& e : verdict.expectations) {
+    if (e.status == ExpectationStatus::met) continue;
+    const bool error = e.status != ExpectationStatus::warned && e.row.severity != "warn";
+    const Outcome* worst = e.worst_outcome();
+    std::string message = e.row.that + " is " + std::string(to_word(e.status));
+    if (worst != nullptr)
+      message += " in " + worst->tenancy + (worst->tier.empty() ? "" : ", " + worst->tier);
+    if (worst != nullptr && worst->measured) message += fmt::format(" (got {:.6g})", worst->got.mean);
+    out += fmt::format("::{} file={},line={},title=cotenant::{}\n", error ? "error" : "warning", file,
+                       std::max<int64_t>(e.row.line, 1), AnnotationSink::escape(message).text());
+  }
+  for (const PolicyBreach& b : verdict.policy_breaches) {
+    out += fmt::format(
+        "::error file={},line=1,title=cotenant::{}\n", file,
+        AnnotationSink::escape(fmt::format("{} breaches of {} in {}", b.count, b.code, b.tenancy)).text());
+  }
+  return out;
+}
+
+}  // namespace cotenant

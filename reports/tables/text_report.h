@@ -1,0 +1,17 @@
+#pragma once
+#include <string>
+
+#include "reports/tables/report_page.h"
+
+namespace cotenant {
+
+// The whole report as Markdown (CommonMark with GitHub's tables), without plots.
+std::string markdown_report(const ReportPage& page);
+
+// Decision, comparison and checks as plain text for a terminal; columns are lined up by characters.
+std::string terminal_report(const ReportPage& page);
+
+// One workflow command of GitHub Actions for every expectation that is not simply met.
+std::string github_annotations(const RunResults& results, const Verdict& verdict);
+
+}  // namespace cotenant
