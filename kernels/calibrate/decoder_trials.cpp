@@ -1,0 +1,176 @@
+// Public here: PreparedStep, DecoderTrials, decoder_plans.
+#include "kernels/calibrate/decoder_trials.h"
+
+#include <algorithm>
+
+#include "kernels/model/random_values.h"
+
+namespace cotenant {
+namespace {
+
+constexpr double kFloatBytes = 4;
+
+// Random values over the whole cache: zeros would make every score equal.
+void fill(KvCache* cache, const DecoderConfig& c) {
+  static const std::vector<float> block = random_values(1 << 16, 1, {.seed = 1, .tensor = 1});
+  const int64_t count = c.kv_heads * cache->capacity() * c.head_dim;
+  for (int64_t l = 0; l < c.layers; ++l) {
+    const cpu::KvView kv = cache->layer(l);
+    for (float* values : {kv.keys, kv.values}) {
+      for (int64_t at = 0; at < count; at += static_cast<int64_t>(block.size())) {
+        std::copy_n(block.data(), std::min(static_cast<int64_t>(block.size()), count - at), values + at);
+      }
+    }
+  }
+}
+
+// `total` in `parts` parts that differ by one at most.
+int64_t part_of(int64_t total, int64_t parts, int64_t index) {
+  return total / parts + (index < total % parts ? 1 : 0);
+}
+
+Trial trial_of(std::shared_ptr<PreparedStep> step, const StepOptions& options) {
+  return {.run = [step = std::move(step), options] { step->run(options); }};
+}
+
+constexpr StepOptions kOnlyLinear{.attention = false, .lora = false, .head = false};
+constexpr StepOptions kOnlyAttention{.linear = false, .lora = false, .head = false};
+constexpr StepOptions kOnlyLora{.linear = false, .attention = false, .head = false};
+constexpr StepOptions kOnlyHead{.linear = false, .attention = false, .lora = false};
+
+double linear_parameters(const DecoderConfig& c) {
+  return static_cast<double>(c.layers * (c.layer_parameters() - 2 * c.hidden));
+}
+
+}  // namespace
+
+void PreparedStep::add(const SequencePlan& plan, const Adapter* adapter) {
+  const auto n = static_cast<uint32_t>(tokens_.size());
+  tokens_.push_back(random_indices(plan.tokens, config_.vocabulary, {.seed = 2, .tensor = n}));
+  caches_.push_back(std::make_unique<KvCache>(config_, plan.context + plan.tokens));
+  fill(caches_.back().get(), config_);
+  contexts_.push_back(plan.context);
+  batch_.push_back({.tokens = tokens_.back(),
+                    .cache = caches_.back().get(),
+                    .adapter = adapter,
+                    .want_logits = plan.want_logits});
+}
+
+// From position 0: contexts beyond the model's limit are measured too, and rotation knows no such positions.
+void PreparedStep::prime() {
+  for (const auto& cache : caches_) cache->set_length(0);
+  decoder_->step(batch_, kOnlyLinear);
+}
+
+void PreparedStep::run(const StepOptions& options) {
+  for (size_t i = 0; i < caches_.size(); ++i) caches_[i]->set_length(contexts_[i]);
+  decoder_->step(batch_, options);
+}
+
+DecoderTrials::DecoderTrials(const DecoderConfig& config, uint64_t seed)
+    : seed_(seed), weights_(random_decoder(config, seed)), decoder_(weights_), adapters_(kAdapters) {}
+
+const Adapter* DecoderTrials::adapter(int64_t index) {
+  if (index < 0) return nullptr;
+  std::unique_ptr<Adapter>& a = adapters_.at(static_cast<size_t>(index));
+  if (!a)
+    a = std::make_unique<Adapter>(random_adapter(config(), kRank, seed_ + 1 + static_cast<uint64_t>(index)));
+  return a.get();
+}
+
+std::shared_ptr<PreparedStep> DecoderTrials::prepare(const std::vector<SequencePlan>& sequences) {
+  auto step = std::make_shared<PreparedStep>(&decoder_, config());
+  for (const SequencePlan& plan : sequences) step->add(plan, adapter(plan.adapter));
+  step->prime();
+  return step;
+}
+
+Trial DecoderTrials::linear(int64_t tokens) {
+  Trial t = trial_of(prepare({{.tokens = tokens}}), kOnlyLinear);
+  const auto n = static_cast<double>(tokens);
+  t.flop = 2 * n * linear_parameters(config());
+  t.bytes = kFloatBytes *
+            (linear_parameters(config()) + n * static_cast<double>(config().layers * 2 * config().hidden));
+  return t;
+}
+
+Trial DecoderTrials::attention_prefill(int64_t chunk, int64_t context) {
+  const DecoderConfig& c = config();
+  Trial t = trial_of(prepare({{.tokens = chunk, .context = context}}), kOnlyAttention);
+  const cpu::AttentionShape shape{chunk, context, c.heads, c.kv_heads, c.head_dim};
+  t.flop = static_cast<double>(c.layers) * shape.flop();
+  t.bytes = kFloatBytes * static_cast<double>(2 * c.layers * c.head_dim *
+                                              (c.kv_heads * (context + chunk) + c.heads * chunk));
+  return t;
+}
+
+Trial DecoderTrials::attention_decode(int64_t sequences, int64_t context) {
+  const DecoderConfig& c = config();
+  std::vector<SequencePlan> plans;
+  for (int64_t i = 0; i < sequences; ++i) plans.push_back({.context = part_of(context, sequences, i)});
+  Trial t = trial_of(prepare(plans), kOnlyAttention);
+  t.flop = 4.0 * static_cast<double>(c.layers * c.heads * c.head_dim * (context + sequences));
+  t.bytes = kFloatBytes * static_cast<double>(2 * c.layers * c.head_dim *
+                                              (c.kv_heads * (context + sequences) + c.heads * sequences));
+  return t;
+}
+
+Trial DecoderTrials::head(int64_t sequences) {
+  const DecoderConfig& c = config();
+  Trial t = trial_of(prepare(std::vector<SequencePlan>(static_cast<size_t>(sequences))), kOnlyHead);
+  t.flop = 2.0 * static_cast<double>(sequences * c.hidden * c.vocabulary);
+  t.bytes =
+      kFloatBytes * static_cast<double>(c.hidden * c.vocabulary + sequences * (c.hidden + c.vocabulary));
+  return t;
+}
+
+// More adapters than tokens cannot be: such points are measured with as many adapters as tokens, and no
+// look-up asks for them.
+Trial DecoderTrials::lora(int64_t tokens, int64_t adapters) {
+  const int64_t distinct = std::min(tokens, adapters);
+  std::vector<SequencePlan> plans;
+  for (int64_t i = 0; i < distinct; ++i) {
+    plans.push_back({.tokens = part_of(tokens, distinct, i), .adapter = i});
+  }
+  Trial t = trial_of(prepare(plans), kOnlyLora);
+  const auto per_rank = static_cast<double>(config().adapter_parameters_per_rank());
+  t.flop = 2.0 * static_cast<double>(tokens * kRank) * per_rank;
+  t.bytes = kFloatBytes * per_rank * static_cast<double>(distinct * kRank + tokens);
+  return t;
+}
+
+std::vector<KernelPlan> decoder_plans(const DecoderConfig& config, bool quick,
+                                      const std::function<DecoderTrials&()>& trials) {
+  using Points = std::vector<int64_t>;
+  const Points tokens = quick ? Points{1, 2, 4, 8, 16, 32, 64, 96, 128, 192, 256, 384, 512}
+                              : Points{1,  2,  3,   4,   6,   8,   12,  16,  24,  32,  48,
+                                       64, 96, 128, 160, 192, 224, 256, 320, 384, 448, 512};
+  const Points lora_tokens = quick ? Points{1, 2, 4, 8, 16, 32, 64, 128, 256, 512} : tokens;
+  const Points adapters = quick ? Points{1, 4, 16} : Points{1, 2, 4, 8, 16};
+  const Points heads =
+      quick ? Points{1, 2, 4, 8, 16, 32, 64} : Points{1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64};
+  const Points chunks = quick ? Points{2, 32, 128, 256, 512} : Points{2, 16, 32, 64, 128, 192, 256, 384, 512};
+  const Points contexts = quick ? Points{0, 512, 2048} : Points{0, 256, 1024, 2048, 3584};
+  const Points sequences = quick ? Points{1, 4, 16, 64} : Points{1, 2, 4, 8, 16, 32, 64};
+  const Points sums = quick ? Points{64, 1024, 8192, 32768} : Points{64, 512, 2048, 8192, 32768, 65536};
+  const auto bucket = AxisRule::bucket;
+  const auto linear = AxisRule::linear;
+  const std::string model = config.name + "/";
+  return {
+      {model + "linear",
+       {{"tokens", bucket, tokens}},
+       [=](const Points& x) { return trials().linear(x[0]); }},
+      {model + "attention_prefill",
+       {{"chunk", linear, chunks}, {"context", linear, contexts}},
+       [=](const Points& x) { return trials().attention_prefill(x[0], x[1]); }},
+      {model + "attention_decode",
+       {{"sequences", bucket, sequences}, {"context", linear, sums}},
+       [=](const Points& x) { return trials().attention_decode(x[0], x[1]); }},
+      {model + "head", {{"sequences", bucket, heads}}, [=](const Points& x) { return trials().head(x[0]); }},
+      {model + "lora",
+       {{"tokens", bucket, lora_tokens}, {"adapters", linear, adapters}},
+       [=](const Points& x) { return trials().lora(x[0], x[1]); }},
+  };
+}
+
+}  // namespace cotenant

@@ -1,0 +1,67 @@
+#pragma once
+#include <memory>
+#include <vector>
+
+#include "kernels/calibrate/kernel_plan.h"
+#include "kernels/model/decoder.h"
+
+namespace cotenant {
+
+// One sequence of a step to measure.
+struct SequencePlan {
+  int64_t tokens = 1;
+  int64_t context = 0;   // what its cache holds before the step
+  int64_t adapter = -1;  // index of the adapter; -1 = none
+  bool want_logits = true;
+};
+
+// Runs one step again and again from the same state. Caches hold random values.
+class PreparedStep {
+ public:
+  PreparedStep(Decoder* decoder, const DecoderConfig& config) : decoder_(decoder), config_(config) {}
+  PreparedStep(const PreparedStep&) = delete;
+  PreparedStep& operator=(const PreparedStep&) = delete;
+  void add(const SequencePlan& plan, const Adapter* adapter);
+  // Fills the rows that parts of a step read, by running the linears once.
+  void prime();
+  void run(const StepOptions& options);
+
+ private:
+  Decoder* decoder_;
+  DecoderConfig config_;
+  std::vector<std::vector<int32_t>> tokens_;
+  std::vector<std::unique_ptr<KvCache>> caches_;
+  std::vector<int64_t> contexts_;
+  std::vector<SequenceWork> batch_;
+};
+
+// The kernels of a decoder, on random weights; adapters have rank 16 on all linears.
+class DecoderTrials {
+ public:
+  static constexpr int64_t kAdapters = 16;
+  static constexpr int64_t kRank = 16;
+  DecoderTrials(const DecoderConfig& config, uint64_t seed);
+  [[nodiscard]] const DecoderConfig& config() const { return weights_.config; }
+  // Ready to run with any options. The result must not outlive this object.
+  std::shared_ptr<PreparedStep> prepare(const std::vector<SequencePlan>& sequences);
+
+  Trial linear(int64_t tokens);
+  Trial attention_prefill(int64_t chunk, int64_t context);
+  Trial attention_decode(int64_t sequences, int64_t context);
+  Trial head(int64_t sequences);
+  Trial lora(int64_t tokens, int64_t adapters);
+
+ private:
+  const Adapter* adapter(int64_t index);
+  uint64_t seed_;
+  DecoderWeights weights_;
+  Decoder decoder_;
+  std::vector<std::unique_ptr<Adapter>> adapters_;  // made on first use
+};
+
+// The grids of a decoder's five kernels. `trials` makes the object when the first point runs, so that a
+// filtered calibration builds only the models that it measures.
+std::vector<KernelPlan> decoder_plans(const DecoderConfig& config, bool quick,
+                                      const std::function<DecoderTrials&()>& trials);
+
+}  // namespace cotenant

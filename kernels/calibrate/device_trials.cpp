@@ -1,0 +1,110 @@
+// Public here: RecommenderTrials, recommender_plans, memory_plans.
+#include "kernels/calibrate/device_trials.h"
+
+#include <cstring>
+
+namespace cotenant {
+namespace {
+
+constexpr double kFloatBytes = 4;
+constexpr uint64_t kExampleSets = 8;
+// Small enough that thousands of steps on random labels keep the weights finite.
+constexpr float kRate = 0.001F;
+
+double layer_parameters(const RecommenderConfig& c) {
+  return static_cast<double>(c.parameters() - c.tables * c.table_rows * c.dim);
+}
+double lookups(const RecommenderConfig& c, int64_t rows) {
+  return static_cast<double>(rows * c.tables * c.pooling);
+}
+
+// memcpy or memset over a block of its own.
+struct Blocks {
+  std::vector<char> from;
+  std::vector<char> to;
+  explicit Blocks(int64_t bytes)
+      : from(static_cast<size_t>(bytes), 'a'), to(static_cast<size_t>(bytes), 'b') {}
+};
+
+Trial copy_trial(int64_t bytes) {
+  const auto blocks = std::make_shared<Blocks>(bytes);
+  return {.run = [blocks] { std::memcpy(blocks->to.data(), blocks->from.data(), blocks->to.size()); },
+          .bytes = 2 * static_cast<double>(bytes)};
+}
+
+Trial scrub_trial(int64_t bytes) {
+  const auto blocks = std::make_shared<Blocks>(bytes);
+  return {.run =
+              [blocks] {
+                std::memset(blocks->to.data(), 0, blocks->to.size());
+                // The block is never read: without this the compiler may drop the call.
+                asm volatile("" : : "r"(blocks->to.data()) : "memory");
+              },
+          .bytes = static_cast<double>(bytes)};
+}
+
+}  // namespace
+
+RecommenderTrials::RecommenderTrials(const RecommenderConfig& config, uint64_t seed)
+    : seed_(seed), weights_(random_recommender(config, seed)), model_(&weights_) {}
+
+std::function<const Examples&()> RecommenderTrials::rotation(int64_t rows) {
+  const auto sets = std::make_shared<std::vector<Examples>>();
+  for (uint64_t i = 0; i < kExampleSets; ++i) {
+    sets->push_back(random_examples(weights_.config, rows, seed_ + 1 + i));
+  }
+  return [sets, next = size_t{0}]() mutable -> const Examples& { return (*sets)[next++ % sets->size()]; };
+}
+
+Trial RecommenderTrials::score(int64_t rows) {
+  const RecommenderConfig& c = weights_.config;
+  Trial t;
+  t.run = [this, examples = rotation(rows)] { model_.forward(examples()); };
+  t.flop =
+      2 * static_cast<double>(rows) * layer_parameters(c) + lookups(c, rows) * static_cast<double>(c.dim);
+  t.bytes = kFloatBytes * layer_parameters(c) +
+            lookups(c, rows) * (static_cast<double>(c.dim) * kFloatBytes + sizeof(int32_t));
+  return t;
+}
+
+// Forward, gradients of inputs and of weights: three times the forward's multiplications; table rows are read
+// twice and written once.
+Trial RecommenderTrials::train_step(int64_t rows) {
+  const RecommenderConfig& c = weights_.config;
+  Trial t;
+  t.run = [this, examples = rotation(rows)] { model_.train_step(examples(), kRate); };
+  t.flop =
+      6 * static_cast<double>(rows) * layer_parameters(c) + 3 * lookups(c, rows) * static_cast<double>(c.dim);
+  t.bytes = 4 * kFloatBytes * layer_parameters(c) +
+            lookups(c, rows) * (3 * static_cast<double>(c.dim) * kFloatBytes + sizeof(int32_t));
+  return t;
+}
+
+std::vector<KernelPlan> recommender_plans(const RecommenderConfig& config, bool quick,
+                                          const std::function<RecommenderTrials&()>& trials) {
+  using Points = std::vector<int64_t>;
+  const Points rows = quick ? Points{1, 4, 16, 64, 256} : Points{1, 2, 4, 8, 16, 32, 64, 128, 256, 512};
+  const Points train_rows = quick ? Points{32, 128, 512} : Points{16, 32, 64, 128, 256, 512, 1024};
+  return {
+      {config.name + "/score",
+       {{"rows", AxisRule::bucket, rows}},
+       [=](const Points& x) { return trials().score(x[0]); }},
+      {config.name + "/train_step",
+       {{"rows", AxisRule::bucket, train_rows}},
+       [=](const Points& x) { return trials().train_step(x[0]); }},
+  };
+}
+
+std::vector<KernelPlan> memory_plans(bool quick) {
+  using Points = std::vector<int64_t>;
+  const Points bytes =
+      quick ? Points{1 << 16, 1 << 20, 16 << 20, 64 << 20}
+            : Points{1 << 12, 1 << 16, 1 << 18, 1 << 20, 4 << 20, 16 << 20, 64 << 20, 256 << 20};
+  const std::vector<Axis> axes = {{"bytes", AxisRule::linear, bytes}};
+  return {
+      {"memory_copy", axes, [](const Points& x) { return copy_trial(x[0]); }},
+      {"memory_scrub", axes, [](const Points& x) { return scrub_trial(x[0]); }},
+  };
+}
+
+}  // namespace cotenant

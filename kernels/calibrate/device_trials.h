@@ -1,0 +1,32 @@
+#pragma once
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "kernels/calibrate/kernel_plan.h"
+#include "kernels/model/recommender.h"
+
+namespace cotenant {
+
+// The kernels of a recommender on random weights. Every call takes other examples out of a small set, since
+// scoring the same rows again would find their table rows in the cache, which real traffic does not.
+class RecommenderTrials {
+ public:
+  RecommenderTrials(const RecommenderConfig& config, uint64_t seed);
+  Trial score(int64_t rows);
+  Trial train_step(int64_t rows);
+
+ private:
+  std::function<const Examples&()> rotation(int64_t rows);
+  uint64_t seed_;
+  RecommenderWeights weights_;
+  Recommender model_;
+};
+
+std::vector<KernelPlan> recommender_plans(const RecommenderConfig& config, bool quick,
+                                          const std::function<RecommenderTrials&()>& trials);
+
+// memory_copy and memory_scrub over bytes.
+std::vector<KernelPlan> memory_plans(bool quick);
+
+}  // namespace cotenant

@@ -1,0 +1,38 @@
+#pragma once
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "kernels/calibrate/decoder_trials.h"
+#include "kernels/calibrate/sampler.h"
+#include "kernels/profile/service_times.h"
+
+namespace cotenant {
+
+// A whole step of the decoder off the calibrated grid.
+struct HoldOutStep {
+  std::vector<SequencePlan> sequences;
+  Residency residency = Residency::hot;
+};
+// The steps of quick and full mode: decode batches, prefills and mixtures, with and without adapters.
+std::vector<HoldOutStep> holdout_steps(bool quick);
+
+// What the simulator would ask for this step.
+BatchShape shape_of(const HoldOutStep& step);
+// "prefill 96 at 300, decode 5 at 7000, adapters 2, cold"; contexts are sums.
+std::string text_of(const HoldOutStep& step);
+// The least point of the axis that holds `value`, as a padding engine would choose; beyond the last point the
+// whole multiples of it and the remainder's point.
+int64_t padded(const Axis& axis, int64_t value);
+
+struct HoldOutInput {
+  DecoderTrials* trials = nullptr;
+  const Profile* profile = nullptr;
+  SamplerRules rules;
+  std::function<void()> evict;  // empties the caches
+};
+// Predicts with the profile's look-ups, runs the real model padded to the profile's buckets, and records
+// both. Requires: the profile holds every kernel of the decoder.
+HoldOut measure_holdout(const HoldOutStep& step, const HoldOutInput& input, SampleClock* clock);
+
+}  // namespace cotenant
