@@ -33,7 +33,8 @@ RunResults header_of(const Scenario& scenario) {
   results.name = scenario.name;
   results.about = scenario.about;
   results.scenario = resolved_text(scenario);
-  results.scenario_file = scenario.file;
+  // The name without its folder: where a file lies must not change the results.
+  results.scenario_file = scenario.file.substr(scenario.file.rfind('/') + 1);
   results.scenario_digest = fmt::format("{:016x}", hash64(results.scenario));
   results.seed = scenario.seed;
   results.replications = scenario.replications;

@@ -1,0 +1,112 @@
+// Public: run_command(). Reads everything that can be wrong before simulated time starts.
+#include <fmt/format.h>
+
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <thread>
+
+#include "reports/plots/plots.h"
+#include "sim/experiment/experiment.h"
+#include "tools/command_line.h"
+#include "tools/progress.h"
+#include "tools/scenario_inputs.h"
+#include "tools/show_results.h"
+
+namespace cotenant {
+namespace {
+
+std::atomic<bool> interrupted = false;
+extern "C" void on_interrupt(int /*signal*/) {
+  if (interrupted.exchange(true)) std::_Exit(static_cast<int>(Exit::interrupted));
+}
+
+CommandLine command_line() {
+  CommandLine line("run SCENARIO [options]",
+                   "Simulates every tenancy entry of a scenario and writes results.h5, summary.json, report.html and "
+                   "report.md.",
+                   {"scenario"});
+  add_scenario_options(line);
+  line.whole("threads", "units that run side by side (default: one a core); changes no result");
+  line.word("out", "folder for the results (default: out/NAME of the scenario)");
+  line.word("format", "what stdout shows: text, json, markdown, junit or github (default: text)");
+  return line;
+}
+
+// What the run will take, from figures measured once: docs/performance.md.
+std::string estimate(const World& world, double expected, int64_t threads) {
+  constexpr double kRequestsPerSecondPerThread = 250'000;  // re-runs included, three-models.yaml
+  const double units = static_cast<double>(world.scenario.replications * world.scenario.tenancies.size());
+  const double reruns = world.scenario.counterfactuals ? 3 : 1;
+  const double took = expected * units * reruns / kRequestsPerSecondPerThread / static_cast<double>(threads);
+  return fmt::format("{}: about {:.0f} requests in each of {:.0f} units; expected time {:.0f} s on {} thread{}\n",
+                     printable(world.scenario.name), expected, units, took + 1, threads, threads == 1 ? "" : "s");
+}
+
+int64_t thread_count(const CommandLine& line) {
+  const auto cores = static_cast<int64_t>(std::thread::hardware_concurrency());
+  return line.whole_of("threads").value_or(std::max<int64_t>(cores, 1));
+}
+
+RunResults simulate(const World& world, int64_t threads) {
+  std::signal(SIGINT, on_interrupt);
+  std::signal(SIGTERM, on_interrupt);
+  ProgressLine progress;
+  ExperimentOptions options;
+  options.threads = threads;
+  options.stop = &interrupted;
+  options.progress = [&](const ExperimentProgress& p) {
+    progress.show(fmt::format("unit {} of {}, {:.1f} M requests simulated", p.done, p.total,
+                              static_cast<double>(p.requests) * 1e-6));
+  };
+  RunResults results = run_experiment(world, options);
+  progress.clear();
+  return results;
+}
+
+Exit run_loaded(LoadedScenario loaded, const CommandLine& line, ReportFormat format) {
+  const World& world = *loaded.world;
+  const int64_t threads = thread_count(line);
+  const double expected = expected_requests(world);
+  std::fputs(estimate(world, expected, threads).c_str(), stderr);
+  const double total = expected * static_cast<double>(world.scenario.replications * world.scenario.tenancies.size());
+  if (total > world.scenario.limit_requests) {
+    return refuse_usage(
+        fmt::format("the run would simulate {:.3g} requests; limits.requests is {:.3g}", total,
+                    world.scenario.limit_requests),
+        fmt::format("shorten horizon, lower replications, or --set limits.requests={:.0f}", total * 1.1));
+  }
+  const auto started = std::chrono::steady_clock::now();
+  RunResults results = simulate(world, threads);
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - started;
+  results.version = kVersion;
+  results.inputs = std::move(loaded.inputs);
+  results.traces = std::move(loaded.traces);
+  const std::string folder = line.word_or("out", "out/" + world.scenario.name);
+  const Reports reports = make_reports(results, gnuplot_of_environment());
+  make_folder(folder);
+  write_reports(results, reports, folder);
+  std::fputs(in_format(reports, format).c_str(), stdout);
+  std::fputs(speed_note(results, took.count(), folder).c_str(), stderr);
+  if (!reports.warning.empty()) std::fputs(("warning: " + printable(reports.warning) + "\n").c_str(), stderr);
+  return interrupted ? Exit::interrupted : static_cast<Exit>(reports.verdict.exit_code());
+}
+
+}  // namespace
+
+Exit run_command(const Arguments& arguments) {
+  CommandLine line = command_line();
+  if (const auto parsed = line.parse(arguments); !parsed.ok()) return refuse(parsed.problems());
+  if (line.wants_help()) {
+    std::fputs(line.help().c_str(), stdout);
+    return Exit::ok;
+  }
+  const std::optional<ReportFormat> format = report_format(line.word_or("format", "text"));
+  if (!format) return refuse_usage("--format takes text, json, markdown, junit or github", "cotenant run --help");
+  if (line.whole_of("threads").value_or(1) < 1) return refuse_usage("--threads takes 1 or more", "");
+  Result<LoadedScenario> loaded = load_scenario(line);
+  if (!loaded.ok()) return refuse(loaded.problems());
+  return run_loaded(std::move(loaded).value(), line, *format);
+}
+
+}  // namespace cotenant

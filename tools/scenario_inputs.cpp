@@ -1,0 +1,161 @@
+#include "tools/scenario_inputs.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "reports/store/results_file.h"
+#include "sim/scenario/read.h"
+#include "tools/file_bytes.h"
+
+namespace cotenant {
+namespace {
+
+constexpr size_t kScenarioBytes = size_t{1} << 20U;
+
+Result<std::vector<Override>> overrides_of(const CommandLine& line) {
+  std::vector<Override> overrides;
+  for (const std::string& text : line.words_of("set")) {
+    const size_t equals = text.find('=');
+    if (equals == std::string::npos || equals == 0) {
+      return Diagnostic{.file = "--set", .line = 1, .column = 1, .width = static_cast<int>(text.size()),
+                        .message = "an override is PATH=VALUE", .excerpt = text, .help = "--set seed=7"};
+    }
+    overrides.push_back({text.substr(0, equals), text.substr(equals + 1)});
+  }
+  if (const auto seed = line.whole_of("seed")) overrides.push_back({"seed", std::to_string(*seed)});
+  if (const auto n = line.whole_of("replications")) overrides.push_back({"replications", std::to_string(*n)});
+  return overrides;
+}
+
+std::string holdout_text(const Profile& profile) {
+  if (profile.holdouts.empty()) return "none stated";
+  const HoldOutError error = holdout_error(profile);
+  return fmt::format("hold-out: median {:.1f} %, greatest {:.1f} % of {}", 100 * error.median, 100 * error.maximum,
+                     error.count);
+}
+
+// Reads everything that one scenario names.
+class Loader {
+ public:
+  Loader(const Scenario& scenario, FileByteSources sources) : scenario_(scenario), sources_(std::move(sources)) {}
+
+  Result<LoadedScenario> load() {
+    for (const Sku& sku : scenario_.skus) load_profile(sku);
+    for (const Tier& tier : scenario_.tiers) {
+      if (tier.trace) load_trace(*tier.trace);
+    }
+    if (!problems_.empty()) return problems_;
+    list_assumptions();
+    Result<std::unique_ptr<World>> world = build_world(scenario_, std::move(inputs_));
+    if (!world.ok()) return world.problems();
+    loaded_.world = std::move(world).value();
+    return std::move(loaded_);
+  }
+
+ private:
+  void load_profile(const Sku& sku) {
+    if (inputs_.profiles.count(sku.profile) > 0) return;
+    const std::string path = profile_path(sku.profile, folder_of(scenario_.file));
+    Result<Profile> profile = read_profile(path);
+    if (!profile.ok()) {
+      for (Diagnostic d : profile.problems()) {
+        if (d.help.empty()) d.help = "measure this machine with: cotenant calibrate --device cpu --quick";
+        problems_.push_back(std::move(d));
+      }
+      return;
+    }
+    const Profile& p = profile.value();
+    loaded_.inputs.push_back({fmt::format("service times: {}", sku.profile),
+                              fmt::format("{}, {} calibration of {}, {}", sku.profile, p.mode, p.created, p.device.name),
+                              p.kernels.empty() ? "measured" : std::string(to_word(p.kernels.front().provenance)),
+                              holdout_text(p)});
+    inputs_.profiles.emplace(sku.profile, std::move(profile).value());
+  }
+
+  [[nodiscard]] int64_t smallest_context() const {
+    int64_t limit = INT64_MAX;
+    for (const Model& model : scenario_.models) {
+      if (model.kind == Model::Kind::generative) limit = std::min(limit, model.context_limit);
+    }
+    return limit;
+  }
+
+  void load_trace(const TraceLoad& load) {
+    if (inputs_.traces.count(load.file) > 0) return;
+    Result<std::unique_ptr<ByteSource>> source = sources_.open(load.file);
+    if (!source.ok()) {
+      problems_.insert(problems_.end(), source.problems().begin(), source.problems().end());
+      return;
+    }
+    const TraceLimits limits{.context_tokens = smallest_context(), .horizon = scenario_.horizon};
+    Result<TraceRows> rows = read_azure_trace(*source.value(), load.file, limits);
+    if (!rows.ok()) {
+      problems_.insert(problems_.end(), rows.problems().begin(), rows.problems().end());
+      return;
+    }
+    const TraceRows& read = rows.value();
+    loaded_.traces.push_back({load.file, "kept", static_cast<int64_t>(read.rows.size())});
+    for (size_t i = 0; i < kTraceDrops; ++i) {
+      const auto reason = static_cast<TraceDrop>(i);
+      loaded_.traces.push_back({load.file, std::string(to_string(reason)), read.dropped_for(reason)});
+    }
+    loaded_.inputs.push_back({"requests: " + load.file, "recorded trace; rows dealt to tenants by a seeded Zipf law",
+                              "imported", fmt::format("{} of {} rows used", read.rows.size(), read.read)});
+    inputs_.traces.emplace(load.file, std::move(rows).value().rows);
+  }
+
+  void list_assumptions() {
+    const auto add = [&](const char* input, const std::string& source, const char* provenance) {
+      loaded_.inputs.push_back({input, source, provenance, ""});
+    };
+    const bool generated = std::any_of(scenario_.tiers.begin(), scenario_.tiers.end(),
+                                       [](const Tier& tier) { return !tier.trace; });
+    if (generated) add("arrivals and lengths", "generators stated in the scenario", "assumed");
+    add("prices", fmt::format("{}; as of {}", scenario_.prices.source, scenario_.prices.as_of), "assumed");
+    if (!scenario_.training.stated) return;
+    add("training step of generative models", "3 x the measured forward pass (LoRA: 2 x)", "modelled");
+    add("size of training data", "4 bytes a token, 1 KiB a recommender row", "assumed");
+  }
+
+  const Scenario& scenario_;
+  FileByteSources sources_;
+  WorldInputs inputs_;
+  LoadedScenario loaded_;
+  Diagnostics problems_;
+};
+
+}  // namespace
+
+void add_scenario_options(CommandLine& line) {
+  line.words("set", "PATH=VALUE overrides anything in the scenario; may be repeated");
+  line.whole("seed", "same as --set seed=N");
+  line.whole("replications", "same as --set replications=N");
+  line.word("data", "folder that data: paths are looked up in (default: COTENANT_DATA)");
+}
+
+std::string profile_path(const std::string& profile, const std::string& scenario_folder) {
+  const bool path = profile.size() > 3 && profile.compare(profile.size() - 3, 3, ".h5") == 0;
+  if (!path) return "profiles/" + profile + ".h5";
+  return profile.front() == '/' ? profile : scenario_folder + "/" + profile;
+}
+
+Result<Scenario> load_scenario_text(const CommandLine& line) {
+  const std::string file = line.word_or("scenario", "");
+  Result<std::vector<Override>> overrides = overrides_of(line);
+  if (!overrides.ok()) return overrides.problems();
+  Result<std::string> text = read_whole_file(file, kScenarioBytes);
+  if (!text.ok()) return text.problems();
+  return read_scenario(text.value(), file, overrides.value());
+}
+
+Result<LoadedScenario> load_scenario(const CommandLine& line) {
+  Result<Scenario> scenario = load_scenario_text(line);
+  if (!scenario.ok()) return scenario.problems();
+  const std::string data = line.word_or("data", environment("COTENANT_DATA").value_or(""));
+  const std::string folder = folder_of(scenario.value().file);
+  return Loader(scenario.value(), FileByteSources(folder, data)).load();
+}
+
+}  // namespace cotenant
