@@ -16,8 +16,8 @@ struct LinearShape {
   }
 };
 
-// y = x w^T. One row goes to sgemv: the row-major sgemm of OpenBLAS 0.3.21 reaches less than half of the
-// bandwidth there. Requires: all sizes > 0.
+// y = x w^T. One row goes to sgemv, a few to own loops that read the weights once, more to sgemm.
+// Requires: all sizes > 0.
 void linear(const float* x, const float* w, float* y, const LinearShape& shape);
 // dx = dy w.
 void linear_input_gradient(const float* dy, const float* w, float* dx, const LinearShape& shape);

@@ -29,6 +29,16 @@ struct ValueLoop {
   int64_t out_stride;
 };
 
+// y = x w^T for few rows: w is read once, from memory, and meets all rows on the way.
+struct SkinnyLoop {
+  const float* x;  // rows x inner
+  const float* w;  // columns x inner
+  float* y;        // rows x columns
+  int64_t rows;
+  int64_t inner;
+  int64_t columns;
+};
+
 // The innermost loops, in two builds: AVX2 with FMA, and plain C++ for any x86-64. Both give the same values
 // up to rounding. No pointer may alias another.
 struct VectorLoops {
@@ -39,6 +49,7 @@ struct VectorLoops {
   void (*swiglu)(const float* gate, const float* up, float* y, int64_t n);
   void (*scores)(const ScoreLoop& loop);
   void (*add_values)(const ValueLoop& loop);
+  void (*skinny)(const SkinnyLoop& loop);
 };
 
 extern const VectorLoops kPortableLoops;

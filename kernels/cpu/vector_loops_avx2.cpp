@@ -8,11 +8,15 @@
 #include "kernels/cpu/vector_loops.h"
 
 #define COTENANT_AVX2 __attribute__((target("avx2,fma")))
+// Arrays of registers stay in registers only if the loops over them are gone; -O2 alone keeps them.
+#define COTENANT_UNROLL _Pragma("GCC unroll 8")
 
 namespace cotenant::cpu {
 namespace {
 
 constexpr int64_t kLanes = 8;
+// Weights are asked for this many values (16 KiB) before their use. A prefetch beyond the end does no harm.
+constexpr int64_t kAhead = 4096;
 
 COTENANT_AVX2 inline float sum_of_lanes(__m256 v) {
   const __m128 half = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
@@ -108,11 +112,104 @@ COTENANT_AVX2 void swiglu(const float* gate, const float* up, float* y, int64_t 
   for (; i < n; ++i) y[i] = gate[i] / (1 + std::exp(-gate[i])) * up[i];
 }
 
-void scores(const ScoreLoop& s) {
-  for (int64_t t = 0; t < s.keys; ++t) {
+// The lanes of four registers, each summed, in order.
+COTENANT_AVX2 inline __m128 four_sums(const __m256* v) {
+  const __m256 pairs = _mm256_hadd_ps(_mm256_hadd_ps(v[0], v[1]), _mm256_hadd_ps(v[2], v[3]));
+  return _mm_add_ps(_mm256_castps256_ps128(pairs), _mm256_extractf128_ps(pairs, 1));
+}
+
+// Four keys against one query: their sums are taken together.
+COTENANT_AVX2 inline void score_four(const ScoreLoop& s, int64_t g, int64_t t) {
+  const float* q = s.q + g * s.head_dim;
+  const float* k = s.k + t * s.head_dim;
+  __m256 sum[4] = {_mm256_setzero_ps(), _mm256_setzero_ps(), _mm256_setzero_ps(), _mm256_setzero_ps()};
+  for (int64_t d = 0; d < s.head_dim; d += kLanes) {
+    const __m256 part = _mm256_loadu_ps(q + d);
+    COTENANT_UNROLL
+    for (int i = 0; i < 4; ++i) {
+      sum[i] = _mm256_fmadd_ps(part, _mm256_loadu_ps(k + i * s.head_dim + d), sum[i]);
+    }
+  }
+  _mm_storeu_ps(s.score + g * s.score_stride + t, _mm_mul_ps(four_sums(sum), _mm_set1_ps(s.scale)));
+}
+
+COTENANT_AVX2 void scores(const ScoreLoop& s) {
+  int64_t t = 0;
+  for (; s.head_dim % kLanes == 0 && t + 4 <= s.keys; t += 4) {
+    for (int64_t g = 0; g < s.group; ++g) score_four(s, g, t);
+  }
+  for (; t < s.keys; ++t) {
     for (int64_t g = 0; g < s.group; ++g) {
       s.score[g * s.score_stride + t] = s.scale * dot(s.q + g * s.head_dim, s.k + t * s.head_dim, s.head_dim);
     }
+  }
+}
+
+// kRows rows of x against kColumns rows of w: kRows * kColumns sums stay in registers.
+template <int kRows, int kColumns>
+COTENANT_AVX2 void skinny_tile(const SkinnyLoop& s, int64_t m, int64_t n) {
+  const float* x = s.x + m * s.inner;
+  const float* w = s.w + n * s.inner;
+  __m256 sum[kColumns][kRows];
+  COTENANT_UNROLL
+  for (auto& column : sum) {
+    COTENANT_UNROLL
+    for (__m256& one : column) one = _mm256_setzero_ps();
+  }
+  int64_t k = 0;
+  for (; k + kLanes <= s.inner; k += kLanes) {
+    COTENANT_UNROLL
+    for (int j = 0; j < kColumns; ++j) {
+      const __m256 weight = _mm256_loadu_ps(w + j * s.inner + k);
+      __builtin_prefetch(w + j * s.inner + k + kAhead);
+      COTENANT_UNROLL
+      for (int i = 0; i < kRows; ++i) {
+        sum[j][i] = _mm256_fmadd_ps(weight, _mm256_loadu_ps(x + i * s.inner + k), sum[j][i]);
+      }
+    }
+  }
+  COTENANT_UNROLL
+  for (int j = 0; j < kColumns; ++j) {
+    COTENANT_UNROLL
+    for (int i = 0; i < kRows; ++i) {
+      float total = sum_of_lanes(sum[j][i]);
+      for (int64_t rest = k; rest < s.inner; ++rest) total += w[j * s.inner + rest] * x[i * s.inner + rest];
+      s.y[(m + i) * s.columns + n + j] = total;
+    }
+  }
+}
+
+template <int kRows, int kColumns>
+void skinny_columns(const SkinnyLoop& s, int64_t m, int64_t from, int64_t to) {
+  int64_t n = from;
+  for (; n + kColumns <= to; n += kColumns) skinny_tile<kRows, kColumns>(s, m, n);
+  for (; n < to; ++n) skinny_tile<kRows, 1>(s, m, n);
+}
+
+void skinny_rows(const SkinnyLoop& s, int64_t m, int64_t from, int64_t to) {
+  switch (s.rows - m) {
+    case 1:
+      return skinny_columns<1, 4>(s, m, from, to);
+    case 2:
+      return skinny_columns<2, 4>(s, m, from, to);
+    case 3:
+      return skinny_columns<3, 3>(s, m, from, to);
+    case 4:
+      return skinny_columns<4, 2>(s, m, from, to);
+    case 5:
+      return skinny_columns<5, 2>(s, m, from, to);
+    default:
+      return skinny_columns<6, 2>(s, m, from, to);
+  }
+}
+
+// Weights go in blocks that stay in the first-level cache while all rows meet them.
+void skinny(const SkinnyLoop& s) {
+  constexpr int64_t kBlockValues = 4096;
+  const int64_t block = std::max<int64_t>(kBlockValues / s.inner / 12 * 12, 12);
+  for (int64_t from = 0; from < s.columns; from += block) {
+    const int64_t to = std::min(from + block, s.columns);
+    for (int64_t m = 0; m < s.rows; m += 6) skinny_rows(s, m, from, to);
   }
 }
 
@@ -181,6 +278,7 @@ const VectorLoops kAvx2Loops{.name = "avx2",
                              .softmax = softmax,
                              .swiglu = swiglu,
                              .scores = scores,
-                             .add_values = add_values};
+                             .add_values = add_values,
+                             .skinny = skinny};
 
 }  // namespace cotenant::cpu

@@ -44,6 +44,14 @@ void add_values(const ValueLoop& s) {
   }
 }
 
+void skinny(const SkinnyLoop& s) {
+  for (int64_t n = 0; n < s.columns; ++n) {
+    for (int64_t m = 0; m < s.rows; ++m) {
+      s.y[m * s.columns + n] = dot(s.x + m * s.inner, s.w + n * s.inner, s.inner);
+    }
+  }
+}
+
 }  // namespace
 
 const VectorLoops kPortableLoops{.name = "portable",
@@ -52,6 +60,7 @@ const VectorLoops kPortableLoops{.name = "portable",
                                  .softmax = softmax,
                                  .swiglu = swiglu,
                                  .scores = scores,
-                                 .add_values = add_values};
+                                 .add_values = add_values,
+                                 .skinny = skinny};
 
 }  // namespace cotenant::cpu

@@ -35,6 +35,16 @@ TEST_CASE("the build with AVX2 and the portable build of every loop agree") {
     b.add_values(value);
     REQUIRE(difference(sum, wide(sum2)) < kClose);
 
+    for (const int64_t rows : {1, 2, 3, 4, 5, 6, 7, 13}) {
+      const auto few = drawn(rows * n, 6);
+      const auto w = drawn(29 * n, 7);
+      std::vector<float> wide_y(static_cast<size_t>(rows * 29));
+      auto wide_y2 = wide_y;
+      a.skinny({few.data(), w.data(), wide_y.data(), rows, n, 29});
+      b.skinny({few.data(), w.data(), wide_y2.data(), rows, n, 29});
+      REQUIRE(difference(wide_y, wide(wide_y2)) < kClose);
+    }
+
     auto p = drawn(n, 5);
     for (float& v : p) v *= 100;
     auto p2 = p;

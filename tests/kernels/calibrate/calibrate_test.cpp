@@ -1,0 +1,174 @@
+#include "kernels/calibrate/calibrate.h"
+
+#include <catch2/catch.hpp>
+
+#include "kernels/calibrate/cache_eviction.h"
+#include "kernels/calibrate/device_facts.h"
+#include "kernels/calibrate/device_trials.h"
+#include "kernels/calibrate/holdouts.h"
+#include "kernels/calibrate/kernel_plan.h"
+#include "kernels/profile/service_times.h"
+
+namespace cotenant {
+namespace {
+
+TEST_CASE("a calibration of one cheap kernel is a sound profile, with progress") {
+  size_t told = 0;
+  CalibrationProgress last;
+  const auto result =
+      calibrate_cpu({.filter = "^recommender-small/score"}, [&](const CalibrationProgress& p) {
+        ++told;
+        last = p;
+      });
+  REQUIRE(result.ok());
+  const Profile& p = result.value();
+  REQUIRE(problems_of(p, "p.h5").empty());
+  REQUIRE(p.kernels.size() == 1);
+  REQUIRE(p.kernels[0].name == "recommender-small/score");
+  REQUIRE(told == p.kernels[0].point_count());
+  REQUIRE(last.done == told);
+  REQUIRE(last.current.find("recommender-small/score/rows:") == 0);
+  REQUIRE(p.find_model("recommender-small") != nullptr);
+  REQUIRE(p.holdouts.empty());
+  REQUIRE(p.device.cores >= 1);
+  for (const int64_t samples : p.kernels[0].samples) REQUIRE(samples >= 5);
+}
+
+TEST_CASE("a filter that matches no whole kernel is a problem that names a kernel") {
+  const auto result = calibrate_cpu({.filter = "no-such-kernel"}, nullptr);
+  REQUIRE(!result.ok());
+  REQUIRE(result.problems()[0].help.find("memory_copy") != std::string::npos);
+}
+
+TEST_CASE("the plans are the kernels that the look-ups need, on axes they accept") {
+  for (const bool quick : {true, false}) {
+    Profile p;
+    std::vector<KernelPlan> plans = memory_plans(quick);
+    for (KernelPlan& plan : decoder_plans(decoder_tiny(), quick, nullptr)) plans.push_back(std::move(plan));
+    for (KernelPlan& plan : recommender_plans(recommender_tiny(), quick, nullptr))
+      plans.push_back(std::move(plan));
+    p.models = {facts_of(decoder_tiny()), facts_of(recommender_tiny())};
+    for (const KernelPlan& plan : plans) {
+      KernelTimes k{.name = plan.name, .axes = plan.axes};
+      const size_t points = k.point_count();
+      k.time_s.assign(points * kResidencies * kQuantiles, 1e-3);
+      k.samples.assign(points * kResidencies, 5);
+      k.settled.assign(points * kResidencies, 1);
+      k.flop.assign(points, 1);
+      k.bytes.assign(points, 1);
+      p.kernels.push_back(k);
+    }
+    REQUIRE(make_service_times(p, {.model = "decoder-tiny", .adapters = true}, "p").ok());
+    REQUIRE(make_service_times(p, {.model = "recommender-tiny"}, "p").ok());
+  }
+}
+
+TEST_CASE("every trial of a tiny decoder runs, and counts more flop for more work") {
+  DecoderTrials trials(decoder_tiny(), 1);
+  for (const Trial& t : {trials.linear(5), trials.attention_prefill(6, 20), trials.attention_decode(3, 64),
+                         trials.head(4), trials.lora(7, 3), trials.lora(2, 16)}) {
+    t.run();
+    t.run();
+    REQUIRE(t.flop > 0);
+    REQUIRE(t.bytes > 0);
+  }
+  REQUIRE(trials.linear(8).flop == Approx(2 * trials.linear(4).flop));
+  REQUIRE(trials.attention_decode(4, 96).flop == Approx(2 * trials.attention_decode(2, 48).flop));
+  REQUIRE(trials.lora(8, 4).bytes > trials.lora(8, 1).bytes);
+  RecommenderTrials recommender(recommender_tiny(), 1);
+  for (const Trial& t : {recommender.score(3), recommender.train_step(3)}) t.run();
+}
+
+TEST_CASE("coordinates run through the last axis first") {
+  const std::vector<Axis> axes = {{"a", AxisRule::bucket, {1, 2}}, {"b", AxisRule::linear, {5, 6, 7}}};
+  REQUIRE(coordinates(axes, 0) == std::vector<int64_t>{1, 5});
+  REQUIRE(coordinates(axes, 2) == std::vector<int64_t>{1, 7});
+  REQUIRE(coordinates(axes, 4) == std::vector<int64_t>{2, 6});
+}
+
+TEST_CASE("a held-out step asks the profile for the batch that it runs") {
+  HoldOutStep step;
+  step.sequences = {{.tokens = 96, .context = 300, .adapter = 0},
+                    {.context = 1400, .adapter = 0},
+                    {.context = 1407, .adapter = 1},
+                    {.context = 50, .adapter = -1}};
+  const BatchShape shape = shape_of(step);
+  REQUIRE(shape.prefill_tokens == 96);
+  REQUIRE(shape.prefill_work_x2 == 96 * (600 + 96));
+  REQUIRE(shape.decode_sequences == 3);
+  REQUIRE(shape.decode_context == 2857);
+  REQUIRE(shape.head_sequences == 4);
+  REQUIRE(shape.adapters == 2);
+  REQUIRE(text_of(step) == "prefill 96 at 300, decode 3 at 2857, adapters 2");
+}
+
+TEST_CASE("held-out steps lie off the grid, cover both residencies and need no calibrated shape twice") {
+  for (const bool quick : {true, false}) {
+    const auto steps = holdout_steps(quick);
+    REQUIRE(steps.size() >= 8);
+    bool cold = false;
+    bool adapters = false;
+    for (const HoldOutStep& step : steps) {
+      cold = cold || step.residency == Residency::cold;
+      adapters = adapters || shape_of(step).adapters > 0;
+      for (const SequencePlan& s : step.sequences) {
+        REQUIRE(s.context + s.tokens <= decoder_25m().context_limit);
+        REQUIRE(s.adapter < DecoderTrials::kAdapters);
+      }
+    }
+    REQUIRE(cold);
+    REQUIRE(adapters);
+  }
+}
+
+TEST_CASE("padding goes to the next point, and beyond the last in whole multiples") {
+  const Axis axis{"tokens", AxisRule::bucket, {1, 4, 16}};
+  REQUIRE(padded(axis, 1) == 1);
+  REQUIRE(padded(axis, 5) == 16);
+  REQUIRE(padded(axis, 16) == 16);
+  REQUIRE(padded(axis, 35) == 36);
+  REQUIRE(padded(axis, 48) == 48);
+}
+
+TEST_CASE("a hold-out records what the profile said and what the model took") {
+  DecoderTrials trials(decoder_tiny(), 1);
+  Profile p;
+  p.models = {facts_of(decoder_tiny())};
+  std::vector<KernelPlan> plans = memory_plans(true);
+  for (KernelPlan& plan : decoder_plans(decoder_tiny(), true, nullptr)) plans.push_back(std::move(plan));
+  for (const KernelPlan& plan : plans) {
+    KernelTimes k{.name = plan.name, .axes = plan.axes};
+    const size_t points = k.point_count();
+    k.time_s.assign(points * kResidencies * kQuantiles, 1e-3);
+    k.samples.assign(points * kResidencies, 5);
+    k.settled.assign(points * kResidencies, 1);
+    k.flop.assign(points, 1);
+    k.bytes.assign(points, 1);
+    p.kernels.push_back(k);
+  }
+  HoldOutStep step;
+  step.sequences = {{.context = 9, .adapter = 1}, {.context = 20, .adapter = 0}};
+  step.residency = Residency::cold;
+  ThreadClock clock;
+  int evictions = 0;
+  const HoldOut h = measure_holdout(step, {&trials, &p, {.budget_s = 0.01}, [&] { ++evictions; }}, &clock);
+  REQUIRE(h.predicted_s == Approx(4e-3));
+  REQUIRE(h.measured_s > 0);
+  REQUIRE(evictions > 0);
+  REQUIRE(h.shape == "decode 2 at 29, adapters 2, cold");
+}
+
+TEST_CASE("cache sizes are read as sysfs writes them") {
+  REQUIRE(cache_bytes("512K") == 512 << 10);
+  REQUIRE(cache_bytes("32M") == 32 << 20);
+  REQUIRE(cache_bytes("1G") == 1 << 30);
+  REQUIRE(cache_bytes("100") == 100);
+  REQUIRE(cache_bytes("") == 0);
+  REQUIRE(cache_bytes("12X") == 0);
+  REQUIRE(cache_bytes("-5K") == 0);
+  REQUIRE(CacheEviction(0).bytes() == 96 << 20);
+  REQUIRE(CacheEviction(64 << 20).bytes() == 192 << 20);
+}
+
+}  // namespace
+}  // namespace cotenant
