@@ -111,14 +111,19 @@ km::data plots_data(const PlotSet& plots, const std::string& section, std::strin
   return list;
 }
 
+km::data texts_data(const std::vector<std::string>& texts) {
+  km::data list{km::data::type::list};
+  for (const std::string& text : texts) list.push_back(km::data("text", text));
+  return list;
+}
+
 km::data section_data(const ReportSection& section, const ReportPage& page, const PlotSet& plots,
                       std::string& warning) {
   km::data data;
   data.set("id", section.id);
   data.set("title", section.title);
-  km::data paragraphs{km::data::type::list};
-  for (const std::string& p : section.paragraphs) paragraphs.push_back(km::data("text", p));
-  data.set("paragraphs", paragraphs);
+  data.set("paragraphs", texts_data(section.paragraphs));
+  data.set("notes", texts_data(section.notes));
   km::data tables{km::data::type::list};
   for (const TextTable& table : section.tables) tables.push_back(table_data(table));
   data.set("tables", tables);

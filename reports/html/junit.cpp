@@ -57,7 +57,7 @@ std::string junit_xml(const RunResults& results, const Verdict& verdict) {
   }
   std::ostringstream out;
   document.save(out, "  ", pugi::format_indent, pugi::encoding_utf8);
-  return "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n" + out.str();
+  return out.str();
 }
 
 }  // namespace cotenant

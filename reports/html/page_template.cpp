@@ -20,7 +20,7 @@ a{color:#0a558c}
 .mut{color:var(--mut);font-size:14px}
 nav a{margin-right:16px;display:inline-block}
 .verdict{border-left:8px solid var(--mut);background:#f4f4f4;padding:12px 18px;margin:18px 0;font-size:18px}
-.verdict p{max-width:none;margin:0}
+.wide,.verdict p{max-width:none}.verdict p{margin:0}
 .verdict.good{border-color:var(--ok);background:var(--okbg)}
 .verdict.bad{border-color:var(--bad);background:var(--badbg)}
 .verdict.warn{border-color:var(--warn);background:var(--warnbg)}
@@ -32,7 +32,7 @@ th,td{padding:6px 10px;border-bottom:1px solid var(--line);text-align:left;verti
 thead th{border-bottom:2px solid var(--ink);vertical-align:bottom;line-height:1.3}
 tbody th{font-weight:400}
 .n{text-align:right;font-variant-numeric:tabular-nums}
-td.n{white-space:nowrap}
+td.n,.t{white-space:nowrap}
 .long{overflow-wrap:anywhere;min-width:9em}
 .good{color:var(--ok);font-weight:600}.bad{color:var(--bad);font-weight:600}.warn{color:var(--warn);font-weight:600}.muted{color:var(--mut)}
 .verdict.good,.verdict.bad,.verdict.warn{color:var(--ink);font-weight:400}
@@ -49,10 +49,10 @@ pre{background:#f6f6f6;padding:12px;overflow-x:auto;line-height:1.4}
 pre.cmd{white-space:pre-wrap}
 summary{cursor:pointer}
 @media(max-width:820px){body{padding:14px}.grid{grid-template-columns:1fr}.verdict{font-size:17px}}
-@media print{@page{size:A4;margin:14mm}body{max-width:none;padding:0;font-size:10pt}nav{display:none}h1{font-size:18pt}h2{font-size:13pt;break-after:avoid;margin-top:18pt}table{font-size:8.5pt}th,td{padding:3px 5px}td.n{white-space:normal}tr,.verdict{break-inside:avoid}.scroll{overflow:visible}.verdict{font-size:11pt}figcaption,caption,.mut,figure h3{font-size:8.5pt}.verdict,tr.best th,tr.best td{print-color-adjust:exact;-webkit-print-color-adjust:exact}}
+@media print{@page{size:A4;margin:14mm}body{max-width:none;padding:0;font-size:10pt}nav{display:none}h1{font-size:18pt}h2{font-size:13pt;break-after:avoid;margin-top:18pt}table{font-size:8.5pt}th,td{padding:3px 5px}td.n,.t{white-space:normal}tr,.verdict{break-inside:avoid}.scroll{overflow:visible}.verdict{font-size:11pt}figcaption,caption,.mut,figure h3{font-size:8.5pt}.verdict,tr.best th,tr.best td{print-color-adjust:exact;-webkit-print-color-adjust:exact}}
 </style></head><body>
 <header>
-<p class="mut">{{origin}}</p>
+<p class="mut wide">{{origin}}</p>
 <h1>{{title}}</h1>
 {{#about}}<p>{{about}}</p>
 {{/about}}<nav class="mut" aria-label="Sections"><a href="#decision">Decision</a>{{#sections}}<a href="#{{id}}">{{title}}</a>{{/sections}}</nav>
@@ -67,7 +67,8 @@ summary{cursor:pointer}
 {{#plots}}<figure><h3>{{title}}</h3>{{{svg}}}
 <figcaption>{{caption}}</figcaption></figure>
 {{/plots}}</div>
-{{/has_plots}}{{#tables}}{{>table}}{{/tables}}{{#reproduce}}<p>Run it again:</p>
+{{/has_plots}}{{#tables}}{{>table}}{{/tables}}{{#notes}}<p>{{text}}</p>
+{{/notes}}{{#reproduce}}<p>Run it again:</p>
 <pre class="cmd"><code>{{command}}</code></pre>
 <details><summary>The resolved scenario</summary>
 <pre><code>{{{scenario}}}</code></pre></details>

@@ -31,6 +31,7 @@ std::string plot_name(const std::string& name);
 
 // Each returns nothing when there is nothing to draw.
 std::optional<PlotDraft> cost_growth_plot(const PlotInput& input);
+std::optional<PlotDraft> tenant_cost_plot(const PlotInput& input);
 std::optional<PlotDraft> cost_latency_plot(const PlotInput& input);
 std::optional<PlotDraft> money_plot(const PlotInput& input);
 std::optional<PlotDraft> percentile_plot(const PlotInput& input);

@@ -29,9 +29,10 @@ constexpr std::array<const char*, 5> kParts = {"#0B4F83", "#5FA8D3", "#E69F00", 
 constexpr double kWidth = 560;
 constexpr double kHeight = 320;
 constexpr double kCharacter = 7.3;  // px, DejaVu Sans at 12 px
-constexpr double kLeft = 68;
+constexpr double kLeft = 74;
 constexpr double kTop = 14;
-constexpr double kBottom = 54;
+constexpr double kBottom = 62;
+constexpr double kBottomBare = 34;  // without a title below the axis
 
 std::string number(double v) {
   return std::isfinite(v) ? fmt::format("{:.10g}", v) : "NaN";
@@ -46,6 +47,7 @@ const char* part_colour(size_t index) {
   return kParts[index % kParts.size()];
 }
 
+// The Gnuplot object owns the file and closes it.
 struct PlotScript::Stream {
   explicit Stream(FILE* file) : gnuplot(file), memory(file) {}
   Gnuplot gnuplot;
@@ -59,13 +61,14 @@ PlotScript::PlotScript(const PlotFrame& frame) : frame_(frame) {
   stream_ = std::make_unique<Stream>(memory);
   const double right = kWidth - 14 - kCharacter * static_cast<double>(frame.label_columns);
   stream_->gnuplot << fmt::format(
-      "set terminal svg size {},{} font 'DejaVu Sans,12' noenhanced background '#ffffff' name '{}'\n"
+      "set terminal svg size {},{} font 'DejaVu Sans,12' noenhanced background '#ffffff'\n"
       "set encoding utf8\nset datafile missing 'NaN'\nset key off\n"
       "set border 3 lc rgb '#555555'\nset tics nomirror out textcolor rgb '#444444'\n"
       "set grid ytics lt 1 lw 1 lc rgb '#e3e3e3'\nset bars small\n"
       "set lmargin at screen {:.5f}\nset rmargin at screen {:.5f}\n"
       "set tmargin at screen {:.5f}\nset bmargin at screen {:.5f}\n",
-      kWidth, kHeight, frame.id, kLeft / kWidth, right / kWidth, 1 - kTop / kHeight, kBottom / kHeight);
+      kWidth, kHeight, kLeft / kWidth, right / kWidth, 1 - kTop / kHeight,
+      (frame.x_title.empty() ? kBottomBare : kBottom) / kHeight);
   stream_->gnuplot << fmt::format("set xrange [{}:{}]\nset yrange [{}:{}]\n", number(frame.x_low),
                                   number(frame.x_high), number(frame.y_low), number(frame.y_high));
   if (frame.y_log) stream_->gnuplot << "set logscale y\n";
@@ -76,11 +79,7 @@ PlotScript::PlotScript(const PlotFrame& frame) : frame_(frame) {
                    << " textcolor rgb '#222222'\n";
 }
 
-PlotScript::~PlotScript() {
-  std::FILE* memory = stream_->memory;
-  stream_.reset();
-  std::fclose(memory);
-}
+PlotScript::~PlotScript() = default;
 
 std::string PlotScript::data(const std::vector<std::vector<double>>& rows) {
   const std::string name = fmt::format("$d{}", blocks_++);
@@ -138,8 +137,40 @@ void PlotScript::limit(double y, const std::string& raw) {
       "set arrow from graph 0, first {0} to graph 1, first {0} nohead lw 1 dt (6,3) lc rgb '#333333'",
       number(y)));
   command(
-      fmt::format("set label {} {} at graph 0.015, first {} left offset 0,0.5 front textcolor rgb '#333333'",
+      fmt::format("set label {} {} at graph 0.015, first {} left offset 0,0.6 front textcolor rgb '#333333'",
                   ++labels_, GnuplotSink::quote(raw).text(), number(y)));
+}
+
+void PlotScript::region_above(double y, const std::string& raw) {
+  command(
+      fmt::format("set object 1 rectangle from graph 0, first {} to graph 1, graph 1 behind fc rgb '#f1f1f1' "
+                  "fs solid noborder",
+                  number(y)));
+  command(fmt::format("set label {} {} at graph 0.985, graph 0.955 right front textcolor rgb '#333333'",
+                      ++labels_, GnuplotSink::quote(raw).text()));
+}
+
+void PlotScript::whiskers(const std::string& block, const char* colour) {
+  element(fmt::format("{} using 1:3:5:6 with vectors nohead lw 1.3 lc rgb '{}' notitle", block, colour));
+}
+
+std::vector<double> PlotScript::whisker_row(double x, const Figure& figure, double scale) {
+  const bool there = figure.known() && figure.has_interval();
+  const double low = there ? figure.low * scale : figure.mean * scale;
+  const double high = there ? figure.high * scale : figure.mean * scale;
+  return {x, figure.mean * scale, low, high, 0, high - low};
+}
+
+void PlotScript::legend(const std::vector<LegendEntry>& entries) {
+  for (size_t i = 0; i < entries.size(); ++i) {
+    const double y = 0.96 - 0.078 * static_cast<double>(i);
+    command(fmt::format(
+        "set object {} rectangle from graph 1.02, graph {:.3f} to graph 1.045, graph {:.3f} noclip "
+        "fc rgb '{}' fs solid noborder",
+        i + 10, y - 0.022, y + 0.022, entries[i].colour));
+    command(fmt::format("set label {} {} at graph 1.06, graph {:.3f} left front textcolor rgb '#222222'",
+                        ++labels_, GnuplotSink::quote(entries[i].raw).text(), y));
+  }
 }
 
 std::string PlotScript::finish() {

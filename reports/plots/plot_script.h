@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "reports/tables/escape.h"
+#include "reports/tables/figures.h"
 
 namespace cotenant {
 
@@ -56,8 +57,20 @@ class PlotScript {
     const char* colour = "";
   };
   void line_ends(std::vector<LineEnd> ends);
+  // Names behind a patch of their colour, from the upper right corner down.
+  struct LegendEntry {
+    std::string raw;
+    const char* colour = "";
+  };
+  void legend(const std::vector<LegendEntry>& entries);
   // A horizontal line with its words above the left end.
   void limit(double y, const std::string& raw);
+  // Shades what lies above, with its words in the upper right corner.
+  void region_above(double y, const std::string& raw);
+  // The interval of every row as a vertical line. Rows as whisker_row() makes them: x, mean, low, high, and
+  // the line as a vector (0, high - low): gnuplot's own error bars cut holes into lines below them.
+  void whiskers(const std::string& block, const char* colour);
+  static std::vector<double> whisker_row(double x, const Figure& figure, double scale);
 
   // The whole script. Call once, last.
   std::string finish();

@@ -41,8 +41,8 @@ PlotSet make_plots(const RunResults& results, const Figures& figures, const Verd
     set.warning = "gnuplot is not installed, so this report has no plots; every figure stands in the tables.";
     return set;
   }
-  for (auto* kind : {cost_growth_plot, cost_latency_plot, money_plot, percentile_plot, tier_misses_plot,
-                     cause_plot, busy_plot}) {
+  for (auto* kind : {cost_growth_plot, cost_latency_plot, tenant_cost_plot, money_plot, percentile_plot,
+                     tier_misses_plot, cause_plot, busy_plot}) {
     std::optional<PlotDraft> draft = kind(input);
     if (!draft) continue;
     GnuplotRun run = run_gnuplot(gnuplot, draft->script, kPatience);

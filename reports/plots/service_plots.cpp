@@ -88,7 +88,7 @@ BusyCurves busy_curves(const RunResults& results, const std::string& pool) {
   return curves;
 }
 
-// Bars side by side: one group a tier, one bar an entry. Rows: position, mean, low, high.
+// Bars side by side: one group a tier, one bar an entry. Rows as whisker_row() makes them.
 std::vector<std::vector<double>> bars_of(const PlotInput& input, size_t entry,
                                          const std::vector<std::string>& tiers) {
   const auto entries = static_cast<double>(input.figures.tenancy.size());
@@ -97,10 +97,7 @@ std::vector<std::vector<double>> bars_of(const PlotInput& input, size_t entry,
     const GroupFigures& group = group_of(input.figures.tenancy[entry], tiers[t]);
     const Figure missed = missed_percent(group);
     const double x = static_cast<double>(t) + 0.8 * ((static_cast<double>(entry) + 0.5) / entries - 0.5);
-    const bool there = group.tier == tiers[t] && missed.known();
-    rows.push_back({x, there ? missed.mean : NAN,
-                    missed.has_interval() ? std::max(missed.low, 0.0) : missed.mean,
-                    missed.has_interval() ? missed.high : missed.mean});
+    rows.push_back(PlotScript::whisker_row(x, group.tier == tiers[t] ? missed : Figure(), 1));
   }
   return rows;
 }
@@ -113,19 +110,6 @@ std::vector<std::string> all_tiers(const Figures& figures) {
   std::vector<std::string> list;
   for (const auto& [name, one] : names) list.push_back(name);
   return list;
-}
-
-// Names with a mark in their colour in the upper right corner, for plots without line ends.
-void legend(PlotScript& script, const std::vector<std::pair<std::string, const char*>>& names) {
-  for (size_t i = 0; i < names.size(); ++i) {
-    const double y = 0.96 - 0.075 * static_cast<double>(i);
-    script.command(
-        fmt::format("set object {} rectangle from graph 1.02, graph {:.3f} to graph 1.045, graph {:.3f} "
-                    "fc rgb '{}' fs solid noborder",
-                    10 + i, y - 0.02, y + 0.02, names[i].second));
-    script.command(fmt::format("set label {} {} at graph 1.06, graph {:.3f} left textcolor rgb '#222222'",
-                               100 + i, GnuplotSink::quote(names[i].first).text(), y));
-  }
 }
 
 }  // namespace
@@ -142,8 +126,8 @@ std::optional<PlotDraft> percentile_plot(const PlotInput& input) {
       const Figure& f = ttft.*kPercentiles[p].member;
       if (!f.known() || f.mean <= 0) continue;
       const bool band = f.has_interval() && f.low > 0;
-      curves.back().push_back({static_cast<double>(p), f.mean * 1e3, (band ? f.low : f.mean) * 1e3,
-                               (band ? f.high : f.mean) * 1e3});
+      curves.back().push_back(
+          PlotScript::whisker_row(static_cast<double>(p), band ? f : figure_of({{0, f.mean}}), 1e3));
       least = std::min(least, f.mean), greatest = std::max(greatest, f.mean);
     }
   }
@@ -163,10 +147,9 @@ std::optional<PlotDraft> percentile_plot(const PlotInput& input) {
     if (curves[i].empty()) continue;
     const SeriesStyle& style = series_style(i);
     const std::string block = script.data(curves[i]);
-    script.element(fmt::format("{} using 1:2 with linespoints lw 2.2 dt {} pt {} ps 0.7 lc rgb '{}' notitle",
+    script.whiskers(block, style.colour);
+    script.element(fmt::format("{} using 1:2 with linespoints lw 2.2 dt {} pt {} ps 0.8 lc rgb '{}' notitle",
                                block, style.dashes, style.point, style.colour));
-    script.element(
-        fmt::format("{} using 1:2:3:4 with yerrorbars pt 0 lw 1.2 lc rgb '{}' notitle", block, style.colour));
     ends.push_back({plot_name(input.figures.tenancy[i].name), curves[i].back()[1], style.colour});
   }
   script.line_ends(ends);
@@ -197,18 +180,17 @@ std::optional<PlotDraft> tier_misses_plot(const PlotInput& input) {
   PlotScript script(frame);
   script.command(fmt::format("set boxwidth {:.4f}\nset style fill solid 0.9 noborder",
                              0.7 / static_cast<double>(bars.size())));
-  std::vector<std::pair<std::string, const char*>> names;
+  std::vector<PlotScript::LegendEntry> names;
   for (size_t i = 0; i < bars.size(); ++i) {
     const std::string block = script.data(bars[i]);
     const char* colour = series_style(i).colour;
     script.element(fmt::format("{} using 1:2 with boxes lc rgb '{}' notitle", block, colour));
-    script.element(
-        fmt::format("{} using 1:2:3:4 with yerrorbars pt 0 lw 1.4 lc rgb '#111111' notitle", block));
-    names.emplace_back(plot_name(input.figures.tenancy[i].name), colour);
+    script.whiskers(block, "#111111");
+    names.push_back({plot_name(input.figures.tenancy[i].name), colour});
   }
   for (size_t t = 0; t < tiers.size(); ++t)
     script.label_below(plot_name(tiers[t]), static_cast<double>(t), -0.06);
-  legend(script, names);
+  script.legend(names);
   return PlotDraft{
       {frame.id, "service", "SLO attainment by tier: the share that missed",
        "100 % less SLO attainment; requests over quota are left out. Whiskers: 95 % over replications.", ""},
@@ -240,14 +222,18 @@ std::optional<PlotDraft> cause_plot(const PlotInput& input) {
   PlotScript script(frame);
   script.command("set boxwidth 0.62\nset style fill solid 1 border rgb '#ffffff'");
   const std::string block = script.data(rows);
-  std::vector<std::pair<std::string, const char*>> names;
+  std::vector<PlotScript::LegendEntry> names;
   for (size_t c = kCauses.size(); c-- > 0;) {
+    const auto is_zero = [&](const TenancyFigures& entry) {
+      return !((entry.all.misses.*kCauses[c].member).mean > 0);
+    };
+    if (std::all_of(input.figures.tenancy.begin(), input.figures.tenancy.end(), is_zero)) continue;
     script.element(fmt::format("{} using 1:{} with boxes lc rgb '{}' notitle", block, c + 2, part_colour(c)));
-    names.emplace_back(kCauses[c].name, part_colour(c));
+    names.push_back({kCauses[c].name, part_colour(c)});
   }
   for (size_t i = 0; i < rows.size(); ++i)
     script.label_below(plot_name(input.figures.tenancy[i].name), static_cast<double>(i), -0.06);
-  legend(script, names);
+  script.legend(names);
   return PlotDraft{{frame.id, "service", "Why objectives were missed",
                     "Each miss has one cause, found by running the tenant again alone on its entitlement and "
                     "without platform delays.",

@@ -88,8 +88,10 @@ std::string shortened_name(const std::string& name) {
 }
 
 std::string with_half_width(const Figure& figure, std::string (*text)(double)) {
-  if (!figure.known() || !figure.has_interval()) return text(figure.mean);
-  return fmt::format("{} \xC2\xB1 {}", text(figure.mean), text((figure.high - figure.low) / 2));
+  const double half = (figure.high - figure.low) / 2;
+  // Below a millionth the interval is rounding, not chance.
+  if (!figure.has_interval() || half <= 1e-6 * std::fabs(figure.mean)) return text(figure.mean);
+  return fmt::format("{} \xC2\xB1 {}", text(figure.mean), text(half));
 }
 
 std::string metric_text(const std::string& metric, double value, const std::string& currency, bool relative) {
@@ -97,9 +99,7 @@ std::string metric_text(const std::string& metric, double value, const std::stri
   if (metric.starts_with("latency.")) return seconds_text(value);
   if (metric.starts_with("cost.")) return money_text(value, currency);
   if (metric == "goodput") return amount_text(value) + " /s";
-  return std::isfinite(value) && value == std::floor(value) && std::fabs(value) < 1e15
-             ? count_text(static_cast<int64_t>(value))
-             : amount_text(value);
+  return mean_count_text(value);
 }
 
 TextTable comparison_table(const ReportInput& input) {
@@ -137,7 +137,7 @@ TextTable comparison_table(const ReportInput& input) {
                    misses_metric(input.verdict, e.name, "slo_attainment")),
          rule_breaches(e, 0),
          rule_breaches(e, 'D'),
-         {amount_text(e.devices_peak.mean), Tone::plain, false},
+         {mean_count_text(e.devices_peak.mean), Tone::plain, false},
          verdict_cell(all[i], factor, chosen)});
   }
   return table;

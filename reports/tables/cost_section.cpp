@@ -15,7 +15,7 @@ constexpr size_t kTenantsShown = 10;
 
 std::string tenant_count(const GroupFigures& group) {
   if (!group.tenants.known()) return shortened_name(group.tier);
-  return fmt::format("{} ({} {})", shortened_name(group.tier), amount_text(group.tenants.mean),
+  return fmt::format("{} ({} {})", shortened_name(group.tier), mean_count_text(group.tenants.mean),
                      group.tenants.mean == 1 ? "tenant" : "tenants");
 }
 
@@ -97,21 +97,44 @@ TextTable tenant_table(const ReportInput& input) {
   return table;
 }
 
+struct DifferenceWords {
+  std::string figure;
+  std::string (*text)(double);
+};
+
+std::string signed_points(double share) {
+  return fmt::format("{:+.2f}", share * 100);
+}
+std::string signed_amount(double v) {
+  return (v > 0 ? "+" : "") + amount_text(v);
+}
+std::string signed_seconds(double v) {
+  return (v > 0 ? "+" : "") + seconds_text(v);
+}
+
+DifferenceWords words_of(const std::string& metric, const RunResults& results) {
+  if (metric == "cost.total") {
+    return {fmt::format("{} over {}", results.currency, span_text(results.horizon_ns)), signed_amount};
+  }
+  if (metric == "slo_attainment") return {"SLO attainment, percentage points", signed_points};
+  return {"First token p99, all tenants", signed_seconds};
+}
+
 TextTable difference_table(const ReportInput& input) {
   TextTable table;
   table.caption = "Differences between models on the same tenants and arrivals, replication by replication";
   table.columns = {{"Model", false},     {"less", false},         {"Figure", false},
                    {"Difference", true}, {"95 % interval", true}, {"Reading", false}};
   for (const DifferenceFigures& d : input.figures.differences) {
-    const auto text = [&](double v) { return metric_text(d.metric, v, input.results.currency, false); };
+    const DifferenceWords words = words_of(d.metric, input.results);
     const Figure& f = d.difference;
     const bool apart = f.has_interval() && (f.low > 0 || f.high < 0);
     const char* reading = !f.has_interval() ? "no interval" : apart ? "they differ" : "not told apart";
     table.rows.push_back({{shortened_name(d.b)},
                           {shortened_name(d.a)},
-                          {d.metric},
-                          {f.known() ? (f.mean > 0 ? "+" : "") + text(f.mean) : "not measured"},
-                          {f.has_interval() ? text(f.low) + " to " + text(f.high) : "-"},
+                          {words.figure},
+                          {f.known() ? words.text(f.mean) : "not measured"},
+                          {f.has_interval() ? words.text(f.low) + " to " + words.text(f.high) : "-"},
                           {reading, apart ? Tone::plain : Tone::warn, false}});
   }
   return table;
@@ -120,7 +143,7 @@ TextTable difference_table(const ReportInput& input) {
 }  // namespace
 
 ReportSection cost_section(const ReportInput& input) {
-  ReportSection section{"cost", "Cost and growth", {}, {}};
+  ReportSection section{"cost", "Cost and growth", {}, {}, {}};
   if (input.chosen == nullptr) return section;
   section.tables.push_back(money_table(input));
   if (!input.figures.differences.empty()) section.tables.push_back(difference_table(input));

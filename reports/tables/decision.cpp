@@ -86,6 +86,27 @@ std::string about_other(const EntryStanding& other, const EntryStanding& best, c
   return text;
 }
 
+// Rules that the ledger saw broken in an entry, code by code; grades are never added up.
+std::string breaches_of(const TenancyFigures& entry) {
+  std::vector<std::string> found;
+  for (const BreachFigures& b : entry.breaches) {
+    if (b.grade != "D" || b.status != BreachStatus::counted || b.total_count == 0) continue;
+    found.push_back(fmt::format("{} of {} ({})", count_text(b.total_count), b.code, b.name));
+  }
+  if (found.empty()) return "";
+  return fmt::format(" The ledger counts breaches in {}: {}.", entry.name, fmt::join(found, ", "));
+}
+
+// An entry that is asked less passes more easily: say so.
+std::string unequal_questions(const std::vector<EntryStanding>& list) {
+  const auto [least, most] = std::minmax_element(
+      list.begin(), list.end(), [](const auto& a, const auto& b) { return a.judged < b.judged; });
+  if (least->judged == most->judged) return "";
+  return fmt::format(
+      " The entries are not asked the same: {} of the expectations speak about {}, {} about {}.",
+      least->judged, least->name, most->judged, most->name);
+}
+
 std::string caveats(const RunResults& results, const EntryStanding& best, const Verdict& verdict) {
   std::string text;
   if (!results.complete) text += " The run was interrupted: these are the finished units only.";
@@ -150,6 +171,7 @@ Decision decide(const RunResults& results, const Figures& figures, const Verdict
   decision.text += fmt::format(" {} runs {}.", best.name, per_month(best.cost_per_month, results.currency));
   for (size_t i = 1; i < list.size(); ++i)
     decision.text += " " + about_other(list[i], best, figures, results.currency);
+  decision.text += breaches_of(*find(figures, best.name)) + unequal_questions(list);
   decision.text += caveats(results, best, verdict);
   return decision;
 }

@@ -99,13 +99,13 @@ TextTable witnesses(const RunResults& results) {
 }  // namespace
 
 ReportSection isolation_section(const ReportInput& input) {
-  ReportSection section{"isolation", "Isolation ledger", {}, {}};
+  ReportSection section{"isolation", "Isolation ledger", {}, {}, {}};
   if (input.figures.tenancy.empty()) return section;
   section.tables.push_back(ledger(input.figures));
   if (!input.results.breach_events.empty()) section.tables.push_back(witnesses(input.results));
   const std::string missing = not_modelled(input.figures);
   if (!missing.empty()) {
-    section.paragraphs.push_back("Not modelled yet, so nothing is claimed about: " + missing + ".");
+    section.notes.push_back("Not modelled yet, so nothing is claimed about: " + missing + ".");
   }
   return section;
 }

@@ -47,6 +47,12 @@ std::string amount_text(double amount) {
   return three_digits(amount);
 }
 
+std::string mean_count_text(double mean) {
+  const double whole = std::round(mean);
+  if (std::fabs(mean) < 1e15 && std::fabs(mean - whole) < 1e-9) return count_text(std::llround(mean));
+  return amount_text(mean);
+}
+
 std::string money_text(double amount, const std::string& currency) {
   return std::isfinite(amount) ? currency + " " + amount_text(amount) : kUnknown;
 }

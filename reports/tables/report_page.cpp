@@ -33,7 +33,7 @@ const TenancyFigures* find(const Figures& figures, const std::string& name) {
 }
 
 ReportSection reproduce_section(const RunResults& r) {
-  ReportSection section{"reproduce", "How to reproduce", {}, {}};
+  ReportSection section{"reproduce", "How to reproduce", {}, {}, {}};
   section.paragraphs.emplace_back(
       "The same scenario, inputs, seed and version give the same digest and the same bytes on any machine "
       "and any "

@@ -33,6 +33,7 @@ struct ReportSection {
   std::string title;
   std::vector<std::string> paragraphs;
   std::vector<TextTable> tables;
+  std::vector<std::string> notes;  // after the tables
 };
 
 struct ReportPage {

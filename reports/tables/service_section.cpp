@@ -12,7 +12,7 @@ namespace {
 std::vector<Cell> service_row(const TenancyFigures& entry, const GroupFigures& group) {
   return {{shortened_name(entry.name)},
           {shortened_name(group.tier)},
-          {amount_text(group.tenants.mean)},
+          {mean_count_text(group.tenants.mean)},
           {seconds_text(group.ttft.p50.mean)},
           {with_half_width(group.ttft.p99, seconds_text)},
           {seconds_text(group.tpot.p50.mean)},
@@ -23,7 +23,9 @@ std::vector<Cell> service_row(const TenancyFigures& entry, const GroupFigures& g
 
 std::string wanted(const ExpectationRow& row, const std::string& currency) {
   std::string text = row.compare == "==" ? "= " : row.compare + " ";
-  text += metric_text(row.metric, row.value, currency, !row.baseline.empty());
+  const bool share = !row.baseline.empty() || row.metric == "slo_attainment";
+  text +=
+      share ? fmt::format("{:.6g} %", row.value * 100) : metric_text(row.metric, row.value, currency, false);
   if (!row.baseline.empty()) text += " of " + shortened_name(row.baseline);
   return text;
 }
@@ -51,7 +53,7 @@ std::string margin(const ExpectationResult& e) {
   const Outcome* worst = e.worst_outcome();
   if (worst == nullptr || !worst->measured || e.row.compare == "==" || e.row.value == 0) return "-";
   const double room = (e.row.value - worst->got.mean) / std::fabs(e.row.value);
-  return fmt::format("{:.2g} %", 100 * (e.row.compare.front() == '<' ? room : -room));
+  return amount_text(100 * (e.row.compare.front() == '<' ? room : -room)) + " %";
 }
 
 Cell result(const ExpectationResult& e) {
@@ -73,7 +75,7 @@ Cell result(const ExpectationResult& e) {
 }  // namespace
 
 ReportSection service_section(const ReportInput& input) {
-  ReportSection section{"service", "Service levels", {}, {}};
+  ReportSection section{"service", "Service levels", {}, {}, {}};
   TextTable table;
   table.caption = fmt::format(
       "After a warm-up of {}. First token = first token less arrival at the platform; requests over quota "
@@ -93,7 +95,7 @@ ReportSection service_section(const ReportInput& input) {
 
 ReportSection checks_section(const ReportInput& input) {
   const Verdict& v = input.verdict;
-  ReportSection section{"checks", "Checks", {}, {}};
+  ReportSection section{"checks", "Checks", {}, {}, {}};
   if (v.expectations.empty() && v.policy_breaches.empty()) {
     section.paragraphs.emplace_back("The scenario states no expectations, so nothing was checked.");
     return section;

@@ -53,7 +53,8 @@ std::string terminal_table(const TextTable& table) {
   std::string out;
   for (const auto& line : lines) {
     std::string text;
-    for (size_t i = 0; i < line.size(); ++i) text += padded(line[i], widths[i] + 2, table.columns[i].number);
+    for (size_t i = 0; i < line.size(); ++i)
+      text += (i > 0 ? "  " : "") + padded(line[i], widths[i], table.columns[i].number);
     text.erase(text.find_last_not_of(' ') + 1);
     out += text + "\n";
   }
@@ -92,6 +93,7 @@ std::string markdown_report(const ReportPage& page) {
     out += Markdown("## ") + MarkdownSink::escape(section.title) + Markdown("\n\n");
     for (const std::string& p : section.paragraphs) out += MarkdownSink::escape(p) + Markdown("\n\n");
     for (const TextTable& table : section.tables) out += markdown_table(table);
+    for (const std::string& note : section.notes) out += MarkdownSink::escape(note) + Markdown("\n\n");
   }
   out +=
       Markdown("Run again: ") + MarkdownSink::code(page.command) + Markdown("\n\nThe resolved scenario:\n\n");

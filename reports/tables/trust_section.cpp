@@ -78,7 +78,7 @@ std::string events_sentence(const RunResults& r) {
 
 ReportSection trust_section(const ReportInput& input) {
   const RunResults& r = input.results;
-  ReportSection section{"trust", "How far to trust this", {}, {}};
+  ReportSection section{"trust", "How far to trust this", {}, {}, {}};
   if (!r.complete)
     section.paragraphs.emplace_back("The run was interrupted: only the finished units are in this report.");
   section.paragraphs.push_back(sums_sentence(r) + " " + events_sentence(r));
