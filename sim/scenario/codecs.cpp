@@ -205,7 +205,7 @@ Codec<double> share_codec() {
     }
     return value;
   };
-  codec.print = [](const double& x, const TextContext&) { return x == 0 ? "" : share_text(x); };
+  codec.print = [](const double& x, const TextContext&) { return x == 0 ? "" : percent_text(x); };
   return codec;
 }
 

@@ -27,6 +27,8 @@ bool is_identifier(const std::string& name) {
 
 bool expect_kind(const Node& node, Node::Kind kind, const std::string& what, Reader& reader) {
   if (node.kind == kind) return true;
+  // An alias, which was refused when it was read, or a scalar that another check refused.
+  if (!reader.problems.clean(node)) return false;
   const TextProblem problem{fmt::format("expected {}, found {}", to_word(kind), to_word(node.kind)),
                             fmt::format("needed here: {}", what)};
   if (node.kind == Node::Kind::nothing && node.key_place.line > 0) {
@@ -35,6 +37,12 @@ bool expect_kind(const Node& node, Node::Kind kind, const std::string& what, Rea
     reader.problems.add(node, problem);
   }
   return false;
+}
+
+void check_size(const Node& node, size_t most, Reader& reader) {
+  if (node.items.size() <= most) return;
+  reader.problems.add_at_key(node, {fmt::format("{} entries are too many", node.items.size()),
+                                    fmt::format("at most {} are read here", most)});
 }
 
 void check_unique_keys(const Node& map, Reader& reader) {
@@ -53,8 +61,8 @@ void check_known_keys(const Node& map, const std::vector<std::string>& known, Re
     if (key.kind != Node::Kind::scalar) {
       reader.problems.add(key, {"a key must be a word", name_help("", known)});
     } else if (std::find(known.begin(), known.end(), key.text) == known.end()) {
-      reader.problems.add(
-          key, {fmt::format("unknown key `{}`", key.text.substr(0, kNameMax)), name_help(key.text, known)});
+      reader.problems.add(key, {fmt::format("unknown key `{}`", key.text.substr(0, kNameMax)),
+                                reader.problems.full() ? "" : name_help(key.text, known)});
     }
   }
 }

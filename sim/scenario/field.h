@@ -1,6 +1,8 @@
 #pragma once
+#include <algorithm>
 #include <cstdint>
 #include <functional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -98,6 +100,10 @@ struct Field {
     doc.fallback.clear();
     return std::move(*this);
   }
+  Field&& shown_as(const char* example) && {
+    doc.example = example;
+    return std::move(*this);
+  }
   Field&& only_when(std::string words, std::function<bool(const S&)> test) && {
     doc.when = std::move(words);
     applies = std::move(test);
@@ -122,6 +128,8 @@ enum class NameRule : uint8_t { identifier, text, code };
 bool check_name(const Node& key, NameRule rule, const char* what, Reader& reader);
 void check_unique_keys(const Node& map, Reader& reader);
 bool expect_kind(const Node& node, Node::Kind kind, const std::string& what, Reader& reader);
+// Reports a map or list with more than `most` entries; only so many are read.
+void check_size(const Node& node, size_t most, Reader& reader);
 void report_missing(const Node& map, const FieldDoc& doc, Reader& reader);
 
 template <class S>
@@ -139,18 +147,18 @@ void read_fields(const Node& map, const Table<S>& table, S& object, Reader& read
   std::vector<std::string> known;
   for (const Field<S>& field : table) known.push_back(field.doc.key);
   check_known_keys(map, known, reader);
-  const size_t before = reader.problems.count();
+  size_t expected = reader.problems.count();
   for (const Field<S>& field : table) {
     const Node* node = child(map, field.doc.key);
     const bool applies = !field.applies || field.applies(object);
     if (node == nullptr && field.absent) field.absent(object);
     if (node == nullptr && complete && applies && field.doc.required) report_missing(map, field.doc, reader);
-    if (node == nullptr) continue;
-    if (applies) field.read(*node, object, reader);
+    if (node != nullptr && applies) field.read(*node, object, reader);
     // After another problem the condition may rest on a value that could not be read.
-    if (!applies && reader.problems.count() == before) {
+    if (node != nullptr && !applies && reader.problems.count() == expected) {
       reader.problems.add_at_key(
           *node, {"`" + field.doc.key + "` has no meaning here", "only where " + field.doc.when});
+      ++expected;
     }
   }
 }
@@ -251,6 +259,7 @@ struct NamedWords {
   const char* key;
   const char* name_word;  // "tier"
   NameRule rule;
+  size_t most;  // entries; more are a problem, so that checks between entries stay affordable
   const char* help;
 };
 
@@ -267,10 +276,13 @@ Field<S> named(const NamedWords& words, std::vector<T> S::*list, std::string T::
   field.read = [words, list, name, table](const Node& node, S& object, Reader& reader) {
     if (!expect_kind(node, Node::Kind::map, std::string("a map from names to entries"), reader)) return;
     check_unique_keys(node, reader);
+    check_size(node, words.most, reader);
     if (node.keys.empty())
       reader.problems.add(node, {std::string("at least one ") + words.name_word + " is needed", ""});
-    for (size_t i = 0; i < node.keys.size(); ++i) {
+    std::set<std::string> seen;
+    for (size_t i = 0; i < std::min(node.keys.size(), words.most); ++i) {
       if (!check_name(node.keys[i], words.rule, words.name_word, reader)) continue;
+      if (!seen.insert(node.keys[i].text).second) continue;  // reported by check_unique_keys
       T entry;
       entry.*name = node.keys[i].text;
       entry.line = node.keys[i].place.line;
@@ -290,6 +302,9 @@ Field<S> named(const NamedWords& words, std::vector<T> S::*list, std::string T::
   return field;
 }
 
+// Items of a list that are read.
+inline constexpr size_t kItemsMax = 1000;
+
 // A list of entries. An item that is a plain value stands for its field `sentence`, if one is given.
 template <class S, class T, class Line>
 Field<S> list_of(const char* key, std::vector<T> S::*list, Line T::*line, const Table<T>& table,
@@ -300,9 +315,12 @@ Field<S> list_of(const char* key, std::vector<T> S::*list, Line T::*line, const 
   field.doc.help = help;
   field.doc.fields = docs_of(table);
   const std::string single = sentence;
+  field.doc.type = single.empty() ? "" : "sentence";
   field.read = [list, line, table, single](const Node& node, S& object, Reader& reader) {
     if (!expect_kind(node, Node::Kind::list, "a list", reader)) return;
-    for (const Node& item : node.items) {
+    check_size(node, kItemsMax, reader);
+    for (size_t i = 0; i < std::min(node.items.size(), kItemsMax); ++i) {
+      const Node& item = node.items[i];
       T entry;
       entry.*line = item.place.line;
       Node map = item;

@@ -120,6 +120,19 @@ const std::vector<std::string>& arrival_names() {
   static const std::vector<std::string> names = {"poisson", "gamma", "cox", "burst"};
   return names;
 }
+std::vector<std::string> keys_of(ArrivalKind kind) {
+  switch (kind) {
+    case ArrivalKind::poisson:
+      return {"rate"};
+    case ArrivalKind::gamma:
+      return {"rate", "cv"};
+    case ArrivalKind::cox:
+      return {"rate", "cv", "window"};
+    case ArrivalKind::burst:
+      return {"rate", "on", "off"};
+  }
+  return {};
+}
 const std::vector<std::string>& length_names() {
   static const std::vector<std::string> names = {"fixed", "exponential", "lognormal", "gamma", "uniform"};
   return names;
@@ -170,33 +183,33 @@ LawPart uniform_part(LawArguments& arguments) {
 LawPart lognormal_part(LawArguments& arguments) {
   LawPart part{1, Law::lognormal, 0, 1};
   if (arguments.has("mean") || arguments.has("cv")) {
+    arguments.allow({"mean", "cv", "min", "max"}, 0);
     const double mean = arguments.number("mean", 1e-3, kLengthMax, parse_number);
     const double cv = arguments.number("cv", 0, 100, parse_number);
     const double variance = log_of(1 + cv * cv);
     part.a = log_of(mean) - variance / 2;
     part.b = std::sqrt(variance);
-    arguments.allow({"mean", "cv", "min", "max"}, 0);
     return part;
   }
+  arguments.allow({"mu", "sigma", "mean", "cv", "min", "max"}, 0);
   part.a = arguments.number("mu", -30, 30, parse_number);
   part.b = arguments.number("sigma", 0, 10, parse_number);
-  arguments.allow({"mu", "sigma", "mean", "cv", "min", "max"}, 0);
   return part;
 }
 
 LawPart gamma_part(LawArguments& arguments) {
   LawPart part{1, Law::gamma, 1, 1};
   if (arguments.has("mean") || arguments.has("cv")) {
+    arguments.allow({"mean", "cv", "min", "max"}, 0);
     const double mean = arguments.number("mean", 1e-3, kLengthMax, parse_number);
     const double cv = arguments.number("cv", 0.01, 100, parse_number);
     part.a = 1 / (cv * cv);
     part.b = mean * cv * cv;
-    arguments.allow({"mean", "cv", "min", "max"}, 0);
     return part;
   }
+  arguments.allow({"shape", "scale", "mean", "cv", "min", "max"}, 0);
   part.a = arguments.number("shape", 1e-4, 1e4, parse_number);
   part.b = arguments.number("scale", 1e-9, 1e13, parse_number);
-  arguments.allow({"shape", "scale", "mean", "cv", "min", "max"}, 0);
   return part;
 }
 
@@ -204,20 +217,20 @@ LawPart part_of(Law law, LawArguments& arguments) {
   LawPart part{1, law, 1, 0};
   switch (law) {
     case Law::fixed:
-      part.a = bare_number(arguments, "fixed 700");
       arguments.allow({"min", "max"}, 1);
+      part.a = bare_number(arguments, "fixed 700");
       return part;
     case Law::exponential:
-      part.a = arguments.number("mean", 1e-3, kLengthMax, parse_number);
       arguments.allow({"mean", "min", "max"}, 0);
+      part.a = arguments.number("mean", 1e-3, kLengthMax, parse_number);
       return part;
     case Law::lognormal:
       return lognormal_part(arguments);
     case Law::gamma:
       return gamma_part(arguments);
     case Law::uniform:
-      part = uniform_part(arguments);
       arguments.allow({"min", "max"}, 1);
+      part = uniform_part(arguments);
       return part;
   }
   return part;
@@ -300,22 +313,17 @@ Parsed<ArrivalLaw> parse_arrivals(std::string_view text) {
   LawArguments arguments(words, 1);
   ArrivalLaw law;
   law.kind = static_cast<ArrivalKind>(name - names.begin());
+  arguments.allow(keys_of(law.kind), 0);
   law.rate_per_s = arguments.number("rate", 0, kRateMax, parse_rate);
-  std::vector<std::string> keys = {"rate"};
   if (law.kind == ArrivalKind::gamma || law.kind == ArrivalKind::cox) {
     law.cv = arguments.number("cv", 0.01, 100, parse_number);
-    keys.emplace_back("cv");
   }
-  if (law.kind == ArrivalKind::cox) {
-    keys.emplace_back("window");
-    if (arguments.has("window")) law.window = arguments.duration("window", kSecond);
-  }
+  if (law.kind == ArrivalKind::cox && arguments.has("window"))
+    law.window = arguments.duration("window", kSecond);
   if (law.kind == ArrivalKind::burst) {
-    keys.insert(keys.end(), {"on", "off"});
     law.on = arguments.duration("on", kMillisecond);
     law.off = arguments.duration("off", Duration{});
   }
-  arguments.allow(keys, 0);
   if (!arguments.ok()) return arguments.problem();
   return law;
 }

@@ -259,7 +259,7 @@ Parsed<double> parse_share(std::string_view text) {
   return *value;
 }
 
-std::string share_text(double share) {
+std::string percent_text(double share) {
   return number_text(share, 2) + " %";
 }
 

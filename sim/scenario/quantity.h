@@ -53,7 +53,7 @@ std::string rate_text(double per_s);
 
 // `99.9 %` is 0.999.
 Parsed<double> parse_share(std::string_view text);
-std::string share_text(double share);
+std::string percent_text(double share);
 
 // Suffixes k, M and G for 1e3, 1e6 and 1e9.
 Parsed<double> parse_number(std::string_view text);

@@ -2,6 +2,7 @@
 
 #include <exception>
 
+#include "sim/scenario/codecs.h"
 #include "sim/scenario/cross_checks.h"
 #include "sim/scenario/overrides.h"
 #include "sim/scenario/scenario_table.h"
@@ -18,7 +19,9 @@ Result<Scenario> read_checked(const std::string& text, const std::string& file,
   if (!parse_tree(text, 0, problems, root)) return problems.take();
   apply_overrides(overrides, docs_of(scenario_table()), root, problems);
   Reader reader{problems, {}};
-  if (const Node* currency = find_node(root, {"prices", "currency"})) {
+  // Amounts are read against the currency, wherever it stands; one that is no currency is reported once.
+  const Node* currency = find_node(root, {"prices", "currency"});
+  if (currency != nullptr && currency_codec().parse(currency->text, {}).ok()) {
     reader.context.currency = currency->text;
   }
   Scenario scenario;

@@ -22,7 +22,7 @@ std::string type_of(const FieldDoc& doc) {
     case FieldDoc::Shape::named:
       return fmt::format("map by {}", doc.name_word);
     case FieldDoc::Shape::list:
-      return "list";
+      return doc.type.empty() ? "list of maps" : "list of sentences or maps";
     case FieldDoc::Shape::scalar:
       break;
   }

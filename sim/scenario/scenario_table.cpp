@@ -1,5 +1,7 @@
 #include "sim/scenario/scenario_table.h"
 
+#include <algorithm>
+
 #include "sim/scenario/codecs.h"
 
 namespace cotenant {
@@ -11,9 +13,11 @@ constexpr Bytes kMostBytes = {1'000'000'000'000'000};
 const Table<Scenario>& window_table() {
   static const Table<Scenario> table = {
       scalar_field<Scenario>("warmup", duration_codec(Duration{}, kLongest), &Scenario::warmup,
-                             "time at the start that latency, cost and attainment leave out"),
+                             "time at the start that latency, cost and attainment leave out")
+          .shown_as("2 h"),
       scalar_field<Scenario>("report", duration_codec(kSecond, kLongest), &Scenario::window,
-                             "time that one row of the windows table covers"),
+                             "time that one row of the windows table covers")
+          .shown_as("1 day"),
   };
   return table;
 }
@@ -114,6 +118,7 @@ const Table<Growth>& growth_table() {
           .required()
           .only_when("growth.kind is linear", linear),
       scalar_field<Growth>("every", duration_codec(kMinute, kLongest), &Growth::every, "length of the span")
+          .shown_as("30 days")
           .required()
           .only_when("growth.kind is linear", linear),
       scalar_field<Growth>(
@@ -124,6 +129,7 @@ const Table<Growth>& growth_table() {
           .only_when("growth.kind is logistic", logistic),
       scalar_field<Growth>("midpoint", duration_codec(kMinute, kLongest), &Growth::midpoint,
                            "when N(t) is half the limit, counted from the tier's start; r follows from it")
+          .shown_as("45 days")
           .required()
           .only_when("growth.kind is logistic", logistic),
   };
@@ -224,7 +230,8 @@ const Table<Tier>& tier_table() {
       scalar_field<Tier>("starts", duration_codec(Duration{}, kLongest), &Tier::starts,
                          "when the first tenants join"),
       inside<Tier>("consent", consent_table(), "what the tenants of this tier agreed to"),
-      scalar_field<Tier>("data", bytes_codec({0}, kMostBytes), &Tier::data, "training data of one tenant"),
+      scalar_field<Tier>("data", bytes_codec({0}, kMostBytes), &Tier::data, "training data of one tenant")
+          .shown_as("2 MB"),
       inside<Tier>("load", load_table(), "what the tenants ask for").required(),
       group<Tier>("slo", &Tier::slo, slo_table(),
                   "what the tenants were promised; a request that misses any counts once"),
@@ -317,7 +324,8 @@ Field<TenancyEntry> overrides_field() {
   field.read = [](const Node& node, TenancyEntry& entry, Reader& reader) {
     if (!expect_kind(node, Node::Kind::map, "a map from tiers to what differs", reader)) return;
     check_unique_keys(node, reader);
-    for (size_t i = 0; i < node.keys.size(); ++i) {
+    check_size(node, kItemsMax, reader);
+    for (size_t i = 0; i < std::min(node.keys.size(), kItemsMax); ++i) {
       if (!check_name(node.keys[i], NameRule::text, "tier", reader)) continue;
       TenancyChoice choice = entry.choice;
       read_fields(node.items[i], choice_table(), choice, reader, false);
@@ -348,7 +356,8 @@ const Table<TenancyEntry>& tenancy_table() {
 const Table<Training>& training_table() {
   static const Table<Training> table = {
       scalar_field<Training>("every", duration_codec(Duration{}, kLongest), &Training::every,
-                             "time between two trainings of a model; 0 s = once, when the tenant joins"),
+                             "time between two trainings of a model; 0 s = once, when the tenant joins")
+          .shown_as("7 days"),
       scalar_field<Training>("epochs", whole_codec(1, 1000), &Training::epochs, "passes over the data"),
       scalar_field<Training>("pool", identifier_codec("train"), &Training::pool, "a key of pools").required(),
   };
@@ -500,19 +509,19 @@ Table<Scenario> head_rows() {
 Table<Scenario> body_rows() {
   using S = Scenario;
   return {
-      named<S, Sku>({"skus", "SKU", NameRule::identifier, "kinds of device"}, &S::skus, &Sku::name,
+      named<S, Sku>({"skus", "SKU", NameRule::identifier, 100, "kinds of device"}, &S::skus, &Sku::name,
                     sku_table())
           .required(),
-      named<S, Model>({"models", "model", NameRule::identifier, "kinds of model"}, &S::models, &Model::name,
-                      model_table())
+      named<S, Model>({"models", "model", NameRule::identifier, 100, "kinds of model"}, &S::models,
+                      &Model::name, model_table())
           .required(),
-      named<S, Tier>({"tenants", "tier", NameRule::text, "tiers of tenants that are alike"}, &S::tiers,
+      named<S, Tier>({"tenants", "tier", NameRule::text, 1000, "tiers of tenants that are alike"}, &S::tiers,
                      &Tier::name, tier_table())
           .required(),
-      named<S, Pool>({"pools", "pool", NameRule::identifier, "devices that serve or train"}, &S::pools,
+      named<S, Pool>({"pools", "pool", NameRule::identifier, 100, "devices that serve or train"}, &S::pools,
                      &Pool::name, pool_table())
           .required(),
-      named<S, TenancyEntry>({"tenancy", "tenancy entry", NameRule::identifier,
+      named<S, TenancyEntry>({"tenancy", "tenancy entry", NameRule::identifier, 100,
                               "each entry is run on the same tenants and arrivals; its key is its label"},
                              &S::tenancies, &TenancyEntry::label, tenancy_table())
           .required(),

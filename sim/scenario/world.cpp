@@ -28,11 +28,18 @@ uint32_t position_of(const List& list, const std::string& name) {
 }
 
 Diagnostic problem(const Scenario& scenario, int line, std::string message, std::string help = {}) {
-  return {.file = scenario.file, .line = line, .column = 1, .width = 1, .message = std::move(message),
-          .excerpt = {}, .help = std::move(help)};
+  return {.file = scenario.file,
+          .line = line,
+          .column = 1,
+          .width = 1,
+          .message = std::move(message),
+          .excerpt = {},
+          .help = std::move(help)};
 }
 
-bool needs_training(const TenancyChoice& choice) { return choice.kind != TenancyKind::shared_pretrained; }
+bool needs_training(const TenancyChoice& choice) {
+  return choice.kind != TenancyKind::shared_pretrained;
+}
 
 bool uses_adapters(const TenancyChoice& choice) {
   return choice.kind == TenancyKind::tuned_shared && choice.tuning == Tuning::lora;
@@ -65,18 +72,20 @@ class WorldBuilder {
       const uint32_t entity = tier_entity(tier.name);
       const auto [other, fresh] = entities.emplace(entity, tier.name);
       if (!fresh) {
-        problems_.push_back(problem(s, tier.line,
-                                    fmt::format("the random streams of tier '{}' would collide with those of '{}'",
-                                                tier.name, other->second),
-                                    "rename one of the two tiers"));
+        problems_.push_back(
+            problem(s, tier.line,
+                    fmt::format("the random streams of tier '{}' would collide with those of '{}'", tier.name,
+                                other->second),
+                    "rename one of the two tiers"));
       }
       const std::vector<Time> joins = join_times(tier, s.horizon);
       if (joins.size() >= kTenantsPerTier) {
-        problems_.push_back(problem(s, tier.line, fmt::format("tier '{}' has more than {} tenants", tier.name,
-                                                              kTenantsPerTier - 1)));
+        problems_.push_back(problem(
+            s, tier.line, fmt::format("tier '{}' has more than {} tenants", tier.name, kTenantsPerTier - 1)));
         continue;
       }
-      for (uint32_t i = 0; i < joins.size(); ++i) add_tenant(tier, TierId{tier_index}, i, joins[i], entity + i);
+      for (uint32_t i = 0; i < joins.size(); ++i)
+        add_tenant(tier, TierId{tier_index}, i, joins[i], entity + i);
     }
   }
 
@@ -150,9 +159,10 @@ class WorldBuilder {
     made.times = std::move(times).value();
     const bool generative = model.kind == Model::Kind::generative;
     if ((made.facts.kind == "generative") != generative) {
-      problems_.push_back(problem(s, model.line, fmt::format("model '{}' is stated as {}, but shape '{}' is {}",
-                                                             model.name, generative ? "generative" : "scoring",
-                                                             model.shape, made.facts.kind)));
+      problems_.push_back(
+          problem(s, model.line,
+                  fmt::format("model '{}' is stated as {}, but shape '{}' is {}", model.name,
+                              generative ? "generative" : "scoring", model.shape, made.facts.kind)));
     }
   }
 
@@ -167,11 +177,11 @@ class WorldBuilder {
         const bool mixed = kinds.try_emplace(plan.pool, kind).first->second != kind;
         const bool trains = s.training.stated && s.training.pool == pool.name;
         if ((mixed || trains) && reported.insert(plan.pool).second) {
-          problems_.push_back(problem(
-              s, pool.line,
-              mixed ? fmt::format("pool '{}' would serve generative and scoring models", pool.name)
-                    : fmt::format("pool '{}' is used for serving and for training", pool.name),
-              "give each its own pool"));
+          problems_.push_back(
+              problem(s, pool.line,
+                      mixed ? fmt::format("pool '{}' would serve generative and scoring models", pool.name)
+                            : fmt::format("pool '{}' is used for serving and for training", pool.name),
+                      "give each its own pool"));
         }
       }
     }
@@ -199,10 +209,11 @@ class WorldBuilder {
     if (needed <= sku.memory && !split_too_small) return;
     problems_.push_back(problem(
         s, model.line,
-        fmt::format("model '{}' does not fit sku '{}': weights {} + adapter {} + KV of one sequence of {} tokens {} "
-                    "= {} bytes; memory {} bytes, of which KV {} and weights {}",
-                    model.name, sku.name, on.facts.weight_bytes, adapter.count, model.context_limit, kv.count,
-                    needed.count, sku.memory.count, memory.kv.count, memory.weights.count),
+        fmt::format(
+            "model '{}' does not fit sku '{}': weights {} + adapter {} + KV of one sequence of {} tokens {} "
+            "= {} bytes; memory {} bytes, of which KV {} and weights {}",
+            model.name, sku.name, on.facts.weight_bytes, adapter.count, model.context_limit, kv.count,
+            needed.count, sku.memory.count, memory.kv.count, memory.weights.count),
         "a larger memory, a smaller context limit, or another kv-share"));
   }
 
@@ -213,7 +224,9 @@ class WorldBuilder {
 
 }  // namespace
 
-const Tier& World::tier_of(TenantId tenant) const { return scenario.tiers[tenants[tenant.index].tier.index]; }
+const Tier& World::tier_of(TenantId tenant) const {
+  return scenario.tiers[tenants[tenant.index].tier.index];
+}
 
 uint32_t World::sku_of_pool(uint32_t pool) const {
   return position_of(scenario.skus, scenario.pools[pool].sku);
@@ -258,7 +271,8 @@ double expected_requests(const World& world) {
     if (source.law != nullptr) expected += expected_arrivals(source, world.scenario.horizon);
   }
   for (const Tier& tier : world.scenario.tiers) {
-    if (tier.trace && tier.count > 0) expected += static_cast<double>(world.traces.at(tier.trace->file).size());
+    if (tier.trace && tier.count > 0)
+      expected += static_cast<double>(world.traces.at(tier.trace->file).size());
   }
   return expected;
 }

@@ -45,6 +45,7 @@ class TreeBuilder : public YAML::EventHandler {
   void OnScalar(const YAML::Mark& mark, const std::string&, YAML::anchor_t,
                 const std::string& value) override {
     check_properties(mark);
+    check_closed(place(mark));
     Node node = make(Node::Kind::scalar, mark);
     node.text = value;
     place_node(std::move(node));
@@ -78,6 +79,30 @@ class TreeBuilder : public YAML::EventHandler {
     const char first = column < line.size() ? line[column] : ' ';
     if (first == '&') refuse(mark, "anchors are not accepted", "write the value again, or use --set");
     if (first == '!') refuse(mark, "tags are not accepted", "remove the tag: every key has one type");
+  }
+  // A quote must end: the parser takes the end of the text for the missing one.
+  void check_closed(const Place& at) {
+    const std::vector<std::string>& lines = problems_.source(source_).lines;
+    if (static_cast<size_t>(at.line) > lines.size()) return;
+    size_t row = static_cast<size_t>(at.line) - 1;
+    size_t column = static_cast<size_t>(at.column) - 1;
+    const char quote = column < lines[row].size() ? lines[row][column] : ' ';
+    if (quote != '"' && quote != '\'') return;
+    for (++column; row < lines.size(); ++row, column = 0) {
+      if (closes(lines[row], column, quote)) return;
+    }
+    problems_.add_at(at, 1, {"this quote does not end", fmt::format("add a closing {}", quote)});
+    throw Abandon();
+  }
+  // Whether `quote` ends in this line at or behind `column`. '' and \" are part of the text.
+  static bool closes(const std::string& line, size_t column, char quote) {
+    for (size_t i = column; i < line.size(); ++i) {
+      const bool escaped = quote == '"' && line[i] == '\\';
+      const bool doubled = quote == '\'' && line.compare(i, 2, "''") == 0;
+      if (line[i] == quote && !doubled) return true;
+      if (escaped || doubled) ++i;
+    }
+    return false;
   }
   Node make(Node::Kind kind, const YAML::Mark& mark) {
     if (++nodes_ > kNodesMax) {
@@ -132,6 +157,11 @@ bool check_bytes(int source, Problems& problems) {
   const SourceText& text = problems.source(source);
   for (size_t i = 0; i < text.lines.size(); ++i) {
     std::string line = text.lines[i];
+    if (line.size() > kLineBytesMax) {
+      problems.add_at({source, static_cast<int>(i) + 1, 1}, 1,
+                      {fmt::format("the line has {} bytes; at most 65,536 are read", line.size()), ""});
+      return false;
+    }
     std::replace(line.begin(), line.end(), '\t', ' ');
     const std::string shown = printable(line);
     if (shown == line) continue;
@@ -272,10 +302,14 @@ bool Problems::clean(const Node& node) const {
   return !failed_.contains({node.place.source, node.place.line, node.place.column});
 }
 
+bool Problems::full() const {
+  return count_ >= kProblemsMax;
+}
+
 Diagnostics Problems::take() {
   // In the order of the file, so that the first line of the message is the first to mend.
   std::stable_sort(found_.begin(), found_.end(), [](const Diagnostic& a, const Diagnostic& b) {
-    return std::pair(a.line, a.column) < std::pair(b.line, b.column);
+    return a.line != b.line ? a.line < b.line : a.line > 0 && a.column < b.column;
   });
   if (count_ > kProblemsMax) {
     Diagnostic more;

@@ -70,6 +70,8 @@ class Problems {
   // that could not be read.
   [[nodiscard]] bool clean(const Node& node) const;
   [[nodiscard]] size_t count() const { return count_; }
+  // Further problems are only counted: no need to word them well.
+  [[nodiscard]] bool full() const;
   [[nodiscard]] Diagnostics take();
 
  private:
@@ -80,6 +82,7 @@ class Problems {
 };
 
 inline constexpr size_t kScenarioBytesMax = 1U << 20U;
+inline constexpr size_t kLineBytesMax = 1U << 16U;  // bounds how far the parser looks ahead
 inline constexpr int kDepthMax = 32;
 inline constexpr int kNodesMax = 100'000;
 

@@ -1,0 +1,286 @@
+#include "sim/scenario/read.h"
+
+#include <catch2/catch.hpp>
+
+#include "tests/sim/scenario/small_scenario.h"
+
+using namespace cotenant;
+
+namespace {
+
+const Diagnostic& first(const Result<Scenario>& result) {
+  REQUIRE_FALSE(result.ok());
+  return result.problems().front();
+}
+
+}  // namespace
+
+TEST_CASE("a scenario is read with units resolved and defaults filled in") {
+  const Result<Scenario> result = read_text(small_scenario());
+  REQUIRE(result.ok());
+  const Scenario& s = result.value();
+  REQUIRE(s.name == "small");
+  REQUIRE(s.file == "s.yaml");
+  REQUIRE(s.seed == 7);
+  REQUIRE(s.horizon == kDay * 2);
+  REQUIRE(s.warmup == kHour * 2);
+  REQUIRE(s.window == kDay);
+  REQUIRE(s.prices.storage_nano_per_gb_month == 2e7);
+  REQUIRE(s.skus[0].rate_nano_per_hour == 50'000'000);
+  REQUIRE(s.skus[0].memory.count == 8'000'000'000);
+  REQUIRE(s.skus[0].line == 8);
+  REQUIRE(s.models[0].context_limit == 4096);
+  REQUIRE(s.tiers.size() == 2);
+  REQUIRE(s.tiers[0].name == "gold");
+  REQUIRE(s.tiers[0].line == 12);
+  REQUIRE(s.tiers[0].slo.ttft.percentile == 99);
+  REQUIRE(s.tiers[0].slo.ttft.below == kMillisecond * 500);
+  REQUIRE(s.tiers[0].shape.name == "flat");
+  REQUIRE(s.tiers[1].arrivals.rate_per_s == 1.0 / 60);
+  REQUIRE(s.tenancies[1].label == "shared");
+  REQUIRE(s.tenancies[1].choice.kind == TenancyKind::shared_trained);
+  REQUIRE(s.training.stated);
+  REQUIRE(s.training.every == kDay);
+  REQUIRE(s.expectations.size() == 1);
+  REQUIRE(s.expectations[0].severity == "fail");
+  REQUIRE(s.expectations[0].line == 30);
+}
+
+TEST_CASE("every scalar of a tier, a pool and an entry reaches the scenario") {
+  std::string text =
+      small_with("    slo: { ttft: p99 < 500 ms }",
+                 "    growth: { kind: linear, add: 2, every: 30 days }\n    starts: 1 h\n    priority: 2\n"
+                 "    weight: 2.5\n    quota: 2/s\n"
+                 "    slo: { ttft: p99 < 500 ms, tpot: p90 < 20 ms, e2e: p95 < 4 s, availability: 99.9 % }");
+  text.replace(
+      text.find("size: 2 }"), 9,
+      "size: 2, router: round-robin, token-budget: 256, max-sequences: 8, kv-share: 40 %, max-batch: 16,\n"
+      "           max-delay: 2 ms, scrub: off }");
+  text.replace(text.find("model: chat, pool: serve }"), 26,
+               "model: chat, pool: serve, resident-models: 3, tiers: { plain: { placement: dedicated } } }");
+  const Result<Scenario> result = read_text(text);
+  INFO(only_problem(result));
+  REQUIRE(result.ok());
+  const Tier& gold = result.value().tiers[0];
+  REQUIRE(gold.growth.kind == Growth::Kind::linear);
+  REQUIRE(gold.growth.add == 2);
+  REQUIRE(gold.growth.every == kDay * 30);
+  REQUIRE(gold.starts == kHour);
+  REQUIRE(gold.priority == 2);
+  REQUIRE(gold.weight == 2.5);
+  REQUIRE(gold.quota_per_s == 2);
+  REQUIRE(gold.quota_burst == 2);
+  REQUIRE(gold.slo.tpot.below == kMillisecond * 20);
+  REQUIRE(gold.slo.e2e.percentile == 95);
+  REQUIRE(gold.slo.availability == 0.999);
+  const Pool& pool = result.value().pools[0];
+  REQUIRE(pool.router == Pool::Router::round_robin);
+  REQUIRE(pool.token_budget == 256);
+  REQUIRE(pool.max_sequences == 8);
+  REQUIRE(pool.kv_share == 0.4);
+  REQUIRE(pool.max_batch == 16);
+  REQUIRE(pool.max_delay == kMillisecond * 2);
+  REQUIRE_FALSE(pool.scrub);
+  const TenancyEntry& own = result.value().tenancies[0];
+  REQUIRE(own.choice.resident_models == 3);
+  REQUIRE(own.tiers.contains("plain"));
+  REQUIRE(own.tiers.at("plain").placement == Placement::dedicated);
+  REQUIRE(own.tiers.at("plain").kind == TenancyKind::tenant_specific);
+  REQUIRE(own.tiers.at("plain").pool == "serve");
+}
+
+TEST_CASE("consent to serve others follows consent to train unless it is stated") {
+  const auto consent = [](const std::string& text) {
+    const Result<Scenario> r = read_text(small_with("consent: { train-shared: true }", text));
+    REQUIRE(r.ok());
+    return std::pair(r.value().tiers[0].consent_train_shared, r.value().tiers[0].consent_serve_others);
+  };
+  REQUIRE(consent("consent: { train-shared: true }") == std::pair(true, true));
+  REQUIRE(consent("consent: { train-shared: true, serve-others: false }") == std::pair(true, false));
+  REQUIRE(read_text(small_scenario()).value().tiers[1].consent_serve_others == false);
+}
+
+TEST_CASE("a quota has a burst of one second of its rate, at least one request") {
+  const auto burst = [](const std::string& quota) {
+    const Result<Scenario> r =
+        read_text(small_with("    data: 1 MB", "    quota: " + quota + "\n    data: 1 MB"));
+    REQUIRE(r.ok());
+    return r.value().tiers[0].quota_burst;
+  };
+  REQUIRE(burst("5/s") == 5);
+  REQUIRE(burst("6/min") == 1);
+  REQUIRE(burst("2/s burst=10") == 10);
+}
+
+TEST_CASE("disturbances, policy and expectations are read") {
+  const Result<Scenario> result = read_text(small_with(
+      "", R"(  - { that: cost.total < 110 % of own, for: { tenancy: shared, tenants: gold }, severity: warn }
+disturbances:
+  - { kind: skip-scrub, share: 5 %, from: 1 h, until: 2 h, tenancy: own }
+  - { kind: ignore-consent }
+policy: { P1: fail, R1: ignore }
+record: { requests: 1000 }
+counterfactuals: off
+)"));
+  INFO(only_problem(result));
+  REQUIRE(result.ok());
+  const Scenario& s = result.value();
+  REQUIRE(s.disturbances.size() == 2);
+  REQUIRE(s.disturbances[0].kind == Disturbance::Kind::skip_scrub);
+  REQUIRE(s.disturbances[0].share == 0.05);
+  REQUIRE(s.disturbances[0].until == kHour * 2);
+  REQUIRE(s.disturbances[0].tenancy == "own");
+  REQUIRE(s.disturbances[1].until.ns == INT64_MAX);
+  REQUIRE((s.policy == std::map<std::string, std::string>{{"P1", "fail"}, {"R1", "ignore"}}));
+  REQUIRE(s.expectations.size() == 2);
+  REQUIRE(s.expectations[1].baseline == "own");
+  REQUIRE(s.expectations[1].tenancy == "shared");
+  REQUIRE(s.expectations[1].tier == "gold");
+  REQUIRE(s.expectations[1].severity == "warn");
+  REQUIRE(s.record.kind == RecordRequests::Kind::sample);
+  REQUIRE(s.record.sample == 1000);
+  REQUIRE_FALSE(s.counterfactuals);
+}
+
+TEST_CASE("an unknown key names the nearest one and lists the rest") {
+  const Result<Scenario> result = read_text(small_with("seed: 7", "sede: 7"));
+  const Diagnostic& d = first(result);
+  REQUIRE(d.message == "unknown key `sede`");
+  REQUIRE(d.help.find("did you mean `seed`? one of: apiVersion, name") == 0);
+  REQUIRE(d.file == "s.yaml");
+  REQUIRE(d.line == 3);
+  REQUIRE(d.column == 1);
+  REQUIRE(d.width == 4);
+  REQUIRE(d.excerpt == "sede: 7");
+}
+
+TEST_CASE("a problem inside a value is underlined where it stands") {
+  const Result<Scenario> result = read_text(small_with("poisson rate=1/s", "poisson rte=1/s"));
+  const Diagnostic& d = first(result);
+  REQUIRE(d.line == 16);
+  REQUIRE(d.excerpt.substr(static_cast<size_t>(d.column) - 1, static_cast<size_t>(d.width)) == "rte=1/s");
+  const Result<Scenario> quoted = read_text(small_with("p99 < 500 ms", "\"p99 < 500 parsec\""));
+  const Diagnostic& q = first(quoted);
+  REQUIRE(q.excerpt.substr(static_cast<size_t>(q.column) - 1, static_cast<size_t>(q.width)) == "parsec");
+}
+
+TEST_CASE("all problems are reported in one pass, in the order of the file") {
+  std::string text = small_with("seed: 7", "sede: 7");
+  text.replace(text.find("count: 3"), 8, "count: x");
+  text.replace(text.find("sku: cpu, size: 1"), 17, "sku: gpu, size: 0");
+  const std::vector<std::string> found = problems_in(read_text(text));
+  REQUIRE(found.size() == 4);
+  REQUIRE(found[0] == "3:1 unknown key `sede`");
+  REQUIRE(found[1] == "19:12 `x` is not a number");
+  REQUIRE(found[2] == "24:17 there is no SKU `gpu`");
+  REQUIRE(found[3] == "24:28 the value is out of range");
+}
+
+TEST_CASE("a missing required key is reported at the map that lacks it") {
+  REQUIRE(only_problem(read_text(small_with("horizon: 2 days\n", ""))) == "0:0 `horizon` is missing");
+  REQUIRE(only_problem(read_text(small_with(", model: chat", ""))) == "26:3 `model` is missing");
+  REQUIRE(only_problem(read_text(small_with("prompt: fixed 10, ", ""))) == "16:5 `prompt` is missing");
+  REQUIRE(only_problem(read_text(small_with("apiVersion: cotenant/v1", "apiVersion: cotenant/v2"))) ==
+          "1:13 `cotenant/v2` is not accepted here");
+}
+
+namespace {
+
+struct Wrong {
+  const char* from;
+  const char* to;
+  const char* problem;
+};
+
+}  // namespace
+
+TEST_CASE("what does not fit together is refused with its place") {
+  const Wrong table[] = {
+      {"name: small", "name: Small", "2:7 this is no name"},
+      {"name: small", "name: ../x", "2:7 this is no name"},
+      {"warmup: 2 h", "warmup: 2 days", "5:19 the warm-up does not end before the horizon"},
+      {"report: 1 day", "report: 1 s", "5:32 the horizon holds more than 100,000 report windows"},
+      {"2026-11-01", "2026-02-29", "6:33 this is no date"},
+      {"currency: USD", "currency: usd", "6:21 a currency is three capital letters"},
+      {"rate: $0.05/h", "rate: 0.05 EUR/h", "8:16 `EUR` is not the currency of the prices, USD"},
+      {"memory: 8 GB", "memory: 8", "8:33 a size needs a unit"},
+      {"model: chat, pool: serve }", "model: caht, pool: serve }", "26:40 there is no model `caht`"},
+      {"pool: serve }", "pool: srve }", "26:52 there is no pool `srve`"},
+      {"pool: serve }", "pool: train }", "26:52 pool `train` serves and trains"},
+      {"pool: serve }", "pool: serve, tuning: lora }", "26:59 `tuning` has no meaning here"},
+      {"pool: serve }", "pool: serve, train-on: all }", "26:59 `train-on` has no meaning here"},
+      {"pool: serve }", "pool: serve, placement: dedicated, resident-models: 2 }",
+       "26:81 `resident-models` has no meaning here"},
+      {"pool: serve }", "pool: serve, tiers: { glod: { placement: dedicated } } }",
+       "26:68 there is no tier `glod`"},
+      {"training: { every: 1 day, pool: train }\n", "",
+       "24:3 no tenancy entry and no training uses this pool\n26:16 tenant-specific needs trained weights, "
+       "and `training` is missing"},
+      {"  plain:\n    count: 3\n    data: 1 MB\n", "  plain:\n    count: 3\n", "18:3 `data` is missing"},
+      {"consent: { train-shared: true }", "consent: { train-shared: false }",
+       "27:19 nobody's data trains this shared model"},
+      {"    data: 1 MB\n", "    data: 1 MB\n    growth: { kind: logistic, limit: 10, midpoint: 1 day }\n",
+       "16:38 the limit must be above twice the count"},
+      {"    data: 1 MB\n", "    data: 1 MB\n    growth: { kind: linear, add: 2 }\n",
+       "16:5 `every` is missing"},
+      {"    data: 1 MB\n", "    data: 1 MB\n    growth: { kind: none, add: 2 }\n",
+       "16:27 `add` has no meaning here"},
+      {"    data: 1 MB\n", "    data: 1 MB\n    starts: 2 days\n",
+       "16:13 the tier starts at or after the horizon"},
+      {", output: fixed 5", "", "16:5 `output` is missing"},
+      {"arrivals: poisson rate=1/s", "trace: { file: x.csv }, arrivals: poisson rate=1/s",
+       "16:37 `arrivals` has no meaning here\n16:65 `prompt` has no meaning here\n16:83 `output` has no "
+       "meaning here"},
+      {"  train: { sku: cpu, size: 1 }", "  train: { sku: cpu, size: 1 }\n  idle: { sku: cpu }",
+       "25:3 no tenancy entry and no training uses this pool"},
+      {"  - breaches.D1 == 0", "  - cost.total < 10 % of own2", "30:26 there is no tenancy entry `own2`"},
+      {"  - breaches.D1 == 0", "  - { that: breaches.D1 == 0, for: { tenants: glod } }",
+       "30:47 there is no tier `glod`"},
+      {"  - breaches.D1 == 0", "  - breaches.D1 = 0", "30:17 `=` is no comparison"},
+      {"expect:", "policy: { P9: warn }\nexpect:", "29:11 `P9` is no breach code"},
+      {"expect:", "policy: { P1: wran }\nexpect:", "29:15 `wran` is not accepted here"},
+      {"expect:", "disturbances: [ { kind: adapter-race, from: 2 h, until: 1 h } ]\nexpect:",
+       "29:57 the disturbance ends before it begins"},
+      {"expect:", "disturbances: [ { kind: ignore-consent, share: 5 % } ]\nexpect:",
+       "29:41 `share` has no meaning here"},
+      {"expect:", "disturbances: [ { kind: adapter-race, tenancy: onw } ]\nexpect:",
+       "29:48 there is no tenancy entry `onw`"},
+      {"expect:", "disturbances: adapter-race\nexpect:", "29:15 expected a list, found a value"},
+      {"slo: { ttft: p99 < 500 ms }", "slo:", "17:5 expected a map, found nothing"},
+      {"kind: generative", "kind: generativ", "10:17 `generativ` is not accepted here"},
+  };
+  std::string differences;
+  for (const Wrong& wrong : table) {
+    REQUIRE(small_scenario().find(wrong.from) != std::string::npos);
+    const std::string found = only_problem(read_text(small_with(wrong.from, wrong.to)));
+    if (found != wrong.problem) differences += std::string(wrong.to) + "\n  " + found + "\n";
+  }
+  REQUIRE(differences == "");
+}
+
+TEST_CASE("a scoring model takes rows, and neither output nor time per token") {
+  std::string text =
+      small_with("kind: generative, shape: decoder-25m", "kind: scoring, shape: recommender-small");
+  const std::vector<std::string> outputs = {"16:59 `output` has no meaning here",
+                                            "21:61 `output` has no meaning here"};
+  REQUIRE(problems_in(read_text(text)) == outputs);
+  while (text.find(", output: fixed 5") != std::string::npos) text.erase(text.find(", output: fixed 5"), 17);
+  REQUIRE(read_text(text).ok());
+  text.replace(text.find("slo: { ttft:"), 12, "slo: { tpot:");
+  REQUIRE(only_problem(read_text(text)) == "17:12 `tpot` has no meaning for a scoring model");
+  REQUIRE(
+      only_problem(read_text(small_with("shape: decoder-25m", "shape: decoder-25m\n         , context: 4")))
+          .find("out of range") != std::string::npos);
+}
+
+TEST_CASE("a trace stands for arrivals, prompt and output") {
+  const Result<Scenario> result =
+      read_text(small_with("arrivals: poisson rate=1/s, prompt: fixed 10, output: fixed 5",
+                           "trace: { file: data:x.csv, popularity: zipf s=0.9 }"));
+  REQUIRE(result.ok());
+  const Tier& gold = result.value().tiers[0];
+  REQUIRE(gold.trace.has_value());
+  REQUIRE(gold.trace->file == "data:x.csv");
+  REQUIRE(gold.trace->format == "azure-llm");
+  REQUIRE(gold.trace->zipf_s == 0.9);
+}
