@@ -149,7 +149,7 @@ Csv CsvSink::escape(std::string_view raw) {
 
 GnuplotText GnuplotSink::quote(std::string_view raw) {
   std::string quoted(1, '\'');
-  quoted += replaced(clean(raw), [](char c) -> const char* { return c == '\'' ? "''" : nullptr; });
+  quoted += replaced(clean(raw), [](char c) -> const char* { return c == '\'' ? "\xE2\x80\x99" : nullptr; });
   quoted += '\'';
   return GnuplotText::safe(std::move(quoted));
 }

@@ -101,10 +101,11 @@ ReportSection checks_section(const ReportInput& input) {
     return section;
   }
   section.paragraphs.push_back(
-      fmt::format("{} of {} expectations met, {} missed, {} warned, {} not measured. The point estimate "
-                  "decides; an interval across "
-                  "the limit warns.",
-                  v.met, v.expectations.size(), v.missed, v.warned, v.not_measured));
+      fmt::format("Of {} expectations {} met, {} warned, {} missed, {} not measured. The point estimate "
+                  "decides; an interval "
+                  "across the limit warns.",
+                  v.expectations.size(), v.met, v.warned,
+                  v.missed - static_cast<int>(v.policy_breaches.size()), v.not_measured));
   TextTable table;
   table.columns = {{"Expectation", false}, {"Wanted", true}, {"Got (worst case)", true},
                    {"Where", false},       {"Margin", true}, {"Result", false}};

@@ -117,11 +117,9 @@ void count(const ExpectationResult& result, Verdict& verdict) {
     case ExpectationStatus::missed:
       ++verdict.missed;
       return;
-    case ExpectationStatus::warned: {
+    case ExpectationStatus::warned:
       ++verdict.warned;
-      if (result.worst_outcome()->met) ++verdict.met;
       return;
-    }
     case ExpectationStatus::not_measured: {
       if (result.row.severity == "warn") {
         ++verdict.warned;

@@ -38,10 +38,11 @@ struct PolicyBreach {
   int64_t count = 0;  // over replications
 };
 
+// Each expectation is counted once.
 struct Verdict {
   std::vector<ExpectationResult> expectations;
   std::vector<PolicyBreach> policy_breaches;
-  int met = 0;
+  int met = 0;           // and no interval lies across the limit
   int missed = 0;        // expectations and policy breaches
   int warned = 0;        // severity "warn" and missed, or met with an interval across the limit
   int not_measured = 0;  // severity "fail" only

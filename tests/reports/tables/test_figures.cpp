@@ -1,0 +1,304 @@
+#include <catch2/catch.hpp>
+#include <cmath>
+
+#include "reports/tables/csv_table.h"
+#include "reports/tables/decision.h"
+#include "reports/tables/figures.h"
+#include "reports/tables/report_page.h"
+#include "reports/tables/summary.h"
+#include "reports/tables/text_report.h"
+#include "reports/tables/verdict.h"
+#include "tests/reports/synthetic_results.h"
+
+#include <nlohmann/json.hpp>
+
+using namespace cotenant;
+using Json = nlohmann::json;
+
+namespace {
+
+const RunResults& sample() {
+  static const RunResults results = synthetic::results({3, 90, "t", {"gold", "noisy", "standard"}});
+  return results;
+}
+
+ExpectationRow expectation(const std::string& metric, const std::string& compare, double value) {
+  ExpectationRow row;
+  row.that = metric + " " + compare + " x", row.metric = metric, row.compare = compare, row.value = value;
+  row.severity = "fail";
+  return row;
+}
+
+Verdict judged(std::vector<ExpectationRow> rows) {
+  RunResults results = sample();
+  results.expectations = std::move(rows);
+  return judge(results, figures_of(results));
+}
+
+Json summary_of(const RunResults& results) {
+  const Figures figures = figures_of(results);
+  return Json::parse(summary_json(results, figures, judge(results, figures)));
+}
+
+const TenancyFigures& entry(const Figures& figures, const std::string& name) {
+  for (const TenancyFigures& e : figures.tenancy) {
+    if (e.name == name) return e;
+  }
+  throw std::runtime_error("no entry " + name);
+}
+
+}  // namespace
+
+TEST_CASE("the cost of an entry is the mean over replications of all its bills") {
+  const Figures figures = figures_of(sample());
+  for (const TenancyFigures& e : figures.tenancy) {
+    double total = 0;
+    for (const TenantRow& row : sample().tenants) {
+      if (sample().units[static_cast<size_t>(row.unit)].tenancy != e.name) continue;
+      total +=
+          1e-9 * static_cast<double>(row.serving_nano + row.training_nano + row.storage_nano + row.idle_nano);
+    }
+    REQUIRE(e.all.cost.total.mean == Approx(total / 3));
+    REQUIRE(e.all.cost.total.low < e.all.cost.total.mean);
+    double parts = 0;
+    for (const GroupFigures& tier : e.tiers) parts += tier.cost.total.mean;
+    REQUIRE(parts == Approx(e.all.cost.total.mean));
+  }
+}
+
+TEST_CASE("where no single tenant was billed the windows give the same cost") {
+  RunResults results = sample();
+  const double billed = figures_of(results).tenancy[0].all.cost.total.mean;
+  results.tenants.clear();
+  REQUIRE(figures_of(results).tenancy[0].all.cost.total.mean == Approx(billed));
+}
+
+TEST_CASE("attainment leaves requests over quota out, and goodput is per observed second") {
+  const Figures figures = figures_of(sample());
+  const ServiceRow& row = sample().service.front();
+  const Figure& attainment = figures.tenancy[0].tiers[0].slo_attainment;
+  REQUIRE(attainment.by_replication.at(0) ==
+          Approx(static_cast<double>(row.slo_met) / static_cast<double>(row.arrived - row.over_quota)));
+  REQUIRE(figures.tenancy[0].tiers[0].goodput_rps.by_replication.at(0) ==
+          Approx(static_cast<double>(row.slo_met) / row.observed_s));
+}
+
+TEST_CASE("a figure is not known when one replication does not know it") {
+  RunResults results = sample();
+  for (LatencyRow& row : results.latency) {
+    if (row.unit == 1) row.p99_s = std::numeric_limits<double>::quiet_NaN();
+  }
+  const Figures figures = figures_of(results);
+  REQUIRE_FALSE(figures.tenancy[0].all.ttft.p99.known());
+  REQUIRE(figures.tenancy[0].all.ttft.p95.known());
+  REQUIRE(summary_of(results)["tenancy"][0]["latency"]["ttft_s"]["p99"].is_null());
+}
+
+TEST_CASE("differences are paired: noise that all entries share cancels") {
+  RunResults results = sample();
+  for (TenantRow& row : results.tenants) {
+    row.serving_nano =
+        (1000 + 500 * results.units[static_cast<size_t>(row.unit)].replication) * 1'000'000'000LL;
+    row.training_nano = row.storage_nano = 0;
+    row.idle_nano = results.units[static_cast<size_t>(row.unit)].tenancy == "tuned" ? 1'000'000'000 : 0;
+  }
+  const Figures figures = figures_of(results);
+  REQUIRE(figures.tenancy[0].all.cost.total.high - figures.tenancy[0].all.cost.total.low > 1000);
+  for (const DifferenceFigures& d : figures.differences) {
+    if (d.metric != "cost.total" || d.b != "tuned") continue;
+    REQUIRE(d.difference.mean == Approx(3.0));
+    REQUIRE(d.difference.high - d.difference.low == Approx(0.0).margin(1e-6));
+  }
+}
+
+TEST_CASE("the summary holds the fields of its contract") {
+  const Json s = summary_of(sample());
+  REQUIRE(s["schema"] == "cotenant.summary/1");
+  REQUIRE(s["seed"] == 42);
+  REQUIRE(s["tenancy"].size() == 3);
+  const Json& t = s["tenancy"][1];
+  REQUIRE(t["name"] == "shared");
+  int64_t arrived = 0;
+  for (const UnitRow& u : sample().units) arrived += u.tenancy == "shared" ? u.arrived : 0;
+  REQUIRE(t["requests"]["arrived"] == arrived);
+  for (const char* metric : {"ttft_s", "tpot_s", "e2e_s"}) {
+    for (const char* f : {"mean", "p50", "p90", "p95", "p99"}) {
+      REQUIRE(t["latency"][metric][f].is_number());
+      const Json& interval = t["latency"][metric]["ci95"][f];
+      REQUIRE(interval[0] <= t["latency"][metric][f]);
+      REQUIRE(t["latency"][metric][f] <= interval[1]);
+    }
+  }
+  for (const char* f :
+       {"total", "serving", "training", "storage", "idle", "per_1k_requests", "per_tenant_month"}) {
+    REQUIRE(t["cost"][f].is_number());
+  }
+  REQUIRE(t["cost"]["currency"] == "USD");
+  REQUIRE(t["breaches"]["P1"]["grade"] == "D");
+  REQUIRE(t["breaches"]["P1"]["count"] == 28);
+  REQUIRE(t["breaches"]["P1"]["count_total"] == 84);
+  REQUIRE(t["breaches"]["P2"]["status"] == "not modelled yet");
+  REQUIRE(t["breaches"]["P2"]["count"].is_null());
+  REQUIRE(t["breaches"].size() == breach_codes().size() + 3);
+  REQUIRE(t["tiers"].size() == 3);
+  REQUIRE(s["differences"].size() == 9);
+  REQUIRE(s["expectations"].size() == sample().expectations.size());
+  REQUIRE(s["expectations"][0]["met"] == false);
+}
+
+TEST_CASE("a summary of hostile bytes is still JSON") {
+  RunResults results = sample();
+  results.name = "\xFF\xFE \" \\ \x01";
+  REQUIRE(summary_of(results)["scenario"].is_string());
+}
+
+TEST_CASE("a miss gives 1, an unmeasured figure 4, and a miss outranks it") {
+  REQUIRE(judged({}).exit_code() == 0);
+  REQUIRE(judged({expectation("cost.total", ">", 0)}).exit_code() == 0);
+  REQUIRE(judged({expectation("cost.total", "<", 1)}).exit_code() == 1);
+  REQUIRE(judged({expectation("breaches.C1", "==", 0)}).exit_code() == 4);
+  REQUIRE(judged({expectation("breaches.grade-M", "==", 0)}).exit_code() == 4);
+  REQUIRE(judged({expectation("breaches.C1", "==", 0), expectation("cost.total", "<", 1)}).exit_code() == 1);
+  ExpectationRow warns = expectation("cost.total", "<", 1);
+  warns.severity = "warn";
+  REQUIRE(judged({warns}).exit_code() == 0);
+  REQUIRE(judged({warns}).warned == 1);
+}
+
+TEST_CASE("without a tenancy or tier the worst over entries and tiers decides") {
+  const Figures figures = figures_of(sample());
+  const Verdict v =
+      judged({expectation("latency.ttft.p99", "<", 1e9), expectation("slo_attainment", ">", 0)});
+  const Outcome* latency = v.expectations[0].worst_outcome();
+  REQUIRE(latency->tenancy == "shared");
+  REQUIRE(latency->tier == "noisy");
+  for (const TenancyFigures& e : figures.tenancy) {
+    for (const GroupFigures& tier : e.tiers) {
+      REQUIRE(tier.ttft.p99.mean <= latency->got.mean);
+      REQUIRE(tier.slo_attainment.mean >= v.expectations[1].worst_outcome()->got.mean);
+    }
+  }
+}
+
+TEST_CASE("an expectation for one tenancy and tier looks at nothing else") {
+  ExpectationRow row = expectation("latency.ttft.p99", "<", 0.3);
+  row.tenancy = "tuned", row.tier = "gold";
+  const Verdict v = judged({row});
+  REQUIRE(v.expectations[0].outcomes.size() == 1);
+  REQUIRE(v.expectations[0].worst_outcome()->got.mean ==
+          Approx(entry(figures_of(sample()), "tuned").tiers[0].ttft.p99.mean));
+  row.tenancy = "none";
+  REQUIRE(judged({row}).exit_code() == 4);
+}
+
+TEST_CASE("an interval across the limit warns and does not fail") {
+  const Figure& p99 = entry(figures_of(sample()), "tuned").tiers[0].ttft.p99;
+  ExpectationRow row = expectation("latency.ttft.p99", "<", (p99.mean + p99.high) / 2);
+  row.tenancy = "tuned", row.tier = "gold";
+  const Verdict v = judged({row});
+  REQUIRE(v.exit_code() == 0);
+  REQUIRE(v.warned == 1);
+  REQUIRE(v.expectations[0].status == ExpectationStatus::warned);
+}
+
+TEST_CASE("a limit relative to another entry compares replication by replication") {
+  ExpectationRow row = expectation("cost.total", "<", 1.2);
+  row.tenancy = "tuned", row.baseline = "shared";
+  const Verdict v = judged({row});
+  const double got = v.expectations[0].worst_outcome()->got.mean;
+  REQUIRE(got > 1.0);
+  REQUIRE(got < 1.2);
+  row.baseline = "missing";
+  REQUIRE(judged({row}).exit_code() == 4);
+}
+
+TEST_CASE("a code whose policy is fail is a miss of its own once it was counted") {
+  RunResults results = sample();
+  results.expectations.clear();
+  REQUIRE(judge(results, figures_of(results)).exit_code() == 0);
+  for (BreachRow& row : results.breaches) row.policy = row.code == "A1" ? "fail" : "warn";
+  const Verdict v = judge(results, figures_of(results));
+  REQUIRE(v.exit_code() == 1);
+  REQUIRE(v.policy_breaches.size() == 1);
+  REQUIRE(v.policy_breaches[0].tenancy == "shared");
+  REQUIRE(v.policy_breaches[0].count == 36);
+}
+
+TEST_CASE("the decision is the cheapest entry that meets everything, not the cheapest") {
+  const Figures figures = figures_of(sample());
+  const Decision d = decide(sample(), figures, judge(sample(), figures));
+  REQUIRE(entry(figures, "shared").all.cost.total.mean < entry(figures, "tuned").all.cost.total.mean);
+  REQUIRE(d.chosen == "tuned");
+  REQUIRE(d.headline == "Choose tuned.");
+  REQUIRE(d.text.find("shared costs USD") != std::string::npos);
+  REQUIRE(d.text.find("misses breaches.A1 == 0") != std::string::npos);
+}
+
+TEST_CASE("when every entry misses something the decision does not choose one") {
+  RunResults results = sample();
+  results.expectations = {expectation("cost.total", "<", 1)};
+  const Figures figures = figures_of(results);
+  const Decision d = decide(results, figures, judge(results, figures));
+  REQUIRE(d.headline == "Choose none as it stands.");
+  REQUIRE(d.tone == Tone::bad);
+}
+
+TEST_CASE("entries that cost the same within chance are said not to be told apart") {
+  RunResults results = sample();
+  for (TenantRow& row : results.tenants) {
+    const UnitRow& unit = results.units[static_cast<size_t>(row.unit)];
+    row.serving_nano =
+        1'000'000'000'000 + (unit.tenancy == "tuned" ? unit.replication - 1 : 0) * 1'000'000'000;
+    row.training_nano = row.storage_nano = row.idle_nano = 0;
+  }
+  results.expectations.clear();
+  const Figures figures = figures_of(results);
+  const Decision d = decide(results, figures, judge(results, figures));
+  REQUIRE(d.text.find("may be nothing: its 95 % interval holds zero") != std::string::npos);
+}
+
+TEST_CASE("no results, one replication and an interrupted run are said plainly") {
+  RunResults none;
+  const Figures no_figures = figures_of(none);
+  REQUIRE(decide(none, no_figures, judge(none, no_figures)).headline == "No unit finished.");
+  REQUIRE_FALSE(markdown_report(report_page(none, no_figures, judge(none, no_figures))).empty());
+  RunResults one = synthetic::results({1, 4, "t", {"gold"}});
+  one.complete = false;
+  const Figures figures = figures_of(one);
+  const std::string text = decide(one, figures, judge(one, figures)).text;
+  REQUIRE(text.find("interrupted") != std::string::npos);
+  REQUIRE(text.find("One replication") != std::string::npos);
+}
+
+TEST_CASE("any table comes out as CSV with one line a row, and hostile cells stay cells") {
+  RunResults results = sample();
+  results.tenants[0].name = "=HYPERLINK(\"http://x\"),\r\n";
+  for (const std::string& table : table_names()) REQUIRE(table_csv(results, table).has_value());
+  REQUIRE_FALSE(table_csv(results, "nothing").has_value());
+  const std::string csv = *table_csv(results, "tenants");
+  REQUIRE(csv.starts_with("unit,tenant,tier,name,joined_s,"));
+  REQUIRE(csv.find(",\"'=HYPERLINK(\"\"http://x\"\"),\r\n\",") != std::string::npos);
+  const std::string units = *table_csv(results, "units");
+  REQUIRE(std::count(units.begin(), units.end(), '\n') == static_cast<long>(results.units.size()) + 1);
+}
+
+TEST_CASE("text reports name what was not modelled, and annotations point at the scenario's line") {
+  const Figures figures = figures_of(sample());
+  const Verdict verdict = judge(sample(), figures);
+  const ReportPage page = report_page(sample(), figures, verdict);
+  const std::string markdown = markdown_report(page);
+  REQUIRE(markdown.find("Not modelled yet, so nothing is claimed about: P2 starvation") != std::string::npos);
+  REQUIRE(markdown.find("0 of 78") != std::string::npos);
+  REQUIRE(terminal_report(page).find("Choose tuned.") != std::string::npos);
+  const std::string annotations = github_annotations(sample(), verdict);
+  REQUIRE(annotations.starts_with(
+      "::error file=scenarios/three-models.yaml,line=71,title=cotenant::breaches.A1"));
+}
+
+TEST_CASE("sums that do not come out are said in the report") {
+  RunResults results = sample();
+  results.tenants[0].serving_nano += 1;
+  const Figures figures = figures_of(results);
+  const std::string markdown = markdown_report(report_page(results, figures, judge(results, figures)));
+  REQUIRE(markdown.find("In 1 of 9 units") != std::string::npos);
+}
