@@ -42,14 +42,14 @@ int64_t next_change(const DemandSource& source, int64_t at_ns) {
   return next;
 }
 
-// Walks the spans of constant rate of one day, in order.
+// Walks the spans of constant rate of one day up to the horizon, in order.
 class RateWalk {
  public:
-  RateWalk(const DemandSource& source, PhiloxKey key, int64_t day)
+  RateWalk(const DemandSource& source, PhiloxKey key, int64_t day, Time horizon)
       : source_(source),
         modulation_(key, source.entity, Purpose::rate_modulation, static_cast<uint32_t>(day)),
         at_ns_(day * kDay.ns),
-        end_ns_((day + 1) * kDay.ns) {}
+        end_ns_(std::min((day + 1) * kDay.ns, horizon.ns)) {}
 
   bool next(Segment& segment) {
     if (at_ns_ >= end_ns_) return false;
@@ -181,7 +181,7 @@ void ArrivalStream::make_source_day(uint32_t index) {
   RandomStream prompts(key_, source.entity, Purpose::prompt_length, day);
   RandomStream outputs(key_, source.entity, Purpose::output_length, day);
   UnitProcess process(source, key_, day_);
-  RateWalk walk(source, key_, day_);
+  RateWalk walk(source, key_, day_, end_);
   double due = process.first();  // operational time still to pass before the next arrival
   for (Segment segment; walk.next(segment);) {
     const double span_s = static_cast<double>(segment.to_ns - segment.from_ns) * 1e-9;
@@ -190,7 +190,7 @@ void ArrivalStream::make_source_day(uint32_t index) {
       const Time at{std::min(segment.from_ns + static_cast<int64_t>(offset_ns), segment.to_ns - 1)};
       const int64_t prompt = draw_length(prompts, *source.prompt);
       const int64_t output = draw_length(outputs, *source.output);
-      if (at >= source.starts && at < end_) {
+      if (at >= source.starts) {
         buffer_.push_back({at, index, numbers_[index]++, static_cast<int32_t>(prompt), static_cast<int32_t>(output)});
       }
       due += process.next();

@@ -78,6 +78,7 @@ Diagnostics CsvReader::read_header(std::span<const std::string_view> columns) {
 Diagnostics CsvReader::find_columns(std::span<const std::string_view> columns) {
   Diagnostics problems;
   std::vector<std::string_view> names;
+  names.reserve(fields_.size());
   for (const Field& field : fields_) names.push_back(field.text);
   for (const std::string_view column : columns) {
     const auto at = std::find(names.begin(), names.end(), column);

@@ -69,7 +69,7 @@ TEST_CASE("every request is observed once, with its times in order") {
     std::vector<std::pair<uint32_t, uint32_t>> names;
     for (const RequestObservation& o : seen.all) {
       names.emplace_back(o.tenant.index, o.number);
-      if (o.outcome != Outcome::served) continue;
+      if (o.outcome != RequestOutcome::served) continue;
       REQUIRE(o.arrival < o.first_token);
       REQUIRE(o.first_token <= o.finished);
       REQUIRE(o.usage_ns > 0);
@@ -129,7 +129,7 @@ TEST_CASE("a request beyond its tenant's quota is rejected, and only that one") 
   run_serving(*world, 2, stream_key(s.seed, 0), run_training(training_spec(*world, 2)), {}, seen);
   int64_t rejected = 0;
   for (const RequestObservation& o : seen.all) {
-    if (o.outcome != Outcome::over_quota) continue;
+    if (o.outcome != RequestOutcome::over_quota) continue;
     ++rejected;
     REQUIRE(world->tier_of(o.tenant).name == "standard");
     REQUIRE(o.first_token.ns == -1);
@@ -144,7 +144,7 @@ TEST_CASE("a prompt beyond the context limit is rejected with its reason") {
   Everything seen;
   run_serving(*world, 2, stream_key(s.seed, 0), run_training(training_spec(*world, 2)), {}, seen);
   for (const RequestObservation& o : seen.all) {
-    REQUIRE((o.outcome == Outcome::too_long) == (o.prompt + o.output > 600));
+    REQUIRE((o.outcome == RequestOutcome::too_long) == (o.prompt + o.output > 600));
   }
 }
 
@@ -164,7 +164,7 @@ TEST_CASE("a scoring model is served in batches within the largest delay") {
   REQUIRE(seen.all.size() > 10'000);
   int64_t in_the_steady_state = 0;
   for (const RequestObservation& o : seen.all) {
-    if (o.outcome != Outcome::served || o.arrival.ns < kMinute.ns) continue;
+    if (o.outcome != RequestOutcome::served || o.arrival.ns < kMinute.ns) continue;
     ++in_the_steady_state;
     // At most the largest delay, one running batch, and its own batch.
     REQUIRE((o.finished - o.arrival).ns <= (s.pools[0].max_delay + kMillisecond * 2).ns);
