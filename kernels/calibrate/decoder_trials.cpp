@@ -30,7 +30,9 @@ int64_t part_of(int64_t total, int64_t parts, int64_t index) {
 }
 
 Trial trial_of(std::shared_ptr<PreparedStep> step, const StepOptions& options) {
-  return {.run = [step = std::move(step), options] { step->run(options); }};
+  Trial trial;
+  trial.run = [step = std::move(step), options] { step->run(options); };
+  return trial;
 }
 
 constexpr StepOptions kOnlyLinear{.attention = false, .lora = false, .head = false};
@@ -69,6 +71,11 @@ void PreparedStep::run(const StepOptions& options) {
 
 DecoderTrials::DecoderTrials(const DecoderConfig& config, uint64_t seed)
     : seed_(seed), weights_(random_decoder(config, seed)), decoder_(weights_), adapters_(kAdapters) {}
+
+std::function<void()> DecoderTrials::linears_between() {
+  if (!one_token_) one_token_ = prepare({{.tokens = 1}});
+  return [step = one_token_] { step->run(kOnlyLinear); };
+}
 
 const Adapter* DecoderTrials::adapter(int64_t index) {
   if (index < 0) return nullptr;
@@ -109,6 +116,7 @@ Trial DecoderTrials::attention_decode(int64_t sequences, int64_t context) {
   std::vector<SequencePlan> plans;
   for (int64_t i = 0; i < sequences; ++i) plans.push_back({.context = part_of(context, sequences, i)});
   Trial t = trial_of(prepare(plans), kOnlyAttention);
+  t.before_hot = linears_between();
   t.flop = 4.0 * static_cast<double>(c.layers * c.heads * c.head_dim * (context + sequences));
   t.bytes = kFloatBytes * static_cast<double>(2 * c.layers * c.head_dim *
                                               (c.kv_heads * (context + sequences) + c.heads * sequences));
@@ -118,6 +126,7 @@ Trial DecoderTrials::attention_decode(int64_t sequences, int64_t context) {
 Trial DecoderTrials::head(int64_t sequences) {
   const DecoderConfig& c = config();
   Trial t = trial_of(prepare(std::vector<SequencePlan>(static_cast<size_t>(sequences))), kOnlyHead);
+  t.before_hot = linears_between();
   t.flop = 2.0 * static_cast<double>(sequences * c.hidden * c.vocabulary);
   t.bytes =
       kFloatBytes * static_cast<double>(c.hidden * c.vocabulary + sequences * (c.hidden + c.vocabulary));
@@ -134,6 +143,7 @@ Trial DecoderTrials::lora(int64_t tokens, int64_t adapters) {
   }
   Trial t = trial_of(prepare(plans), kOnlyLora);
   const auto per_rank = static_cast<double>(config().adapter_parameters_per_rank());
+  t.before_hot = linears_between();
   t.flop = 2.0 * static_cast<double>(tokens * kRank) * per_rank;
   t.bytes = kFloatBytes * per_rank * static_cast<double>(distinct * kRank + tokens);
   return t;

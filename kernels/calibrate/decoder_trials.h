@@ -53,10 +53,13 @@ class DecoderTrials {
 
  private:
   const Adapter* adapter(int64_t index);
+  // The linears of one token: they stand between two calls of every other part of a step.
+  std::function<void()> linears_between();
   uint64_t seed_;
   DecoderWeights weights_;
   Decoder decoder_;
   std::vector<std::unique_ptr<Adapter>> adapters_;  // made on first use
+  std::shared_ptr<PreparedStep> one_token_;         // made on first use
 };
 
 // The grids of a decoder's five kernels. `trials` makes the object when the first point runs, so that a

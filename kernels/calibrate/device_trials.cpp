@@ -28,19 +28,22 @@ struct Blocks {
 
 Trial copy_trial(int64_t bytes) {
   const auto blocks = std::make_shared<Blocks>(bytes);
-  return {.run = [blocks] { std::memcpy(blocks->to.data(), blocks->from.data(), blocks->to.size()); },
-          .bytes = 2 * static_cast<double>(bytes)};
+  Trial t;
+  t.run = [blocks] { std::memcpy(blocks->to.data(), blocks->from.data(), blocks->to.size()); };
+  t.bytes = 2 * static_cast<double>(bytes);
+  return t;
 }
 
 Trial scrub_trial(int64_t bytes) {
   const auto blocks = std::make_shared<Blocks>(bytes);
-  return {.run =
-              [blocks] {
-                std::memset(blocks->to.data(), 0, blocks->to.size());
-                // The block is never read: without this the compiler may drop the call.
-                asm volatile("" : : "r"(blocks->to.data()) : "memory");
-              },
-          .bytes = static_cast<double>(bytes)};
+  Trial t;
+  t.run = [blocks] {
+    std::memset(blocks->to.data(), 0, blocks->to.size());
+    // The block is never read: without this the compiler may drop the call.
+    asm volatile("" : : "r"(blocks->to.data()) : "memory");
+  };
+  t.bytes = static_cast<double>(bytes);
+  return t;
 }
 
 }  // namespace

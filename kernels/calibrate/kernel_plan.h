@@ -11,6 +11,9 @@ namespace cotenant {
 // One point ready to run. `run` owns what it needs besides the model, which outlives it.
 struct Trial {
   std::function<void()> run;
+  // Runs untimed before every hot sample: the rest of the model's own step, for parts of a step. Their cache
+  // lines do not survive it where the model is greater than the cache. Empty: the call follows itself.
+  std::function<void()> before_hot;
   double flop = 0;
   double bytes = 0;  // the least that must move
 };
