@@ -17,11 +17,11 @@ namespace cotenant {
 // The pending events of one simulation, popped by (time, class, origin, sequence). One owner, one thread.
 //
 // Few events stand in a 4-ary heap. Many stand in a radix heap, which may be used because time is a whole
-// number and never runs back: an event's bucket is the highest bit in which its time differs from a base at
-// or before now, so buckets are appended to and scanned in order, where a heap of that size would miss the
+// number and never runs back: an event's bucket is the highest bit in which its time differs from a base,
+// so buckets are appended to and scanned in order, where a heap of that size would miss the
 // cache at every level. Sources: Ahuja, Mehlhorn, Orlin, Tarjan, "Faster algorithms for the shortest path
 // problem", J. ACM 37, 1990; a sorted run before the buckets as in the ladder queue of Tang, Goh, Thng, ACM
-// TOMACS 15, 2005. Each event moves to a lower bucket at most 63 times, in practice about three.
+// TOMACS 15, 2005. Splitting moves an event to a lower bucket each time, so at most 63 times.
 //
 // Everything before limit_ is in front (run_ or heap_), everything else in buckets_.
 template <class Payload>

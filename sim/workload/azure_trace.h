@@ -33,7 +33,7 @@ inline constexpr size_t kTraceDrops = 4;
 std::string_view to_string(TraceDrop reason);
 
 struct TraceRows {
-  std::vector<TraceRequest> rows;                  // by time; rows of equal time in the file's order
+  std::vector<TraceRequest> rows;              // by time; rows of equal time in the file's order
   std::array<int64_t, kTraceDrops> dropped{};  // by TraceDrop
   int64_t read = 0;                            // well-formed rows: rows.size() + the sum of dropped
   int64_t reordered = 0;                       // usable rows that stood after a later one in the file
