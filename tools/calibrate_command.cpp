@@ -28,14 +28,16 @@ std::string summary_of(const Profile& p, double seconds, const std::string& path
       unsettled += settled == 0 ? 1 : 0;
     }
   }
-  std::string text = fmt::format("{}: {:.1f} GFLOP/s and {:.1f} GB/s on one core; {} kernels, {} points in {:.0f} s",
-                                 printable(p.device.name), p.device.peak_flop_per_s * 1e-9,
-                                 p.device.stream_byte_per_s * 1e-9, p.kernels.size(), points, seconds);
+  std::string text =
+      fmt::format("{}: {:.1f} GFLOP/s and {:.1f} GB/s on one core; {} kernels, {} points in {:.0f} s",
+                  printable(p.device.name), p.device.peak_flop_per_s * 1e-9,
+                  p.device.stream_byte_per_s * 1e-9, p.kernels.size(), points, seconds);
   if (unsettled > 0) text += fmt::format(", {} of them did not settle (a busy machine)", unsettled);
   if (!p.holdouts.empty()) {
     const HoldOutError error = holdout_error(p);
-    text += fmt::format("\nhold-out: whole steps predicted within {:.1f} % (median), {:.1f} % (greatest of {})",
-                        100 * error.median, 100 * error.maximum, error.count);
+    text +=
+        fmt::format("\nhold-out: whole steps predicted within {:.1f} % (median), {:.1f} % (greatest of {})",
+                    100 * error.median, 100 * error.maximum, error.count);
   }
   return text + fmt::format("\nprofile: {}\n", printable(path));
 }
@@ -57,12 +59,15 @@ Exit calibrate_command(const Arguments& arguments) {
     std::fputs(line.help().c_str(), stdout);
     return Exit::ok;
   }
-  if (line.word_or("device", "") != "cpu") return refuse_usage("--device takes cpu", "cotenant calibrate --device cpu");
+  if (line.word_or("device", "") != "cpu")
+    return refuse_usage("--device takes cpu", "cotenant calibrate --device cpu");
   if (line.has("quick") && line.has("full")) return refuse_usage("--quick and --full exclude each other", "");
-  CalibrationOptions options{.quick = !line.has("full"), .filter = line.word_or("filter", ""),
+  CalibrationOptions options{.quick = !line.has("full"),
+                             .filter = line.word_or("filter", ""),
                              .seed = static_cast<uint64_t>(line.whole_of("seed").value_or(1)),
                              .name = line.word_or("name", "local-cpu")};
-  if (!is_file_name(options.name)) return refuse_usage("--name takes 1 to 64 of a-z 0-9 _ -", "--name local-cpu");
+  if (!is_file_name(options.name))
+    return refuse_usage("--name takes 1 to 64 of a-z 0-9 _ -", "--name local-cpu");
   ProgressLine progress;
   double seconds = 0;
   Result<Profile> profile = calibrate_cpu(options, [&](const CalibrationProgress& p) {
@@ -86,10 +91,12 @@ Exit doctor_command(const Arguments& arguments) {
     return Exit::ok;
   }
   const auto say = [](const char* what, bool there, const std::string& detail) {
-    std::fputs(fmt::format("{:<14} {:<8} {}\n", what, there ? "ok" : "missing", printable(detail)).c_str(), stdout);
+    std::fputs(fmt::format("{:<14} {:<8} {}\n", what, there ? "ok" : "missing", printable(detail)).c_str(),
+               stdout);
   };
   const std::string gnuplot = gnuplot_of_environment();
-  say("gnuplot", !gnuplot.empty(), gnuplot.empty() ? "reports come without plots: install gnuplot-nox" : gnuplot);
+  say("gnuplot", !gnuplot.empty(),
+      gnuplot.empty() ? "reports come without plots: install gnuplot-nox" : gnuplot);
   const std::string path = "profiles/local-cpu.h5";
   const Result<Profile> profile = read_profile(path);
   say("cpu profile", profile.ok(),

@@ -8,12 +8,12 @@ namespace cotenant {
 
 // Exit codes of the program (docs/command-line.md).
 enum class Exit : int {
-  ok = 0,            // every expectation met
-  missed = 1,        // an expectation was missed
-  bad_input = 2,     // nothing ran
-  failed = 3,        // the world failed: disk, gnuplot, device
-  not_measured = 4,  // a required figure came out "not measured"
-  interrupted = 130, // finished units are written, complete = false
+  ok = 0,             // every expectation met
+  missed = 1,         // an expectation was missed
+  bad_input = 2,      // nothing ran
+  failed = 3,         // the world failed: disk, gnuplot, device
+  not_measured = 4,   // a required figure came out "not measured"
+  interrupted = 130,  // finished units are written, complete = false
 };
 
 using Arguments = std::vector<std::string>;

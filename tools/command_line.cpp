@@ -32,11 +32,16 @@ void validate(boost::any& into, const std::vector<std::string>& texts, Word* /*t
 }
 
 CommandLine::CommandLine(std::string usage, std::string about, std::vector<std::string> positionals)
-    : usage_(std::move(usage)), about_(std::move(about)), positionals_(std::move(positionals)), options_("Options") {
+    : usage_(std::move(usage)),
+      about_(std::move(about)),
+      positionals_(std::move(positionals)),
+      options_("Options") {
   options_.add_options()("help", "print this and stop");
 }
 
-void CommandLine::flag(const char* name, const char* help) { options_.add_options()(name, help); }
+void CommandLine::flag(const char* name, const char* help) {
+  options_.add_options()(name, help);
+}
 void CommandLine::word(const char* name, const char* help) {
   options_.add_options()(name, po::value<Word>()->value_name("TEXT"), help);
 }
@@ -57,7 +62,12 @@ Result<bool> CommandLine::parse(const Arguments& arguments) {
   }
   const int style = po::command_line_style::unix_style & ~po::command_line_style::allow_guessing;
   const auto refused = [&](const std::string& message) {
-    return Diagnostic{.file = "command line", .line = 0, .column = 0, .width = 1, .message = message, .excerpt = {},
+    return Diagnostic{.file = "command line",
+                      .line = 0,
+                      .column = 0,
+                      .width = 1,
+                      .message = message,
+                      .excerpt = {},
                       .help = "usage: cotenant " + usage_};
   };
   try {
@@ -66,7 +76,8 @@ Result<bool> CommandLine::parse(const Arguments& arguments) {
     return refused(error.what());
   }
   for (const std::string& name : positionals_) {
-    if (values_.count(name) == 0 && values_.count("help") == 0) return refused(fmt::format("{} is missing", name));
+    if (values_.count(name) == 0 && values_.count("help") == 0)
+      return refused(fmt::format("{} is missing", name));
   }
   return true;
 }
@@ -90,13 +101,19 @@ std::string CommandLine::help() const {
 
 Exit refuse(const Diagnostics& problems) {
   std::fputs(to_text(problems).c_str(), stderr);
-  const std::string count = fmt::format("{} problem{}; nothing ran\n", problems.size(), problems.size() == 1 ? "" : "s");
+  const std::string count =
+      fmt::format("{} problem{}; nothing ran\n", problems.size(), problems.size() == 1 ? "" : "s");
   std::fputs(count.c_str(), stderr);
   return Exit::bad_input;
 }
 
 Exit refuse_usage(const std::string& message, const std::string& help) {
-  return refuse({{.file = "command line", .line = 0, .column = 0, .width = 1, .message = message, .excerpt = {},
+  return refuse({{.file = "command line",
+                  .line = 0,
+                  .column = 0,
+                  .width = 1,
+                  .message = message,
+                  .excerpt = {},
                   .help = help}});
 }
 

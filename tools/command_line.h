@@ -11,8 +11,8 @@
 
 namespace cotenant {
 
-// Values that Program_options cannot get wrong: it would read "-3" as 4294967293, and "--format --seed 3" as the
-// format "--seed".
+// Values that Program_options cannot get wrong: it would read "-3" as 4294967293, and "--format --seed 3" as
+// the format "--seed".
 struct Whole {
   int64_t value = 0;
 };

@@ -28,7 +28,8 @@ constexpr Command kCommands[] = {
 
 std::string overview() {
   std::string text =
-      "cotenant: which tenancy model, on which fleet, at what latency, with which isolation breaches, for how much "
+      "cotenant: which tenancy model, on which fleet, at what latency, with which isolation breaches, for "
+      "how much "
       "money\n\nusage: cotenant COMMAND [arguments]; cotenant COMMAND --help\n\n";
   for (const Command& command : kCommands) text += fmt::format("  {:<10} {}\n", command.name, command.about);
   return text;

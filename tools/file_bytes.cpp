@@ -47,7 +47,12 @@ class FileByteSource : public ByteSource {
 };
 
 Diagnostic about(const std::string& path, std::string message, std::string help = {}) {
-  return {.file = path, .line = 0, .column = 0, .width = 1, .message = std::move(message), .excerpt = {},
+  return {.file = path,
+          .line = 0,
+          .column = 0,
+          .width = 1,
+          .message = std::move(message),
+          .excerpt = {},
           .help = std::move(help)};
 }
 

@@ -14,12 +14,15 @@
 namespace cotenant {
 namespace {
 
-void show(const std::string& text) { std::fputs(text.c_str(), stdout); }
+void show(const std::string& text) {
+  std::fputs(text.c_str(), stdout);
+}
 
 std::string profile_text(const Profile& p) {
-  std::string text = fmt::format("profile {}: {} calibration, {}\ndevice {}: {} cores, {:.1f} GFLOP/s, {:.1f} GB/s\n",
-                                 printable(p.name), printable(p.mode), printable(p.created), printable(p.device.name),
-                                 p.device.cores, p.device.peak_flop_per_s * 1e-9, p.device.stream_byte_per_s * 1e-9);
+  std::string text =
+      fmt::format("profile {}: {} calibration, {}\ndevice {}: {} cores, {:.1f} GFLOP/s, {:.1f} GB/s\n",
+                  printable(p.name), printable(p.mode), printable(p.created), printable(p.device.name),
+                  p.device.cores, p.device.peak_flop_per_s * 1e-9, p.device.stream_byte_per_s * 1e-9);
   for (const KernelTimes& kernel : p.kernels) {
     text += fmt::format("{} ({})\n", printable(kernel.name), to_word(kernel.provenance));
     for (size_t point = 0; point < kernel.point_count(); ++point) {
@@ -32,14 +35,14 @@ std::string profile_text(const Profile& p) {
       }
       const double hot = kernel.time_s[KernelTimes::time_index(point, Residency::hot, kMedian)];
       const double cold = kernel.time_s[KernelTimes::time_index(point, Residency::cold, kMedian)];
-      text += fmt::format("  {:<34} hot p50 {:>10.3f} us  cold p50 {:>10.3f} us  {:>7.2f} GFLOP/s\n", at, hot * 1e6,
-                          cold * 1e6, kernel.flop[point] / hot * 1e-9);
+      text += fmt::format("  {:<34} hot p50 {:>10.3f} us  cold p50 {:>10.3f} us  {:>7.2f} GFLOP/s\n", at,
+                          hot * 1e6, cold * 1e6, kernel.flop[point] / hot * 1e-9);
     }
   }
   if (p.holdouts.empty()) return text + "no hold-out measurements\n";
   const HoldOutError error = holdout_error(p);
-  return text + fmt::format("hold-out: {} measurements, median error {:.1f} %, greatest {:.1f} %\n", error.count,
-                            100 * error.median, 100 * error.maximum);
+  return text + fmt::format("hold-out: {} measurements, median error {:.1f} %, greatest {:.1f} %\n",
+                            error.count, 100 * error.median, 100 * error.maximum);
 }
 
 Exit inspect_profile(const std::string& path, const Diagnostics& as_results) {
@@ -55,9 +58,9 @@ Exit inspect_profile(const std::string& path, const Diagnostics& as_results) {
 
 Exit inspect_results(const RunResults& results, const CommandLine& line) {
   if (!line.has("table")) {
-    show(fmt::format("{}: cotenant {}, seed {}, {} replications, digest {}{}\ntables:\n", printable(results.name),
-                     printable(results.version), results.seed, results.replications, printable(results.digest),
-                     results.complete ? "" : ", INCOMPLETE (interrupted)"));
+    show(fmt::format("{}: cotenant {}, seed {}, {} replications, digest {}{}\ntables:\n",
+                     printable(results.name), printable(results.version), results.seed, results.replications,
+                     printable(results.digest), results.complete ? "" : ", INCOMPLETE (interrupted)"));
     RunResults::tables(results, [](const char* name, const auto& rows) {
       show(fmt::format("  {:<14} {} rows\n", name, rows.size()));
     });
@@ -65,7 +68,8 @@ Exit inspect_results(const RunResults& results, const CommandLine& line) {
   }
   const std::string table = line.word_or("table", "");
   const std::optional<std::string> text = table_csv(results, table);
-  if (!text) return refuse_usage(fmt::format("there is no table '{}'", table), "cotenant inspect RESULT lists them");
+  if (!text)
+    return refuse_usage(fmt::format("there is no table '{}'", table), "cotenant inspect RESULT lists them");
   show(*text);
   return Exit::ok;
 }
@@ -73,8 +77,8 @@ Exit inspect_results(const RunResults& results, const CommandLine& line) {
 }  // namespace
 
 Exit report_command(const Arguments& arguments) {
-  CommandLine line("report RESULT [options]", "Writes the reports of a stored result again: the same bytes as run did.",
-                   {"result"});
+  CommandLine line("report RESULT [options]",
+                   "Writes the reports of a stored result again: the same bytes as run did.", {"result"});
   line.word("out", "folder for the reports (default: that of the result)");
   line.word("format", "what stdout shows: text, json, markdown, junit or github (default: text)");
   if (const auto parsed = line.parse(arguments); !parsed.ok()) return refuse(parsed.problems());
@@ -83,7 +87,8 @@ Exit report_command(const Arguments& arguments) {
     return Exit::ok;
   }
   const std::optional<ReportFormat> format = report_format(line.word_or("format", "text"));
-  if (!format) return refuse_usage("--format takes text, json, markdown, junit or github", "cotenant report --help");
+  if (!format)
+    return refuse_usage("--format takes text, json, markdown, junit or github", "cotenant report --help");
   const std::string path = line.word_or("result", "");
   const Result<RunResults> results = read_results(path);
   if (!results.ok()) return refuse(results.problems());
@@ -104,7 +109,8 @@ Exit inspect_command(const Arguments& arguments) {
     show(line.help());
     return Exit::ok;
   }
-  if (line.word_or("format", "csv") != "csv") return refuse_usage("--format takes csv", "cotenant inspect --help");
+  if (line.word_or("format", "csv") != "csv")
+    return refuse_usage("--format takes csv", "cotenant inspect --help");
   const std::string path = line.word_or("file", "");
   const Result<RunResults> results = read_results(path);
   if (results.ok()) return inspect_results(results.value(), line);

@@ -22,10 +22,11 @@ extern "C" void on_interrupt(int /*signal*/) {
 }
 
 CommandLine command_line() {
-  CommandLine line("run SCENARIO [options]",
-                   "Simulates every tenancy entry of a scenario and writes results.h5, summary.json, report.html and "
-                   "report.md.",
-                   {"scenario"});
+  CommandLine line(
+      "run SCENARIO [options]",
+      "Simulates every tenancy entry of a scenario and writes results.h5, summary.json, report.html and "
+      "report.md.",
+      {"scenario"});
   add_scenario_options(line);
   line.whole("threads", "units that run side by side (default: one a core); changes no result");
   line.word("out", "folder for the results (default: out/NAME of the scenario)");
@@ -39,8 +40,9 @@ std::string estimate(const World& world, double expected, int64_t threads) {
   const double units = static_cast<double>(world.scenario.replications * world.scenario.tenancies.size());
   const double reruns = world.scenario.counterfactuals ? 3 : 1;
   const double took = expected * units * reruns / kRequestsPerSecondPerThread / static_cast<double>(threads);
-  return fmt::format("{}: about {:.0f} requests in each of {:.0f} units; expected time {:.0f} s on {} thread{}\n",
-                     printable(world.scenario.name), expected, units, took + 1, threads, threads == 1 ? "" : "s");
+  return fmt::format(
+      "{}: about {:.0f} requests in each of {:.0f} units; expected time {:.0f} s on {} thread{}\n",
+      printable(world.scenario.name), expected, units, took + 1, threads, threads == 1 ? "" : "s");
 }
 
 int64_t thread_count(const CommandLine& line) {
@@ -69,7 +71,8 @@ Exit run_loaded(LoadedScenario loaded, const CommandLine& line, ReportFormat for
   const int64_t threads = thread_count(line);
   const double expected = expected_requests(world);
   std::fputs(estimate(world, expected, threads).c_str(), stderr);
-  const double total = expected * static_cast<double>(world.scenario.replications * world.scenario.tenancies.size());
+  const double total =
+      expected * static_cast<double>(world.scenario.replications * world.scenario.tenancies.size());
   if (total > world.scenario.limit_requests) {
     return refuse_usage(
         fmt::format("the run would simulate {:.3g} requests; limits.requests is {:.3g}", total,
@@ -102,7 +105,8 @@ Exit run_command(const Arguments& arguments) {
     return Exit::ok;
   }
   const std::optional<ReportFormat> format = report_format(line.word_or("format", "text"));
-  if (!format) return refuse_usage("--format takes text, json, markdown, junit or github", "cotenant run --help");
+  if (!format)
+    return refuse_usage("--format takes text, json, markdown, junit or github", "cotenant run --help");
   if (line.whole_of("threads").value_or(1) < 1) return refuse_usage("--threads takes 1 or more", "");
   Result<LoadedScenario> loaded = load_scenario(line);
   if (!loaded.ok()) return refuse(loaded.problems());

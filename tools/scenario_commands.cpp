@@ -1,4 +1,5 @@
-// Public: check_command(), explain_command(), schema_command(): what can be asked of a scenario without running it.
+// Public: check_command(), explain_command(), schema_command(): what can be asked of a scenario without
+// running it.
 #include <fmt/format.h>
 
 #include <cstdio>
@@ -10,8 +11,8 @@
 namespace cotenant {
 
 Exit check_command(const Arguments& arguments) {
-  CommandLine line("check SCENARIO [options]", "Reads a scenario and lists every problem in it. Runs nothing.",
-                   {"scenario"});
+  CommandLine line("check SCENARIO [options]",
+                   "Reads a scenario and lists every problem in it. Runs nothing.", {"scenario"});
   add_scenario_options(line);
   line.flag("resolved", "print the scenario with overrides, defaults and names filled in");
   if (const auto parsed = line.parse(arguments); !parsed.ok()) return refuse(parsed.problems());
@@ -39,8 +40,9 @@ Exit explain_command(const Arguments& arguments) {
   const std::string path = line.word_or("path", "");
   const std::string text = explain(path);
   if (text.empty()) {
-    return refuse_usage(fmt::format("there is no scenario key '{}'", path),
-                        "docs/scenario-reference.md lists all keys; an example: cotenant explain pools.*.size");
+    return refuse_usage(
+        fmt::format("there is no scenario key '{}'", path),
+        "docs/scenario-reference.md lists all keys; an example: cotenant explain pools.*.size");
   }
   std::fputs(text.c_str(), stdout);
   return Exit::ok;

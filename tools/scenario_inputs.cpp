@@ -19,8 +19,13 @@ Result<std::vector<Override>> overrides_of(const CommandLine& line) {
   for (const std::string& text : line.words_of("set")) {
     const size_t equals = text.find('=');
     if (equals == std::string::npos || equals == 0) {
-      return Diagnostic{.file = "--set", .line = 1, .column = 1, .width = static_cast<int>(text.size()),
-                        .message = "an override is PATH=VALUE", .excerpt = text, .help = "--set seed=7"};
+      return Diagnostic{.file = "--set",
+                        .line = 1,
+                        .column = 1,
+                        .width = static_cast<int>(text.size()),
+                        .message = "an override is PATH=VALUE",
+                        .excerpt = text,
+                        .help = "--set seed=7"};
     }
     overrides.push_back({text.substr(0, equals), text.substr(equals + 1)});
   }
@@ -32,14 +37,15 @@ Result<std::vector<Override>> overrides_of(const CommandLine& line) {
 std::string holdout_text(const Profile& profile) {
   if (profile.holdouts.empty()) return "none stated";
   const HoldOutError error = holdout_error(profile);
-  return fmt::format("hold-out: median {:.1f} %, greatest {:.1f} % of {}", 100 * error.median, 100 * error.maximum,
-                     error.count);
+  return fmt::format("hold-out: median {:.1f} %, greatest {:.1f} % of {}", 100 * error.median,
+                     100 * error.maximum, error.count);
 }
 
 // Reads everything that one scenario names.
 class Loader {
  public:
-  Loader(const Scenario& scenario, FileByteSources sources) : scenario_(scenario), sources_(std::move(sources)) {}
+  Loader(const Scenario& scenario, FileByteSources sources)
+      : scenario_(scenario), sources_(std::move(sources)) {}
 
   Result<LoadedScenario> load() {
     for (const Sku& sku : scenario_.skus) load_profile(sku);
@@ -67,10 +73,11 @@ class Loader {
       return;
     }
     const Profile& p = profile.value();
-    loaded_.inputs.push_back({fmt::format("service times: {}", sku.profile),
-                              fmt::format("{}, {} calibration of {}, {}", sku.profile, p.mode, p.created, p.device.name),
-                              p.kernels.empty() ? "measured" : std::string(to_word(p.kernels.front().provenance)),
-                              holdout_text(p)});
+    loaded_.inputs.push_back(
+        {fmt::format("service times: {}", sku.profile),
+         fmt::format("{}, {} calibration of {}, {}", sku.profile, p.mode, p.created, p.device.name),
+         p.kernels.empty() ? "measured" : std::string(to_word(p.kernels.front().provenance)),
+         holdout_text(p)});
     inputs_.profiles.emplace(sku.profile, std::move(profile).value());
   }
 
@@ -101,8 +108,9 @@ class Loader {
       const auto reason = static_cast<TraceDrop>(i);
       loaded_.traces.push_back({load.file, std::string(to_string(reason)), read.dropped_for(reason)});
     }
-    loaded_.inputs.push_back({"requests: " + load.file, "recorded trace; rows dealt to tenants by a seeded Zipf law",
-                              "imported", fmt::format("{} of {} rows used", read.rows.size(), read.read)});
+    loaded_.inputs.push_back({"requests: " + load.file,
+                              "recorded trace; rows dealt to tenants by a seeded Zipf law", "imported",
+                              fmt::format("{} of {} rows used", read.rows.size(), read.read)});
     inputs_.traces.emplace(load.file, std::move(rows).value().rows);
   }
 

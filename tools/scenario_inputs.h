@@ -24,8 +24,8 @@ Result<Scenario> load_scenario_text(const CommandLine& line);
 // Reads the scenario, its profiles and its traces. Problems of all of them are listed together.
 Result<LoadedScenario> load_scenario(const CommandLine& line);
 
-// Where a profile named in a scenario is: "local-cpu" -> profiles/local-cpu.h5 of the working folder; a name that
-// ends in .h5 is a path relative to the scenario.
+// Where a profile named in a scenario is: "local-cpu" -> profiles/local-cpu.h5 of the working folder; a name
+// that ends in .h5 is a path relative to the scenario.
 std::string profile_path(const std::string& profile, const std::string& scenario_folder);
 
 }  // namespace cotenant

@@ -19,11 +19,16 @@ std::optional<ReportFormat> report_format(const std::string& word) {
 
 const std::string& in_format(const Reports& reports, ReportFormat format) {
   switch (format) {
-    case ReportFormat::json: return reports.summary_json;
-    case ReportFormat::markdown: return reports.markdown;
-    case ReportFormat::junit: return reports.junit;
-    case ReportFormat::github: return reports.github;
-    case ReportFormat::text: break;
+    case ReportFormat::json:
+      return reports.summary_json;
+    case ReportFormat::markdown:
+      return reports.markdown;
+    case ReportFormat::junit:
+      return reports.junit;
+    case ReportFormat::github:
+      return reports.github;
+    case ReportFormat::text:
+      break;
   }
   return reports.terminal;
 }
@@ -36,11 +41,14 @@ std::string speed_note(const RunResults& results, double seconds, const std::str
     reruns += unit.counterfactual_requests;
   }
   return fmt::format(
-      "{} units, {} requests and {} re-run for their causes in {:.1f} s: {:.0f} requests/s\nreport: {}/report.html\n",
+      "{} units, {} requests and {} re-run for their causes in {:.1f} s: {:.0f} requests/s\nreport: "
+      "{}/report.html\n",
       results.units.size(), requests, reruns, seconds, static_cast<double>(requests + reruns) / seconds,
       printable(folder));
 }
 
-void make_folder(const std::string& folder) { std::filesystem::create_directories(folder); }
+void make_folder(const std::string& folder) {
+  std::filesystem::create_directories(folder);
+}
 
 }  // namespace cotenant

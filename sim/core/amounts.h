@@ -12,7 +12,7 @@ struct Amount {
   int64_t count = 0;
   friend constexpr auto operator<=>(Amount, Amount) = default;
   friend Amount operator+(Amount a, Amount b) { return {add_checked(a.count, b.count)}; }
-  friend Amount operator-(Amount a, Amount b) { return {add_checked(a.count, -b.count)}; }
+  friend Amount operator-(Amount a, Amount b) { return {subtract_checked(a.count, b.count)}; }
   friend Amount operator*(Amount a, int64_t n) { return {multiply_checked(a.count, n)}; }
   Amount& operator+=(Amount b) { return *this = *this + b; }
   Amount& operator-=(Amount b) { return *this = *this - b; }
@@ -22,6 +22,8 @@ using Tokens = Amount<struct TokensUnit>;
 using Bytes = Amount<struct BytesUnit>;
 using NanoDollars = Amount<struct NanoDollarsUnit>;  // 1e-9 of the scenario's currency
 
-constexpr double dollars(NanoDollars m) { return static_cast<double>(m.count) * 1e-9; }
+constexpr double dollars(NanoDollars m) {
+  return static_cast<double>(m.count) * 1e-9;
+}
 
 }  // namespace cotenant

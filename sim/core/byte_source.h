@@ -8,8 +8,8 @@
 
 namespace cotenant {
 
-// A seam: where bytes come from. `sim` opens no file; `tools` implements this over the file system, tests over
-// memory. One owner, one thread.
+// A seam: where bytes come from. `sim` opens no file; `tools` implements this over the file system, tests
+// over memory. One owner, one thread.
 class ByteSource {
  public:
   virtual ~ByteSource() = default;

@@ -4,8 +4,8 @@
 
 // CHECK: on in every build. A failed CHECK is a bug in cotenant, never bad input: it prints the expression,
 // the seed and the simulated time of the unit that ran on this thread, and stops the process.
-// Catch2 calls a macro CHECK too. In tests this one replaces it, because inline functions of our headers use it;
-// tests write REQUIRE.
+// Catch2 calls a macro CHECK too. In tests this one replaces it, because inline functions of our headers use
+// it; tests write REQUIRE.
 #ifdef CHECK
 #undef CHECK
 #endif

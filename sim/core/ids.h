@@ -15,7 +15,7 @@ struct Id {
 
 using TenantId = Id<struct TenantKind>;
 using TierId = Id<struct TierKind>;
-using ModelId = Id<struct ModelKind>;      // one set of weights or one adapter, with its lineage
+using ModelId = Id<struct ModelKind>;  // one set of weights or one adapter, with its lineage
 using DatasetId = Id<struct DatasetKind>;
 using PoolId = Id<struct PoolKind>;
 using ReplicaId = Id<struct ReplicaKind>;

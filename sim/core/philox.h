@@ -30,10 +30,10 @@ enum class Purpose : uint32_t {
   rate_modulation = 4,
   trace_deal = 5,
   faults = 6,
-  sampling = 7,       // which requests are recorded
+  sampling = 7,  // which requests are recorded
   routing = 8,
   service_noise = 9,
-  weights = 100,      // random parameters and inputs of models that are really run
+  weights = 100,  // random parameters and inputs of models that are really run
 };
 
 // The key of all draws of one replication: tenancy model and variant are never part of it, so that every

@@ -14,8 +14,11 @@ constexpr size_t kExcerptColumns = 120;
 size_t utf8_length(const std::string& text, size_t i) {
   const auto byte = [&](size_t k) { return k < text.size() ? static_cast<unsigned char>(text[k]) : 0U; };
   const unsigned lead = byte(i);
-  const size_t n = lead < 0x80 ? 1 : lead >= 0xC2 && lead < 0xE0 ? 2 : (lead & 0xF0U) == 0xE0 ? 3
-                   : lead >= 0xF0 && lead < 0xF5 ? 4 : 0;
+  const size_t n = lead < 0x80                   ? 1
+                   : lead >= 0xC2 && lead < 0xE0 ? 2
+                   : (lead & 0xF0U) == 0xE0      ? 3
+                   : lead >= 0xF0 && lead < 0xF5 ? 4
+                                                 : 0;
   for (size_t k = 1; k < n; ++k) {
     if ((byte(i + k) & 0xC0U) != 0x80) return 0;
   }
@@ -39,8 +42,8 @@ std::string excerpt_lines(const Diagnostic& d) {
   const auto column = static_cast<size_t>(std::max(d.column, 1)) - 1;
   const size_t from = column > kExcerptColumns / 2 ? column - kExcerptColumns / 2 : 0;
   const std::string before = printable(d.excerpt.substr(std::min(from, d.excerpt.size()), column - from));
-  const std::string rest = printable(
-      d.excerpt.substr(std::min(column, d.excerpt.size()), kExcerptColumns - (column - from)));
+  const std::string rest =
+      printable(d.excerpt.substr(std::min(column, d.excerpt.size()), kExcerptColumns - (column - from)));
   const size_t room = std::max<size_t>(rest.size(), 1);
   const size_t width = std::clamp<size_t>(static_cast<size_t>(std::max(d.width, 1)), 1, room);
   return fmt::format("\n  | {}{}\n  | {:{}}{:^>{}}", before, rest, "", before.size(), "", width);

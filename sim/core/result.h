@@ -13,10 +13,10 @@ struct Diagnostic {
   std::string file;
   int line = 0;
   int column = 0;
-  int width = 1;         // characters to underline in the excerpt
-  std::string message;   // what is wrong, one sentence without a full stop
-  std::string excerpt;   // the line of the input, without line end; may be empty
-  std::string help;      // what to write instead; may be empty
+  int width = 1;        // characters to underline in the excerpt
+  std::string message;  // what is wrong, one sentence without a full stop
+  std::string excerpt;  // the line of the input, without line end; may be empty
+  std::string help;     // what to write instead; may be empty
 };
 
 using Diagnostics = std::vector<Diagnostic>;
@@ -33,8 +33,8 @@ std::string printable(const std::string& text);
 template <class T>
 class Result {
  public:
-  Result(T value) : content_(std::move(value)) {}                      // NOLINT(google-explicit-constructor)
-  Result(Diagnostics problems) : content_(std::move(problems)) {       // NOLINT(google-explicit-constructor)
+  Result(T value) : content_(std::move(value)) {}                 // NOLINT(google-explicit-constructor)
+  Result(Diagnostics problems) : content_(std::move(problems)) {  // NOLINT(google-explicit-constructor)
     CHECK(!std::get<Diagnostics>(content_).empty());
   }
   Result(Diagnostic problem) : content_(Diagnostics{std::move(problem)}) {}  // NOLINT

@@ -10,8 +10,8 @@ namespace cotenant {
 
 struct ExperimentProgress {
   int64_t done = 0;
-  int64_t total = 0;      // units
-  int64_t requests = 0;   // simulated so far, re-runs included
+  int64_t total = 0;     // units
+  int64_t requests = 0;  // simulated so far, re-runs included
 };
 
 struct ExperimentOptions {
@@ -21,9 +21,9 @@ struct ExperimentOptions {
   const std::atomic<bool>* stop = nullptr;  // set: no further unit is begun
 };
 
-// All units of a scenario: every tenancy entry in every replication. Units run side by side and merge in key order, so
-// that the number of threads changes nothing in the results. Header fields are filled except version and inputs, which
-// only the caller knows. Stopped early: complete = false, finished units only.
+// All units of a scenario: every tenancy entry in every replication. Units run side by side and merge in key
+// order, so that the number of threads changes nothing in the results. Header fields are filled except
+// version and inputs, which only the caller knows. Stopped early: complete = false, finished units only.
 RunResults run_experiment(const World& world, const ExperimentOptions& options);
 
 }  // namespace cotenant

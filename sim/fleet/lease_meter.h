@@ -4,8 +4,8 @@
 
 namespace cotenant {
 
-// Turns leased device time into money at a fixed rate. Fractions of a nano-dollar are carried from window to window,
-// so that the windows of a year sum to the rate times the year, rounded down once.
+// Turns leased device time into money at a fixed rate. Fractions of a nano-dollar are carried from window to
+// window, so that the windows of a year sum to the rate times the year, rounded down once.
 class LeaseMeter {
  public:
   explicit LeaseMeter(NanoDollars rate_per_hour) : rate_(rate_per_hour) {}

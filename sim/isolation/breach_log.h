@@ -8,7 +8,8 @@
 
 namespace cotenant {
 
-// Collects the breaches of one unit: counts per code with their denominators, and the first events with evidence.
+// Collects the breaches of one unit: counts per code with their denominators, and the first events with
+// evidence.
 class BreachLog {
  public:
   static constexpr int64_t kEventsPerCode = 100;
@@ -29,7 +30,8 @@ class BreachLog {
   void counted(const std::string& code, int64_t count, double quantity);
 
   // Rows of every implemented code, zeros included, and of codes that are not modelled yet (checks = 0).
-  [[nodiscard]] std::vector<BreachRow> rows(int64_t unit, const std::map<std::string, std::string>& policy) const;
+  [[nodiscard]] std::vector<BreachRow> rows(int64_t unit,
+                                            const std::map<std::string, std::string>& policy) const;
   [[nodiscard]] std::vector<BreachEventRow> events(int64_t unit) const;
 
  private:

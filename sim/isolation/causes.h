@@ -8,8 +8,8 @@
 
 namespace cotenant {
 
-// Why a request missed its objective. Every miss has exactly one cause, found in this order by paired re-runs with the
-// same random numbers.
+// Why a request missed its objective. Every miss has exactly one cause, found in this order by paired re-runs
+// with the same random numbers.
 enum class MissCause : uint8_t {
   over_quota,         // its tenant was beyond its own quota
   under_provisioned,  // missed as well with its tenant alone on its entitlement
@@ -23,8 +23,8 @@ struct Miss {
   TenantId tenant;
   uint32_t number = 0;
   Time arrival;
-  Duration excess{};          // beyond the first objective that was missed; 0 = never finished
-  bool met_alone = false;     // filled from variant alone:T
+  Duration excess{};                         // beyond the first objective that was missed; 0 = never finished
+  bool met_alone = false;                    // filled from variant alone:T
   bool met_without_platform_delays = false;  // filled from variant no-platform
 };
 

@@ -4,7 +4,8 @@
 
 namespace cotenant {
 
-void check_consent(const RunCheck& run, const Lineage& lineage, std::span<const Tenant> tenants, BreachLog& log) {
+void check_consent(const RunCheck& run, const Lineage& lineage, std::span<const Tenant> tenants,
+                   BreachLog& log) {
   const std::vector<TenantId>& used = lineage.at(run.made).trained_on;
   log.checked("D1", static_cast<int64_t>(used.size()));
   if (!run.for_others) return;  // a tenant's own model needs no consent beyond the contract
@@ -21,8 +22,8 @@ void check_consent(const RunCheck& run, const Lineage& lineage, std::span<const 
   }
 }
 
-bool check_lineage(ModelId model, TenantId user, Time at, const Lineage& lineage, std::span<const Tenant> tenants,
-                   BreachLog& log) {
+bool check_lineage(ModelId model, TenantId user, Time at, const Lineage& lineage,
+                   std::span<const Tenant> tenants, BreachLog& log) {
   log.checked("D4", static_cast<int64_t>(lineage.owners(model).size()));
   const std::vector<TenantId> objecting = objecting_owners(lineage, model, user, tenants);
   for (const TenantId owner : objecting) {

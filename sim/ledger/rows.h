@@ -21,7 +21,8 @@ struct UnitRow {
   int64_t dropped = 0;    // admitted, then lost
   int64_t in_flight = 0;  // unfinished at the horizon
   int64_t over_quota = 0;
-  int64_t base_fallback = 0;  // served by the pretrained base because the tenant's own model was not trained yet
+  int64_t base_fallback =
+      0;  // served by the pretrained base because the tenant's own model was not trained yet
   int64_t events = 0;
   int64_t counterfactual_requests = 0;  // simulated again in alone:T and no-platform variants
   int64_t devices_peak = 0;
@@ -72,7 +73,8 @@ struct WindowRow {
     v("tier", "", &R::tier), v("tenants", "tenants", &R::tenants), v("arrived", "requests", &R::arrived);
     v("served", "requests", &R::served), v("slo_met", "requests", &R::slo_met);
     v("over_quota", "requests", &R::over_quota), v("ttft_p99_s", "s", &R::ttft_p99_s);
-    v("serving_nano", "nano-currency", &R::serving_nano), v("training_nano", "nano-currency", &R::training_nano);
+    v("serving_nano", "nano-currency", &R::serving_nano),
+        v("training_nano", "nano-currency", &R::training_nano);
     v("storage_nano", "nano-currency", &R::storage_nano), v("idle_nano", "nano-currency", &R::idle_nano);
   }
 };
@@ -183,7 +185,8 @@ struct TenantRow {
     v("slo_met", "requests", &R::slo_met), v("slo_missed", "requests", &R::slo_missed);
     v("missed_neighbour", "requests", &R::missed_neighbour);
     v("prompt_tokens", "tokens", &R::prompt_tokens), v("output_tokens", "tokens", &R::output_tokens);
-    v("serving_nano", "nano-currency", &R::serving_nano), v("training_nano", "nano-currency", &R::training_nano);
+    v("serving_nano", "nano-currency", &R::serving_nano),
+        v("training_nano", "nano-currency", &R::training_nano);
     v("storage_nano", "nano-currency", &R::storage_nano), v("idle_nano", "nano-currency", &R::idle_nano);
   }
 };
@@ -192,10 +195,10 @@ struct TenantRow {
 struct BreachRow {
   int64_t unit = 0;
   std::string code;
-  std::string grade;     // "D" detected, "E" exposure, "M" measured; never summed
-  std::string policy;    // "ignore", "warn", "fail"
+  std::string grade;   // "D" detected, "E" exposure, "M" measured; never summed
+  std::string policy;  // "ignore", "warn", "fail"
   int64_t count = 0;
-  int64_t checks = 0;    // the denominator
+  int64_t checks = 0;  // the denominator
   double quantity = 0;
   std::string quantity_unit;
 
@@ -218,7 +221,7 @@ struct BreachEventRow {
   std::string subject;   // whose data, model or objective
   std::string actor;     // who gained or caused; may be empty
   double quantity = 0;
-  std::string witness;   // the events or the lineage path from which the breach can be replayed
+  std::string witness;  // the events or the lineage path from which the breach can be replayed
 
   template <class V>
   static void describe(V&& v) {
@@ -238,11 +241,11 @@ struct RequestRow {
   int64_t arrival_ns = 0;
   int64_t prompt_tokens = 0;
   int64_t output_tokens = 0;
-  int64_t ttft_ns = 0;   // -1 = no first token
-  int64_t e2e_ns = 0;    // -1 = not finished
+  int64_t ttft_ns = 0;  // -1 = no first token
+  int64_t e2e_ns = 0;   // -1 = not finished
   int64_t replica = -1;
-  std::string outcome;   // "served", "rejected", "dropped", "in_flight"
-  double weight = 1;     // requests that this one stands for
+  std::string outcome;  // "served", "rejected", "dropped", "in_flight"
+  double weight = 1;    // requests that this one stands for
 
   template <class V>
   static void describe(V&& v) {
@@ -285,10 +288,10 @@ struct TraceRow {
 
 // One sentence of `expect:`. The metric is its path in summary.json without the unit.
 struct ExpectationRow {
-  std::string that;     // as written
-  std::string metric;   // "latency.ttft.p99"
-  std::string compare;  // "<", "<=", "==", ">=", ">"
-  double value = 0;     // in SI units: s, currency, share
+  std::string that;        // as written
+  std::string metric;      // "latency.ttft.p99"
+  std::string compare;     // "<", "<=", "==", ">=", ">"
+  double value = 0;        // in SI units: s, currency, share
   std::string value_unit;  // as written: "ms", "%", "" ...
   std::string baseline;    // "" or the tenancy label that `value` (a share) is relative to
   std::string tenancy;     // for: tenancy; "" = the worst over all
@@ -311,11 +314,11 @@ struct ExpectationRow {
 struct RunResults {
   std::string name;
   std::string about;
-  std::string scenario;         // the resolved scenario text
-  std::string scenario_file;    // as given, for the reader
+  std::string scenario;       // the resolved scenario text
+  std::string scenario_file;  // as given, for the reader
   std::string scenario_digest;
-  std::string digest;           // over all units in key order
-  std::string version;          // of cotenant
+  std::string digest;   // over all units in key order
+  std::string version;  // of cotenant
   uint64_t seed = 0;
   int64_t replications = 0;
   int64_t horizon_ns = 0;
@@ -324,7 +327,7 @@ struct RunResults {
   std::string currency;
   std::string prices_as_of;
   std::string prices_source;
-  bool complete = true;         // false: interrupted, finished units only
+  bool complete = true;  // false: interrupted, finished units only
 
   std::vector<UnitRow> units;
   std::vector<WindowRow> windows;
@@ -352,12 +355,12 @@ struct RunResults {
 // Every breach code of the ledger, in report order. Codes are never re-used.
 struct BreachCode {
   const char* code;
-  const char* grade;      // default grade
-  const char* name;       // "neighbour SLO breach"
-  const char* rule;       // when it fires, one sentence
-  const char* unit;       // of the quantity
-  int severity;           // base severity, 1 to 4
-  bool implemented;       // false: reported as "not modelled yet"
+  const char* grade;  // default grade
+  const char* name;   // "neighbour SLO breach"
+  const char* rule;   // when it fires, one sentence
+  const char* unit;   // of the quantity
+  int severity;       // base severity, 1 to 4
+  bool implemented;   // false: reported as "not modelled yet"
 };
 const std::vector<BreachCode>& breach_codes();
 const BreachCode* find_breach_code(const std::string& code);

@@ -15,20 +15,27 @@ double share_to_keep(const World& world) {
   const RecordRequests& record = world.scenario.record;
   const double expected = std::max(expected_requests(world), 1.0);
   switch (record.kind) {
-    case RecordRequests::Kind::none: return 0;
-    case RecordRequests::Kind::all: return 1;
-    case RecordRequests::Kind::sample: return std::min(static_cast<double>(record.sample) / expected, 1.0);
-    case RecordRequests::Kind::automatic: return std::min(1e6 / expected, 1.0);
+    case RecordRequests::Kind::none:
+      return 0;
+    case RecordRequests::Kind::all:
+      return 1;
+    case RecordRequests::Kind::sample:
+      return std::min(static_cast<double>(record.sample) / expected, 1.0);
+    case RecordRequests::Kind::automatic:
+      return std::min(1e6 / expected, 1.0);
   }
   return 0;
 }
 
-const char* to_word(Outcome outcome) {
+const char* to_word(RequestOutcome outcome) {
   switch (outcome) {
-    case Outcome::served: return "served";
-    case Outcome::over_quota:
-    case Outcome::too_long: return "rejected";
-    case Outcome::in_flight: return "in_flight";
+    case RequestOutcome::served:
+      return "served";
+    case RequestOutcome::over_quota:
+    case RequestOutcome::too_long:
+      return "rejected";
+    case RequestOutcome::in_flight:
+      return "in_flight";
   }
   return "";
 }
@@ -74,12 +81,12 @@ void Collector::request(const RequestObservation& o) {
   WindowCounts& window = windows_[window_of(o.arrival)][tier];
   tenant.arrived += 1;
   window.arrived += 1;
-  tenant.over_quota += o.outcome == Outcome::over_quota ? 1 : 0;
-  window.over_quota += o.outcome == Outcome::over_quota ? 1 : 0;
-  tenant.too_long += o.outcome == Outcome::too_long ? 1 : 0;
-  tenant.in_flight += o.outcome == Outcome::in_flight ? 1 : 0;
+  tenant.over_quota += o.outcome == RequestOutcome::over_quota ? 1 : 0;
+  window.over_quota += o.outcome == RequestOutcome::over_quota ? 1 : 0;
+  tenant.too_long += o.outcome == RequestOutcome::too_long ? 1 : 0;
+  tenant.in_flight += o.outcome == RequestOutcome::in_flight ? 1 : 0;
   usage_ns_[window_of(o.finished.ns >= 0 ? o.finished : end_)][o.tenant.index] += o.usage_ns;
-  if (o.outcome == Outcome::served) {
+  if (o.outcome == RequestOutcome::served) {
     tenant.served += 1;
     window.served += 1;
     tenant.prompt_tokens += o.prompt;
@@ -107,10 +114,11 @@ void Collector::judge_request(const RequestObservation& o) {
   TenantCounts& tenant = tenants_[o.tenant.index];
   (met ? tenant.slo_met : tenant.slo_missed) += 1;
   if (met) return;
-  if (o.outcome == Outcome::over_quota) {
+  if (o.outcome == RequestOutcome::over_quota) {
     tenant.missed_over_quota += 1;
   } else if (misses_.size() < kMostMisses) {
-    misses_.push_back({.tenant = o.tenant, .number = o.number, .arrival = o.arrival, .excess = judgement.excess});
+    misses_.push_back(
+        {.tenant = o.tenant, .number = o.number, .arrival = o.arrival, .excess = judgement.excess});
   } else {
     misses_not_kept_ += 1;
   }

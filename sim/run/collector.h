@@ -12,8 +12,9 @@
 
 namespace cotenant {
 
-// The sink of the base variant: counts everything, keeps histograms per tier and window, the misses for the paired
-// re-runs, and the recorded requests. Memory grows with tenants and windows, not with requests, up to kMostMisses.
+// The sink of the base variant: counts everything, keeps histograms per tier and window, the misses for the
+// paired re-runs, and the recorded requests. Memory grows with tenants and windows, not with requests, up to
+// kMostMisses.
 class Collector : public ObservationSink {
  public:
   static constexpr size_t kMostMisses = 1'000'000;
@@ -27,7 +28,7 @@ class Collector : public ObservationSink {
     int64_t over_quota = 0;
     int64_t too_long = 0;
     int64_t in_flight = 0;
-    int64_t slo_met = 0;      // after the warm-up, as are the misses
+    int64_t slo_met = 0;  // after the warm-up, as are the misses
     int64_t slo_missed = 0;
     int64_t missed_over_quota = 0;
     int64_t prompt_tokens = 0;
@@ -47,8 +48,10 @@ class Collector : public ObservationSink {
   };
 
   [[nodiscard]] const std::vector<TenantCounts>& tenants() const { return tenants_; }
-  [[nodiscard]] const std::vector<std::vector<WindowCounts>>& windows() const { return windows_; }  // window, tier
-  [[nodiscard]] const std::vector<Latency>& latency() const { return latency_; }                    // by tier
+  [[nodiscard]] const std::vector<std::vector<WindowCounts>>& windows() const {
+    return windows_;
+  }                                                                               // window, tier
+  [[nodiscard]] const std::vector<Latency>& latency() const { return latency_; }  // by tier
   [[nodiscard]] const std::vector<std::vector<int64_t>>& usage_ns() const { return usage_ns_; }
   [[nodiscard]] int64_t base_fallback() const { return base_fallback_; }
   // Misses within quota, sorted by tenant and number.
@@ -70,7 +73,7 @@ class Collector : public ObservationSink {
   PhiloxKey key_;
   Time warmup_;
   Time end_;
-  double keep_share_ = 0;     // of requests, for the request table
+  double keep_share_ = 0;      // of requests, for the request table
   std::vector<bool> trained_;  // per tenant: whether its tenancy gives it more than the pretrained base
   std::vector<TenantCounts> tenants_;
   std::vector<std::vector<WindowCounts>> windows_;

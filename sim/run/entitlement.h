@@ -5,9 +5,10 @@
 
 namespace cotenant {
 
-// Delays one tenant's requests to what it is entitled to: a bucket of `burst` tokens that fills at share x capacity.
-// A request waits until min(its tokens, burst) are there, then takes all its tokens; the debt delays the next one.
-// The share follows the tenants that are present: weight / sum of weights of those that have joined.
+// Delays one tenant's requests to what it is entitled to: a bucket of `burst` tokens that fills at share x
+// capacity. A request waits until min(its tokens, burst) are there, then takes all its tokens; the debt
+// delays the next one. The share follows the tenants that are present: weight / sum of weights of those that
+// have joined.
 class Entitlement {
  public:
   struct Joining {

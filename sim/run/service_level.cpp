@@ -3,7 +3,9 @@
 namespace cotenant {
 namespace {
 
-bool stated(const Objective& objective) { return objective.below.ns > 0; }
+bool stated(const Objective& objective) {
+  return objective.below.ns > 0;
+}
 
 // A miss where `took` is not below the limit.
 std::optional<Judgement> beyond(const Objective& objective, Duration took) {
@@ -14,8 +16,9 @@ std::optional<Judgement> beyond(const Objective& objective, Duration took) {
 }  // namespace
 
 Judgement judge(const RequestObservation& o, const Slo& slo, Time horizon) {
-  if (o.outcome == Outcome::over_quota || o.outcome == Outcome::too_long) return {ServiceLevel::missed, {}};
-  if (o.outcome == Outcome::in_flight) {
+  if (o.outcome == RequestOutcome::over_quota || o.outcome == RequestOutcome::too_long)
+    return {ServiceLevel::missed, {}};
+  if (o.outcome == RequestOutcome::in_flight) {
     const Duration ttft = (o.first_token.ns >= 0 ? o.first_token : horizon) - o.arrival;
     if (const auto miss = beyond(slo.ttft, ttft)) return *miss;
     if (const auto miss = beyond(slo.e2e, horizon - o.arrival)) return *miss;

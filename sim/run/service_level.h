@@ -7,9 +7,13 @@
 namespace cotenant {
 
 // First token - arrival. Requires: there is a first token.
-inline Duration ttft_of(const RequestObservation& o) { return o.first_token - o.arrival; }
+inline Duration ttft_of(const RequestObservation& o) {
+  return o.first_token - o.arrival;
+}
 // Last token - arrival. Requires: finished.
-inline Duration e2e_of(const RequestObservation& o) { return o.finished - o.arrival; }
+inline Duration e2e_of(const RequestObservation& o) {
+  return o.finished - o.arrival;
+}
 // (Last - first token) / (output tokens - 1), rounded down; nothing for outputs of one token, or of none.
 inline std::optional<Duration> tpot_of(const RequestObservation& o) {
   if (o.output < 2) return std::nullopt;
@@ -23,8 +27,8 @@ struct Judgement {
 };
 
 // Holds one request against the limits of its tier: a limit "p99 < 500 ms" judges each request by 500 ms, and
-// attainment is then compared with 99 %. A rejection is a miss. A request that is unfinished at the horizon is a miss
-// if it is already beyond a limit, else undecided.
+// attainment is then compared with 99 %. A rejection is a miss. A request that is unfinished at the horizon
+// is a miss if it is already beyond a limit, else undecided.
 Judgement judge(const RequestObservation& observation, const Slo& slo, Time horizon);
 
 }  // namespace cotenant

@@ -53,7 +53,8 @@ class ServingRun {
         variant_(variant),
         sink_(sink),
         end_{scenario_.horizon.ns},
-        arrivals_(demand_of(world, variant), deal_traces(world, key, variant.tenant), key, scenario_.horizon) {}
+        arrivals_(demand_of(world, variant), deal_traces(world, key, variant.tenant), key,
+                  scenario_.horizon) {}
 
   ServingTotals run() {
     const ScopedCheckClock clock(&now_.ns);
@@ -94,7 +95,8 @@ class ServingRun {
 
   // ---- capacity ----
 
-  // Which scenario model each version in the lineage is of: a base is itself, others follow their assignments.
+  // Which scenario model each version in the lineage is of: a base is itself, others follow their
+  // assignments.
   void index_models() {
     model_of_weights_.assign(training_.lineage.size(), 0);
     for (uint32_t m = 0; m < scenario_.models.size(); ++m) model_of_weights_[m] = m;
@@ -145,7 +147,8 @@ class ServingRun {
         joinings.push_back({world_.tenants[t].joined, world_.tenants[t].weight});
       }
     }
-    std::stable_sort(joinings.begin(), joinings.end(), [](const auto& a, const auto& b) { return a.at < b.at; });
+    std::stable_sort(joinings.begin(), joinings.end(),
+                     [](const auto& a, const auto& b) { return a.at < b.at; });
     entitlement_.emplace(pool_capacity_per_s(world_, tenancy_, plan.pool), burst,
                          world_.tenants[variant_.tenant.index].weight, std::move(joinings));
   }
@@ -157,13 +160,18 @@ class ServingRun {
     const auto bytes = [this](ModelId model) { return training_.lineage.at(model).bytes; };
     replicas_.push_back(std::make_unique<Replica>(Replica{
         .machine = ScoringReplica({pool.max_batch, pool.max_delay, memory.weights, resident_limit(p)}, bytes),
-        .pool = p, .owner = owner, .meter = DeviceMeter(now_), .work = {}, .block = {}, .started = {}}));
+        .pool = p,
+        .owner = owner,
+        .meter = DeviceMeter(now_),
+        .work = {},
+        .block = {},
+        .started = {}}));
     if (generative_pool(p)) {
       RandomStream faults(key_, index, Purpose::faults);
-      replicas_.back()->machine = GenerativeReplica(
-          {pool.token_budget, pool.max_sequences, memory.kv_blocks, memory.kv_block_bytes, memory.weights,
-           resident_limit(p)},
-          bytes, [this, p, faults]() mutable { return scrubs(p, faults); });
+      replicas_.back()->machine =
+          GenerativeReplica({pool.token_budget, pool.max_sequences, memory.kv_blocks, memory.kv_block_bytes,
+                             memory.weights, resident_limit(p)},
+                            bytes, [this, p, faults]() mutable { return scrubs(p, faults); });
     }
     totals_.devices_peak = std::max(totals_.devices_peak, static_cast<int64_t>(replicas_.size()));
     return index;
@@ -242,7 +250,8 @@ class ServingRun {
         released_.pop_front();
         break;
       case EventKind::join:
-        replica_of_tenant_[event.index] = add_replica(plan_of(TenantId{event.index}).pool, TenantId{event.index});
+        replica_of_tenant_[event.index] =
+            add_replica(plan_of(TenantId{event.index}).pool, TenantId{event.index});
         break;
       case EventKind::window_end:
         close_window();
@@ -257,10 +266,15 @@ class ServingRun {
     ++totals_.events;
     ++totals_.requests;
     const TenantId tenant{arrival.source};
-    Request request{.arrival = arrival.at, .tenant = tenant, .number = arrival.number, .prompt = arrival.prompt,
-                    .output = arrival.output, .weights = {}, .adapter = {}};
+    Request request{.arrival = arrival.at,
+                    .tenant = tenant,
+                    .number = arrival.number,
+                    .prompt = arrival.prompt,
+                    .output = arrival.output,
+                    .weights = {},
+                    .adapter = {}};
     if (quotas_[tenant.index] && !quotas_[tenant.index]->try_take(now_)) {
-      return observe(request, Outcome::over_quota, ReplicaId{});
+      return observe(request, RequestOutcome::over_quota, ReplicaId{});
     }
     assign(request);
     if (!entitlement_) return route(request);
@@ -301,14 +315,15 @@ class ServingRun {
   void route(const Request& request) {
     const TierPlan& plan = plan_of(request.tenant);
     const Model& model = scenario_.models[plan.model];
-    const uint32_t r = plan.choice.placement == Placement::dedicated ? replica_of_tenant_[request.tenant.index]
-                                                                     : choose_replica(plan.pool);
+    const uint32_t r = plan.choice.placement == Placement::dedicated
+                           ? replica_of_tenant_[request.tenant.index]
+                           : choose_replica(plan.pool);
     Replica& replica = *replicas_[r];
     const auto* generative = std::get_if<GenerativeReplica>(&replica.machine);
     const int64_t tokens = request.prompt + request.output;
     if (generative != nullptr &&
         (tokens > model.context_limit || KvPool::blocks_for(tokens) > generative->kv().total())) {
-      return observe(request, Outcome::too_long, ReplicaId{r});
+      return observe(request, RequestOutcome::too_long, ReplicaId{r});
     }
     const bool first_in_line = std::visit(
         [&](auto& machine) {
@@ -352,11 +367,13 @@ class ServingRun {
     replica.meter.enter(now_, DeviceState::busy);
     if (replica.work.kind == Work::Kind::batch) {
       const StepPart& part = replica.work.parts[0];
-      const Duration length = times_of(part.weights, replica.pool).score(replica.work.rows, part.shape.residency);
+      const Duration length =
+          times_of(part.weights, replica.pool).score(replica.work.rows, part.shape.residency);
       replica.block = {length.ns * 1000, 0, 1};
     } else {
       replica.block = make_step_block(
-          replica.work, [&](ModelId weights) -> const ServiceTimes& { return times_of(weights, replica.pool); },
+          replica.work,
+          [&](ModelId weights) -> const ServiceTimes& { return times_of(weights, replica.pool); },
           scrub_ps(replica));
       if (variant_.single_steps) replica.block.steps = 1;
     }
@@ -419,14 +436,23 @@ class ServingRun {
       replica.carry_ps = static_cast<int64_t>((cost + replica.carry_ps) % 1000);
       finish_machine(replica, replica.block.steps, static_cast<int64_t>(cost));
     }
-    for (const Request& request : finished_) observe(request, Outcome::served, ReplicaId{r});
+    for (const Request& request : finished_) observe(request, RequestOutcome::served, ReplicaId{r});
     begin_work(r);
   }
 
-  void observe(const Request& r, Outcome outcome, ReplicaId replica) {
-    sink_.request({.tenant = r.tenant, .number = r.number, .arrival = r.arrival, .first_token = r.first_token,
-                   .finished = r.finished, .prompt = r.prompt, .output = r.output, .weights = r.weights,
-                   .adapter = r.adapter, .replica = replica, .usage_ns = r.usage_ps / 1000, .outcome = outcome});
+  void observe(const Request& r, RequestOutcome outcome, ReplicaId replica) {
+    sink_.request({.tenant = r.tenant,
+                   .number = r.number,
+                   .arrival = r.arrival,
+                   .first_token = r.first_token,
+                   .finished = r.finished,
+                   .prompt = r.prompt,
+                   .output = r.output,
+                   .weights = r.weights,
+                   .adapter = r.adapter,
+                   .replica = replica,
+                   .usage_ns = r.usage_ps / 1000,
+                   .outcome = outcome});
   }
 
   // ---- books ----
@@ -450,7 +476,8 @@ class ServingRun {
     for (uint32_t r = 0; r < replicas_.size(); ++r) {
       std::visit(
           [&](const auto& machine) {
-            machine.for_each_unfinished([&](const Request& q) { observe(q, Outcome::in_flight, ReplicaId{r}); });
+            machine.for_each_unfinished(
+                [&](const Request& q) { observe(q, RequestOutcome::in_flight, ReplicaId{r}); });
           },
           replicas_[r]->machine);
       const auto* generative = std::get_if<GenerativeReplica>(&replicas_[r]->machine);
@@ -462,7 +489,7 @@ class ServingRun {
       totals_.kv_freed += generative->kv().freed();
       totals_.kv_held += generative->kv().held();
     }
-    for (const Request& q : released_) observe(q, Outcome::in_flight, ReplicaId{});
+    for (const Request& q : released_) observe(q, RequestOutcome::in_flight, ReplicaId{});
   }
 
   const World& world_;
@@ -511,7 +538,8 @@ double pool_capacity_per_s(const World& world, size_t tenancy, uint32_t pool_ind
       full.prefill_tokens = pool.token_budget;
       full.prefill_work_x2 = pool.token_budget * pool.token_budget;
       full.head_sequences = 1;
-      per_device = static_cast<double>(pool.token_budget) / (static_cast<double>(times.step(full).base_ps) * 1e-12);
+      per_device =
+          static_cast<double>(pool.token_budget) / (static_cast<double>(times.step(full).base_ps) * 1e-12);
     }
   }
   return per_device * static_cast<double>(pool.size);

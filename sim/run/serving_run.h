@@ -34,15 +34,15 @@ struct ServingTotals {
   std::vector<std::vector<PoolWindow>> windows;  // by window, by pool
   HandOvers hand_overs;
   int64_t events = 0;
-  int64_t requests = 0;          // that reached admission
+  int64_t requests = 0;  // that reached admission
   int64_t devices_peak = 0;
   int64_t kv_allocated = 0;
   int64_t kv_freed = 0;
   int64_t kv_held = 0;
 };
 
-// Simulates the serving of one (tenancy entry, replication, variant) on one thread and tells `sink` what became of
-// every request. Pure: the same arguments give the same observations.
+// Simulates the serving of one (tenancy entry, replication, variant) on one thread and tells `sink` what
+// became of every request. Pure: the same arguments give the same observations.
 ServingTotals run_serving(const World& world, size_t tenancy, PhiloxKey key, const TrainingOutcome& training,
                           const Variant& variant, ObservationSink& sink);
 

@@ -12,7 +12,8 @@ std::vector<Arrival> deal_traces(const World& world, PhiloxKey key, TenantId onl
   for (uint32_t tier_index = 0; tier_index < world.scenario.tiers.size(); ++tier_index) {
     const Tier& tier = world.scenario.tiers[tier_index];
     uint32_t count = 0;
-    while (first + count < world.tenants.size() && world.tenants[first + count].tier.index == tier_index) ++count;
+    while (first + count < world.tenants.size() && world.tenants[first + count].tier.index == tier_index)
+      ++count;
     if (tier.trace && count > 0) {
       const ZipfTable popularity(count, tier.trace->zipf_s);
       RandomStream stream(key, tier_entity(tier.name), Purpose::trace_deal);
@@ -23,12 +24,14 @@ std::vector<Arrival> deal_traces(const World& world, PhiloxKey key, TenantId onl
         const Time at{tier.starts.ns + row.at.ns};
         const bool kept = !only.valid() || only.index == first + rank;
         if (!kept || at.ns >= world.scenario.horizon.ns) continue;
-        dealt.push_back({at, first + rank, number, static_cast<int32_t>(row.prompt_tokens), static_cast<int32_t>(row.output_tokens)});
+        dealt.push_back({at, first + rank, number, static_cast<int32_t>(row.prompt_tokens),
+                         static_cast<int32_t>(row.output_tokens)});
       }
     }
     first += count;
   }
-  std::stable_sort(dealt.begin(), dealt.end(), [](const Arrival& a, const Arrival& b) { return a.at < b.at; });
+  std::stable_sort(dealt.begin(), dealt.end(),
+                   [](const Arrival& a, const Arrival& b) { return a.at < b.at; });
   return dealt;
 }
 

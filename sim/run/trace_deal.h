@@ -7,9 +7,9 @@
 
 namespace cotenant {
 
-// Deals the rows of every trace in the world to the tenants of its tier, by Zipf popularity of their rank, in time
-// order over all tiers. The deal depends on the key alone. `only`: keep this tenant's rows (numbered as in the
-// whole deal); invalid = all.
+// Deals the rows of every trace in the world to the tenants of its tier, by Zipf popularity of their rank, in
+// time order over all tiers. The deal depends on the key alone. `only`: keep this tenant's rows (numbered as
+// in the whole deal); invalid = all.
 std::vector<Arrival> deal_traces(const World& world, PhiloxKey key, TenantId only);
 
 }  // namespace cotenant

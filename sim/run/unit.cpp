@@ -1,4 +1,5 @@
-// Public: run_unit(). Runs training, then the base variant, then the re-runs that attribute misses, then fills rows.
+// Public: run_unit(). Runs training, then the base variant, then the re-runs that attribute misses, then
+// fills rows.
 #include "sim/run/unit.h"
 
 #include <fmt/format.h>
@@ -36,7 +37,9 @@ class MissSink : public ObservationSink {
   bool Miss::*mark_;
 };
 
-double nan() { return std::numeric_limits<double>::quiet_NaN(); }
+double nan() {
+  return std::numeric_limits<double>::quiet_NaN();
+}
 
 double quantile_s(const Histogram& histogram, double p) {
   const auto n = static_cast<int64_t>(histogram.count());
@@ -92,7 +95,8 @@ class Unit {
     std::set<TenantId> tenants;
     for (const Miss& miss : misses_) tenants.insert(miss.tenant);
     for (const TenantId tenant : tenants) rerun({Variant::Kind::alone, tenant}, &Miss::met_alone);
-    const bool any_left = std::any_of(misses_.begin(), misses_.end(), [](const Miss& m) { return m.met_alone; });
+    const bool any_left =
+        std::any_of(misses_.begin(), misses_.end(), [](const Miss& m) { return m.met_alone; });
     if (any_left) rerun({Variant::Kind::no_platform, {}}, &Miss::met_without_platform_delays);
     for (const Miss& miss : misses_) count_cause(miss);
   }
@@ -105,19 +109,29 @@ class Unit {
   void count_cause(const Miss& miss) {
     Causes& causes = causes_[miss.tenant.index];
     switch (cause_of(miss)) {
-      case MissCause::under_provisioned: causes.under_provisioned += 1; break;
-      case MissCause::platform: causes.platform += 1; break;
+      case MissCause::under_provisioned:
+        causes.under_provisioned += 1;
+        break;
+      case MissCause::platform:
+        causes.platform += 1;
+        break;
       case MissCause::neighbour: {
         causes.neighbour += 1;
         const std::string& name = world_.tenants[miss.tenant.index].name;
         neighbour_breaches_.push_back(
-            {.code = "P1", .at = miss.arrival, .subject = name, .actor = {}, .quantity = seconds(miss.excess),
-             .witness = fmt::format("request {} of {}: {} ms beyond its objective; met alone on the entitlement; "
-                                    "missed without platform delays too",
-                                    miss.number, name, miss.excess.ns / 1'000'000)});
+            {.code = "P1",
+             .at = miss.arrival,
+             .subject = name,
+             .actor = {},
+             .quantity = seconds(miss.excess),
+             .witness =
+                 fmt::format("request {} of {}: {} ms beyond its objective; met alone on the entitlement; "
+                             "missed without platform delays too",
+                             miss.number, name, miss.excess.ns / 1'000'000)});
         break;
       }
-      default: causes.unattributed += 1;
+      default:
+        causes.unattributed += 1;
     }
   }
 
@@ -136,7 +150,8 @@ class Unit {
       row.in_flight += c.in_flight;
       row.over_quota += c.over_quota;
     }
-    CHECK_MSG(row.arrived == row.served + row.rejected + row.dropped + row.in_flight, "requests are conserved");
+    CHECK_MSG(row.arrived == row.served + row.rejected + row.dropped + row.in_flight,
+              "requests are conserved");
     CHECK_MSG(serving_.kv_allocated == serving_.kv_freed + serving_.kv_held, "KV blocks are conserved");
     row.base_fallback = collector_.base_fallback();
     row.events = serving_.events;
@@ -321,7 +336,8 @@ class Unit {
     for (const TrainingRunRecord& run : training_.runs) {
       const uint32_t owner = training_.lineage.at(run.made).trained_on.front().index;
       const int64_t per_record = spec_.models[spec_.model[owner]].data_bytes_per_unit;
-      check_consent({run.made, run.finished, run.for_others, per_record}, training_.lineage, world_.tenants, log);
+      check_consent({run.made, run.finished, run.for_others, per_record}, training_.lineage, world_.tenants,
+                    log);
     }
     log.checked("R1", serving_.hand_overs.count);
     log.counted("R1", serving_.hand_overs.unscrubbed,

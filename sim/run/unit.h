@@ -16,8 +16,8 @@ struct UnitKey {
 };
 
 // One unit of simulation, with its counterfactual re-runs: a pure function of world and key, on one thread.
-// Fills the tables of the results; header fields stay empty. Checks on the way that requests, KV blocks, device time
-// and money are conserved.
+// Fills the tables of the results; header fields stay empty. Checks on the way that requests, KV blocks,
+// device time and money are conserved.
 RunResults run_unit(const World& world, UnitKey key);
 
 }  // namespace cotenant

@@ -59,21 +59,21 @@ Parsed<Quota> parse_quota(const std::string& text) {
   const char* example = "write for example 2/s burst=10";
   if (words.empty()) return TextProblem{"a rate is missing", example};
   const Parsed<double> rate = parse_rate(words[0].text);
-  if (!rate.ok()) return TextProblem{rate.problem.message, example, words[0].offset, words[0].text.size()};
-  if (!(*rate.value > 0 && *rate.value <= 1e9))
+  if (!rate.ok()) return TextProblem{rate.problem().message, example, words[0].offset, words[0].text.size()};
+  if (!(rate.value() > 0 && rate.value() <= 1e9))
     return TextProblem{"a quota lies above 0 and up to 1e9/s", example};
-  Quota quota{*rate.value, std::max(1.0, *rate.value)};
+  Quota quota{rate.value(), std::max(1.0, rate.value())};
   if (words.size() == 1) return quota;
   if (words.size() > 2 || !words[1].text.starts_with("burst=")) {
     return TextProblem{fmt::format("`{}` is not expected here", words[1].text), example, words[1].offset,
                        words[1].text.size()};
   }
   const Parsed<double> burst = parse_number(words[1].text.substr(6));
-  if (!burst.ok() || !(*burst.value >= 1 && *burst.value <= 1e9)) {
+  if (!burst.ok() || !(burst.value() >= 1 && burst.value() <= 1e9)) {
     return TextProblem{"a burst lies within 1 .. 1e9 requests", example, words[1].offset,
                        words[1].text.size()};
   }
-  quota.burst = *burst.value;
+  quota.burst = burst.value();
   return quota;
 }
 
@@ -85,11 +85,11 @@ Parsed<double> parse_popularity(const std::string& text) {
     return TextProblem{"this is no popularity law", example};
   }
   const Parsed<double> s = parse_number(words[1].text.substr(2));
-  if (!s.ok() || !(*s.value >= 0 && *s.value <= 10)) {
-    return TextProblem{s.ok() ? "the exponent lies within 0 .. 10" : s.problem.message, example,
+  if (!s.ok() || !(s.value() >= 0 && s.value() <= 10)) {
+    return TextProblem{s.ok() ? "the exponent lies within 0 .. 10" : s.problem().message, example,
                        words[1].offset, words[1].text.size()};
   }
-  return *s.value;
+  return s.value();
 }
 
 }  // namespace
@@ -103,7 +103,7 @@ Codec<Duration> duration_codec(Duration low, Duration high) {
   codec.parse = [low, high, range = codec.range](const std::string& text,
                                                  const TextContext&) -> Parsed<Duration> {
     const Parsed<Duration> value = parse_duration(text);
-    return value.ok() ? in_range(*value.value, low, high, range) : value;
+    return value.ok() ? in_range(value.value(), low, high, range) : value;
   };
   codec.print = [](const Duration& d, const TextContext&) { return duration_text(d); };
   return codec;
@@ -126,7 +126,7 @@ Codec<Bytes> bytes_codec(Bytes low, Bytes high) {
   codec.parse = [low, high, range = codec.range](const std::string& text,
                                                  const TextContext&) -> Parsed<Bytes> {
     const Parsed<Bytes> value = parse_bytes(text);
-    return value.ok() ? in_range(*value.value, low, high, range) : value;
+    return value.ok() ? in_range(value.value(), low, high, range) : value;
   };
   codec.print = [](const Bytes& b, const TextContext&) { return bytes_text(b); };
   return codec;
@@ -142,7 +142,7 @@ Codec<int64_t> whole_codec(int64_t low, int64_t high) {
   codec.parse = [low, high, range = codec.range](const std::string& text,
                                                  const TextContext&) -> Parsed<int64_t> {
     const Parsed<int64_t> value = parse_whole(text);
-    return value.ok() ? in_range(*value.value, low, high, range) : value;
+    return value.ok() ? in_range(value.value(), low, high, range) : value;
   };
   codec.print = [](const int64_t& n, const TextContext&) { return fmt::format("{}", n); };
   return codec;
@@ -186,7 +186,7 @@ Codec<double> number_codec(double low, double high, const char* example) {
   codec.parse = [low, high, range = codec.range](const std::string& text,
                                                  const TextContext&) -> Parsed<double> {
     const Parsed<double> value = parse_number(text);
-    return value.ok() ? in_range(*value.value, low, high, range) : value;
+    return value.ok() ? in_range(value.value(), low, high, range) : value;
   };
   codec.print = [](const double& x, const TextContext&) { return number_text(x); };
   return codec;
@@ -200,7 +200,7 @@ Codec<double> share_codec() {
   codec.schema = pattern_schema(std::string(kNumber) + " ?%");
   codec.parse = [](const std::string& text, const TextContext&) -> Parsed<double> {
     const Parsed<double> value = parse_share(text);
-    if (value.ok() && !(*value.value > 0 && *value.value <= 1)) {
+    if (value.ok() && !(value.value() > 0 && value.value() <= 1)) {
       return TextProblem{"the value is out of range", "range: above 0 % .. 100 %"};
     }
     return value;
@@ -219,8 +219,8 @@ Codec<int64_t> bandwidth_codec() {
     if (!text.ends_with("/s"))
       return TextProblem{"a bandwidth is a size per second", "write for example 2 GB/s"};
     const Parsed<Bytes> bytes = parse_bytes(std::string_view(text).substr(0, text.size() - 2));
-    if (!bytes.ok()) return TextProblem{bytes.problem.message, "write for example 2 GB/s"};
-    return in_range(bytes.value->count, int64_t{1'000'000}, int64_t{100'000'000'000'000},
+    if (!bytes.ok()) return TextProblem{bytes.problem().message, "write for example 2 GB/s"};
+    return in_range(bytes.value().count, int64_t{1'000'000}, int64_t{100'000'000'000'000},
                     "1 MB/s .. 100 TB/s");
   };
   codec.print = [](const int64_t& n, const TextContext&) { return n == 0 ? "" : bytes_text({n}) + "/s"; };
@@ -236,7 +236,7 @@ Codec<int64_t> hourly_price_codec() {
   codec.parse = [range = codec.range](const std::string& text,
                                       const TextContext& context) -> Parsed<int64_t> {
     const Parsed<int64_t> nano = parse_money(text, "/h", context.currency);
-    return nano.ok() ? in_range(*nano.value, int64_t{0}, int64_t{1'000'000'000'000'000}, range) : nano;
+    return nano.ok() ? in_range(nano.value(), int64_t{0}, int64_t{1'000'000'000'000'000}, range) : nano;
   };
   codec.print = [](const int64_t& nano, const TextContext& context) {
     return money_text(nano, "/h", context.currency);
@@ -252,8 +252,8 @@ Codec<double> storage_price_codec() {
   codec.schema = kString;
   codec.parse = [range = codec.range](const std::string& text, const TextContext& context) -> Parsed<double> {
     const Parsed<int64_t> nano = parse_money(text, "/GB/month", context.currency);
-    if (!nano.ok()) return nano.problem;
-    return in_range(static_cast<double>(*nano.value), 0.0, 1e15, range);
+    if (!nano.ok()) return nano.problem();
+    return in_range(static_cast<double>(nano.value()), 0.0, 1e15, range);
   };
   codec.print = [](const double& nano, const TextContext& context) {
     return money_text(static_cast<int64_t>(nano), "/GB/month", context.currency);
@@ -367,8 +367,8 @@ Codec<Objective> objective_codec() {
       pattern_schema("p" + std::string(kNumber) + " ?< ?" + kNumber + " ?(ns|us|ms|s|min|h|days?|weeks?)");
   codec.parse = [](const std::string& text, const TextContext&) -> Parsed<Objective> {
     const Parsed<PercentileText> parsed = parse_percentile(text);
-    if (!parsed.ok()) return parsed.problem;
-    return Objective{parsed.value->percentile, parsed.value->below};
+    if (!parsed.ok()) return parsed.problem();
+    return Objective{parsed.value().percentile, parsed.value().below};
   };
   codec.print = [](const Objective& o, const TextContext&) -> std::string {
     if (o.percentile == 0) return "";
@@ -402,7 +402,7 @@ Codec<WeekShape> shape_codec() {
   Codec<WeekShape> codec{word.type, word.example, word.range, word.schema, word.words, {}, {}};
   codec.parse = [word](const std::string& text, const TextContext& context) -> Parsed<WeekShape> {
     const Parsed<std::string> name = word.parse(text, context);
-    if (!name.ok()) return name.problem;
+    if (!name.ok()) return name.problem();
     return *find_week_shape(text);
   };
   codec.print = [](const WeekShape& shape, const TextContext&) { return shape.name; };
@@ -437,8 +437,8 @@ Codec<RecordRequests> record_codec() {
     if (text == "all") return RecordRequests{Kind::all, 0};
     const Parsed<int64_t> n = count.parse(text, context);
     if (!n.ok())
-      return TextProblem{n.problem.message, "write auto, none, all or a number of requests per unit"};
-    return RecordRequests{Kind::sample, *n.value};
+      return TextProblem{n.problem().message, "write auto, none, all or a number of requests per unit"};
+    return RecordRequests{Kind::sample, n.value()};
   };
   codec.print = [](const RecordRequests& r, const TextContext&) -> std::string {
     switch (r.kind) {

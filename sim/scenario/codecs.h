@@ -55,14 +55,15 @@ Codec<ExpectationRow> expectation_codec();
 template <class E>
 Codec<E> enum_codec(const std::vector<std::pair<const char*, E>>& values) {
   std::vector<std::string> words;
+  words.reserve(values.size());
   for (const auto& [word, value] : values) words.emplace_back(word);
   const Codec<std::string> base = one_of_codec(words);
   Codec<E> codec{base.type, base.example, base.range, base.schema, base.words, {}, {}};
   codec.parse = [base, values](const std::string& text, const TextContext& context) -> Parsed<E> {
     const Parsed<std::string> word = base.parse(text, context);
-    if (!word.ok()) return word.problem;
+    if (!word.ok()) return word.problem();
     for (const auto& [name, value] : values) {
-      if (*word.value == name) return value;
+      if (word.value() == name) return value;
     }
     return TextProblem{"unknown word", ""};
   };

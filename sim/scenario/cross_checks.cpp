@@ -24,6 +24,7 @@ Path joined(Path path, const char* key) {
 template <class T>
 std::vector<std::string> names_of(const std::vector<T>& list, std::string T::*name) {
   std::vector<std::string> names;
+  names.reserve(list.size());
   for (const T& entry : list) names.push_back(entry.*name);
   return names;
 }
@@ -49,7 +50,8 @@ struct Served {
 
 class Checker {
  public:
-  Checker(const Scenario& s, const Node& root, Problems& problems) : s_(s), root_(root), problems_(problems) {
+  Checker(const Scenario& s, const YamlNode& root, Problems& problems)
+      : s_(s), root_(root), problems_(problems) {
     for (const TenancyEntry& entry : s_.tenancies) {
       for (const Tier& tier : s_.tiers) {
         const auto own = entry.tiers.find(tier.name);
@@ -73,18 +75,18 @@ class Checker {
  private:
   // The value at `path` was stated and could be read.
   [[nodiscard]] bool stated(const Path& path) const {
-    const Node* node = find_node(root_, path);
+    const YamlNode* node = find_node(root_, path);
     return node != nullptr && problems_.clean(*node);
   }
   // At the value at `path`, or at what is nearest to it on the way from the root.
   void at(Path path, const TextProblem& problem) {
     const size_t full = path.size();
-    const Node* node = find_node(root_, path);
+    const YamlNode* node = find_node(root_, path);
     while (node == nullptr) {
       path.pop_back();
       node = find_node(root_, path);
     }
-    if (path.size() == full && node->kind == Node::Kind::scalar) {
+    if (path.size() == full && node->kind == YamlNode::Kind::scalar) {
       problems_.add(*node, problem);
     } else {
       problems_.add_at_key(*node, problem);
@@ -95,8 +97,8 @@ class Checker {
     if (!stated(path) || std::find(names.begin(), names.end(), name) != names.end()) return;
     at(path, {fmt::format("there is no {} `{}`", what, name.substr(0, 64)), name_help(name, names)});
   }
-  [[nodiscard]] const Node* item(const char* list, size_t i) const {
-    const Node* node = child(root_, list);
+  [[nodiscard]] const YamlNode* item(const char* list, size_t i) const {
+    const YamlNode* node = child(root_, list);
     return node != nullptr && i < node->items.size() ? &node->items[i] : nullptr;
   }
 
@@ -125,18 +127,18 @@ class Checker {
   }
 
   void check_expectation(size_t i, const std::vector<std::string>& tiers) {
-    const Node* node = item("expect", i);
+    const YamlNode* node = item("expect", i);
     if (node == nullptr) return;
     const ExpectationRow& row = s_.expectations[i];
     const std::vector<std::string> labels = names_of(s_.tenancies, &TenancyEntry::label);
-    const auto check = [&](const Node* at_node, const std::string& name, const char* what,
+    const auto check = [&](const YamlNode* at_node, const std::string& name, const char* what,
                            const std::vector<std::string>& names, size_t offset) {
       if (at_node == nullptr || name.empty() || std::find(names.begin(), names.end(), name) != names.end())
         return;
       problems_.add(*at_node, {fmt::format("there is no {} `{}`", what, name.substr(0, 64)),
                                name_help(name, names), offset, offset == 0 ? 0 : name.size()});
     };
-    const Node* that = node->kind == Node::Kind::scalar ? node : child(*node, "that");
+    const YamlNode* that = node->kind == YamlNode::Kind::scalar ? node : child(*node, "that");
     check(that, row.baseline, "tenancy entry", labels, row.that.rfind(row.baseline));
     check(find_node(*node, {"for", "tenancy"}), row.tenancy, "tenancy entry", labels, 0);
     check(find_node(*node, {"for", "tenants"}), row.tier, "tier", tiers, 0);
@@ -168,7 +170,7 @@ class Checker {
     }
   }
   void unused(const char* section, const std::string& name, const char* message) {
-    const Node* node = find_node(root_, {section, name});
+    const YamlNode* node = find_node(root_, {section, name});
     if (node != nullptr) problems_.add_at_key(*node, {message, "use it or remove it"});
   }
 
@@ -178,7 +180,7 @@ class Checker {
       at({"window", "warmup"}, {"the warm-up does not end before the horizon",
                                 fmt::format("horizon: {}", duration_text(s_.horizon))});
     }
-    const Node* report = find_node(root_, {"window", "report"});
+    const YamlNode* report = find_node(root_, {"window", "report"});
     const bool readable = report == nullptr || problems_.clean(*report);
     if (readable && s_.window.ns > 0 && s_.horizon.ns / s_.window.ns > kWindowsMax) {
       at({"window", "report"},
@@ -225,8 +227,8 @@ class Checker {
     }
     if (!kind) return;
     const Path load = joined(path, "load");
-    const Node* load_node = find_node(root_, load);
-    const Node* output = load_node == nullptr ? nullptr : child(*load_node, "output");
+    const YamlNode* load_node = find_node(root_, load);
+    const YamlNode* output = load_node == nullptr ? nullptr : child(*load_node, "output");
     if (*kind == Model::Kind::generative && output == nullptr && load_node != nullptr && !tier.trace) {
       at(load, {"`output` is missing",
                 "a generative model needs tokens per answer, for example "
@@ -268,7 +270,7 @@ class Checker {
   }
   void require_data(const TenancyEntry& entry, const Tier& tier) {
     const Path data = {"tenants", tier.name, "data"};
-    const Node* node = find_node(root_, data);
+    const YamlNode* node = find_node(root_, data);
     if (tier.data.count > 0 || (node != nullptr && !problems_.clean(*node))) return;
     if (!missing_data_.insert(tier.name).second) return;
     at(data, {"`data` is missing",
@@ -293,18 +295,18 @@ class Checker {
   }
 
   void check_disturbance(size_t i) {
-    const Node* node = item("disturbances", i);
-    if (node == nullptr || node->kind != Node::Kind::map) return;
+    const YamlNode* node = item("disturbances", i);
+    if (node == nullptr || node->kind != YamlNode::Kind::map) return;
     const Disturbance& d = s_.disturbances[i];
     const std::vector<std::string> labels = names_of(s_.tenancies, &TenancyEntry::label);
-    const Node* tenancy = child(*node, "tenancy");
+    const YamlNode* tenancy = child(*node, "tenancy");
     if (tenancy != nullptr && problems_.clean(*tenancy) &&
         std::find(labels.begin(), labels.end(), d.tenancy) == labels.end()) {
       problems_.add(*tenancy,
                     {fmt::format("there is no tenancy entry `{}`", d.tenancy), name_help(d.tenancy, labels)});
     }
-    const Node* from = child(*node, "from");
-    const Node* until = child(*node, "until");
+    const YamlNode* from = child(*node, "from");
+    const YamlNode* until = child(*node, "until");
     if (until != nullptr && problems_.clean(*until) && d.until <= d.from) {
       problems_.add(*until, {"the disturbance ends before it begins", ""});
     }
@@ -314,7 +316,7 @@ class Checker {
   }
 
   const Scenario& s_;
-  const Node& root_;
+  const YamlNode& root_;
   Problems& problems_;
   std::vector<Served> served_;
   std::set<std::string> missing_data_;
@@ -322,7 +324,7 @@ class Checker {
 
 }  // namespace
 
-void check_scenario(const Scenario& scenario, const Node& root, Problems& problems) {
+void check_scenario(const Scenario& scenario, const YamlNode& root, Problems& problems) {
   Checker(scenario, root, problems).run();
 }
 

@@ -58,7 +58,7 @@ Parsed<double> parse_value(MetricUnit unit, std::string_view text, std::string_v
   switch (unit) {
     case MetricUnit::duration: {
       const Parsed<Duration> d = parse_duration(text);
-      return d.ok() ? Parsed<double>(seconds(*d.value)) : Parsed<double>(d.problem);
+      return d.ok() ? Parsed<double>(seconds(d.value())) : Parsed<double>(d.problem());
     }
     case MetricUnit::count:
       return parse_number(text);
@@ -68,8 +68,8 @@ Parsed<double> parse_value(MetricUnit unit, std::string_view text, std::string_v
       return parse_share(text);
     case MetricUnit::money: {
       const Parsed<int64_t> nano = parse_money(text, "", currency);
-      return nano.ok() ? Parsed<double>(static_cast<double>(*nano.value) / 1e9)
-                       : Parsed<double>(nano.problem);
+      return nano.ok() ? Parsed<double>(static_cast<double>(nano.value()) / 1e9)
+                       : Parsed<double>(nano.problem());
     }
   }
   return TextProblem{"", ""};
@@ -128,13 +128,14 @@ std::string_view to_word(MetricUnit unit) {
 
 Parsed<ExpectationRow> parse_expectation(const std::string& text, std::string_view currency) {
   const Parsed<Sentence> parsed = cut(text);
-  if (!parsed.ok()) return parsed.problem;
-  const Sentence& s = *parsed.value;
+  if (!parsed.ok()) return parsed.problem();
+  const Sentence& s = parsed.value();
   const auto& metrics = expectation_metrics();
   const auto metric =
       std::find_if(metrics.begin(), metrics.end(), [&](const Metric& m) { return m.path == s.metric; });
   if (metric == metrics.end()) {
     std::vector<std::string> names;
+    names.reserve(metrics.size());
     for (const Metric& m : metrics) names.push_back(m.path);
     const std::string nearest = nearest_name(s.metric, names);
     return TextProblem{
@@ -159,8 +160,8 @@ Parsed<ExpectationRow> parse_expectation(const std::string& text, std::string_vi
     unit = MetricUnit::share;
   }
   const Parsed<double> number = parse_value(unit, value, currency);
-  if (!number.ok()) return moved(number.problem, s.value_at, value.size());
-  row.value = *number.value;
+  if (!number.ok()) return moved(number.problem(), s.value_at, value.size());
+  row.value = number.value();
   row.value_unit = unit_as_written(unit, value, currency);
   return row;
 }

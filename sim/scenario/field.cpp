@@ -25,13 +25,13 @@ bool is_identifier(const std::string& name) {
 
 }  // namespace
 
-bool expect_kind(const Node& node, Node::Kind kind, const std::string& what, Reader& reader) {
+bool expect_kind(const YamlNode& node, YamlNode::Kind kind, const std::string& what, Reader& reader) {
   if (node.kind == kind) return true;
   // An alias, which was refused when it was read, or a scalar that another check refused.
   if (!reader.problems.clean(node)) return false;
   const TextProblem problem{fmt::format("expected {}, found {}", to_word(kind), to_word(node.kind)),
                             fmt::format("needed here: {}", what)};
-  if (node.kind == Node::Kind::nothing && node.key_place.line > 0) {
+  if (node.kind == YamlNode::Kind::nothing && node.key_place.line > 0) {
     reader.problems.add_at_key(node, problem);
   } else {
     reader.problems.add(node, problem);
@@ -39,26 +39,26 @@ bool expect_kind(const Node& node, Node::Kind kind, const std::string& what, Rea
   return false;
 }
 
-void check_size(const Node& node, size_t most, Reader& reader) {
+void check_size(const YamlNode& node, size_t most, Reader& reader) {
   if (node.items.size() <= most) return;
   reader.problems.add_at_key(node, {fmt::format("{} entries are too many", node.items.size()),
                                     fmt::format("at most {} are read here", most)});
 }
 
-void check_unique_keys(const Node& map, Reader& reader) {
+void check_unique_keys(const YamlNode& map, Reader& reader) {
   std::set<std::string> seen;
-  for (const Node& key : map.keys) {
-    if (key.kind == Node::Kind::scalar && !seen.insert(key.text).second) {
+  for (const YamlNode& key : map.keys) {
+    if (key.kind == YamlNode::Kind::scalar && !seen.insert(key.text).second) {
       reader.problems.add(key, {fmt::format("`{}` stands here twice", key.text.substr(0, kNameMax)),
                                 "remove one of the two"});
     }
   }
 }
 
-void check_known_keys(const Node& map, const std::vector<std::string>& known, Reader& reader) {
+void check_known_keys(const YamlNode& map, const std::vector<std::string>& known, Reader& reader) {
   check_unique_keys(map, reader);
-  for (const Node& key : map.keys) {
-    if (key.kind != Node::Kind::scalar) {
+  for (const YamlNode& key : map.keys) {
+    if (key.kind != YamlNode::Kind::scalar) {
       reader.problems.add(key, {"a key must be a word", name_help("", known)});
     } else if (std::find(known.begin(), known.end(), key.text) == known.end()) {
       reader.problems.add(key, {fmt::format("unknown key `{}`", key.text.substr(0, kNameMax)),
@@ -67,8 +67,8 @@ void check_known_keys(const Node& map, const std::vector<std::string>& known, Re
   }
 }
 
-bool check_name(const Node& key, NameRule rule, const char* what, Reader& reader) {
-  if (key.kind != Node::Kind::scalar) {
+bool check_name(const YamlNode& key, NameRule rule, const char* what, Reader& reader) {
+  if (key.kind != YamlNode::Kind::scalar) {
     reader.problems.add(key, {fmt::format("the name of a {} must be a text", what), "quote it"});
     return false;
   }
@@ -90,7 +90,7 @@ bool check_name(const Node& key, NameRule rule, const char* what, Reader& reader
   return true;
 }
 
-void report_missing(const Node& map, const FieldDoc& doc, Reader& reader) {
+void report_missing(const YamlNode& map, const FieldDoc& doc, Reader& reader) {
   const std::string example = doc.shape == FieldDoc::Shape::scalar && !doc.example.empty()
                                   ? fmt::format("add `{}: {}`", doc.key, doc.example)
                                   : fmt::format("add `{}:`", doc.key);

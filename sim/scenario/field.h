@@ -90,7 +90,7 @@ struct Codec {
 template <class S>
 struct Field {
   FieldDoc doc;
-  std::function<void(const Node&, S&, Reader&)> read;
+  std::function<void(const YamlNode&, S&, Reader&)> read;
   std::function<void(const S&, YamlText&)> write;
   std::function<bool(const S&)> applies;  // empty = always; may look at fields further up in the table
   std::function<void(S&)> absent;         // a default that depends on other fields
@@ -122,15 +122,15 @@ template <class S>
 using TableOf = const Table<S>& (*)();
 
 // Keys are words, none stands twice, and each is in `known`; otherwise a problem, with the nearest name.
-void check_known_keys(const Node& map, const std::vector<std::string>& known, Reader& reader);
+void check_known_keys(const YamlNode& map, const std::vector<std::string>& known, Reader& reader);
 // The same for keys that the user chooses: words, none twice, matching `pattern` where asked for.
 enum class NameRule : uint8_t { identifier, text, code };
-bool check_name(const Node& key, NameRule rule, const char* what, Reader& reader);
-void check_unique_keys(const Node& map, Reader& reader);
-bool expect_kind(const Node& node, Node::Kind kind, const std::string& what, Reader& reader);
+bool check_name(const YamlNode& key, NameRule rule, const char* what, Reader& reader);
+void check_unique_keys(const YamlNode& map, Reader& reader);
+bool expect_kind(const YamlNode& node, YamlNode::Kind kind, const std::string& what, Reader& reader);
 // Reports a map or list with more than `most` entries; only so many are read.
-void check_size(const Node& node, size_t most, Reader& reader);
-void report_missing(const Node& map, const FieldDoc& doc, Reader& reader);
+void check_size(const YamlNode& node, size_t most, Reader& reader);
+void report_missing(const YamlNode& map, const FieldDoc& doc, Reader& reader);
 
 template <class S>
 std::vector<FieldDoc> docs_of(const Table<S>& table) {
@@ -142,14 +142,15 @@ std::vector<FieldDoc> docs_of(const Table<S>& table) {
 // Reads the fields of a map into `object`. `complete` = false leaves out the check for required fields, for
 // maps that override another.
 template <class S>
-void read_fields(const Node& map, const Table<S>& table, S& object, Reader& reader, bool complete = true) {
-  if (!expect_kind(map, Node::Kind::map, "its keys", reader)) return;
+void read_fields(const YamlNode& map, const Table<S>& table, S& object, Reader& reader,
+                 bool complete = true) {
+  if (!expect_kind(map, YamlNode::Kind::map, "its keys", reader)) return;
   std::vector<std::string> known;
   for (const Field<S>& field : table) known.push_back(field.doc.key);
   check_known_keys(map, known, reader);
   size_t expected = reader.problems.count();
   for (const Field<S>& field : table) {
-    const Node* node = child(map, field.doc.key);
+    const YamlNode* node = child(map, field.doc.key);
     const bool applies = !field.applies || field.applies(object);
     if (node == nullptr && field.absent) field.absent(object);
     if (node == nullptr && complete && applies && field.doc.required) report_missing(map, field.doc, reader);
@@ -185,14 +186,15 @@ Field<S> scalar_field(const char* key, const Codec<T>& codec, std::function<T(co
   field.doc.words = codec.words;
   field.doc.help = help;
   field.doc.fallback = codec.print(get(S{}), TextContext{});
-  field.read = [codec, set](const Node& node, S& object, Reader& reader) {
-    if (!expect_kind(node, Node::Kind::scalar, codec.type + ", for example " + codec.example, reader)) return;
-    Parsed<T> parsed = codec.parse(node.text, reader.context);
+  field.read = [codec, set](const YamlNode& node, S& object, Reader& reader) {
+    if (!expect_kind(node, YamlNode::Kind::scalar, codec.type + ", for example " + codec.example, reader))
+      return;
+    const Parsed<T> parsed = codec.parse(node.text, reader.context);
     if (!parsed.ok()) {
-      reader.problems.add(node, parsed.problem);
+      reader.problems.add(node, parsed.problem());
       return;
     }
-    set(object, std::move(*parsed.value));
+    set(object, parsed.value());
   };
   field.write = [key = field.doc.key, codec, get](const S& object, YamlText& out) {
     const std::string text = codec.print(get(object), out.context());
@@ -216,7 +218,7 @@ Field<S> inside(const char* key, const Table<S>& table, const char* help) {
   field.doc.shape = FieldDoc::Shape::group;
   field.doc.help = help;
   field.doc.fields = docs_of(table);
-  field.read = [table](const Node& node, S& object, Reader& reader) {
+  field.read = [table](const YamlNode& node, S& object, Reader& reader) {
     read_fields(node, table, object, reader);
   };
   field.write = [key = field.doc.key, table](const S& object, YamlText& out) {
@@ -240,7 +242,7 @@ Table<S> lifted(const Table<T>& table, T S::*member) {
   for (const Field<T>& from : table) {
     Field<S> field;
     field.doc = from.doc;
-    field.read = [from, member](const Node& n, S& s, Reader& r) { from.read(n, s.*member, r); };
+    field.read = [from, member](const YamlNode& n, S& s, Reader& r) { from.read(n, s.*member, r); };
     field.write = [from, member](const S& s, YamlText& out_text) { from.write(s.*member, out_text); };
     if (from.applies) field.applies = [from, member](const S& s) { return from.applies(s.*member); };
     if (from.absent) field.absent = [from, member](S& s) { from.absent(s.*member); };
@@ -273,8 +275,8 @@ Field<S> named(const NamedWords& words, std::vector<T> S::*list, std::string T::
   field.doc.help = words.help;
   field.doc.name_word = words.name_word;
   field.doc.fields = docs_of(table);
-  field.read = [words, list, name, table](const Node& node, S& object, Reader& reader) {
-    if (!expect_kind(node, Node::Kind::map, std::string("a map from names to entries"), reader)) return;
+  field.read = [words, list, name, table](const YamlNode& node, S& object, Reader& reader) {
+    if (!expect_kind(node, YamlNode::Kind::map, std::string("a map from names to entries"), reader)) return;
     check_unique_keys(node, reader);
     check_size(node, words.most, reader);
     if (node.keys.empty())
@@ -316,20 +318,20 @@ Field<S> list_of(const char* key, std::vector<T> S::*list, Line T::*line, const 
   field.doc.fields = docs_of(table);
   const std::string single = sentence;
   field.doc.type = single.empty() ? "" : "sentence";
-  field.read = [list, line, table, single](const Node& node, S& object, Reader& reader) {
-    if (!expect_kind(node, Node::Kind::list, "a list", reader)) return;
+  field.read = [list, line, table, single](const YamlNode& node, S& object, Reader& reader) {
+    if (!expect_kind(node, YamlNode::Kind::list, "a list", reader)) return;
     check_size(node, kItemsMax, reader);
     for (size_t i = 0; i < std::min(node.items.size(), kItemsMax); ++i) {
-      const Node& item = node.items[i];
+      const YamlNode& item = node.items[i];
       T entry;
       entry.*line = item.place.line;
-      Node map = item;
-      if (item.kind == Node::Kind::scalar && !single.empty()) {
-        map = Node{};
-        map.kind = Node::Kind::map;
+      YamlNode map = item;
+      if (item.kind == YamlNode::Kind::scalar && !single.empty()) {
+        map = YamlNode{};
+        map.kind = YamlNode::Kind::map;
         map.place = item.place;
-        Node name_of;
-        name_of.kind = Node::Kind::scalar;
+        YamlNode name_of;
+        name_of.kind = YamlNode::Kind::scalar;
         name_of.text = single;
         name_of.place = item.place;
         map.keys.push_back(std::move(name_of));

@@ -70,15 +70,15 @@ class LawArguments {
     }
     const Parsed<double> value = parse(entry->word.text.substr(entry->value_at));
     if (!value.ok()) {
-      fail(entry->word, value.problem.message, value.problem.help);
+      fail(entry->word, value.problem().message, value.problem().help);
       return low;
     }
-    if (!(*value.value >= low && *value.value <= high)) {
+    if (!(value.value() >= low && value.value() <= high)) {
       fail(entry->word, fmt::format("`{}` is out of range", key),
            fmt::format("{} lies within {} .. {}", key, number_text(low), number_text(high)));
       return low;
     }
-    return *value.value;
+    return value.value();
   }
 
   Duration duration(const std::string& key, Duration low) {
@@ -89,14 +89,14 @@ class LawArguments {
     }
     const Parsed<Duration> value = parse_duration(entry->word.text.substr(entry->value_at));
     if (!value.ok()) {
-      fail(entry->word, value.problem.message, value.problem.help);
+      fail(entry->word, value.problem().message, value.problem().help);
       return low;
     }
-    if (*value.value < low || *value.value > kDay * 366) {
+    if (value.value() < low || value.value() > kDay * 366) {
       fail(entry->word, fmt::format("`{}` is out of range", key),
            fmt::format("{} lies within {} .. 366 days", key, duration_text(low)));
     }
-    return *value.value;
+    return value.value();
   }
 
  private:
@@ -152,12 +152,12 @@ double bare_number(LawArguments& arguments, const char* example) {
   }
   const TextWord& word = arguments.bare()[0];
   const Parsed<double> value = parse_number(word.text);
-  if (!value.ok() || !(*value.value >= 1 && *value.value <= kLengthMax)) {
-    arguments.fail(word, value.ok() ? "a length lies within 1 .. 1000000000" : value.problem.message,
+  if (!value.ok() || !(value.value() >= 1 && value.value() <= kLengthMax)) {
+    arguments.fail(word, value.ok() ? "a length lies within 1 .. 1000000000" : value.problem().message,
                    fmt::format("write for example {}", example));
     return 1;
   }
-  return *value.value;
+  return value.value();
 }
 
 LawPart uniform_part(LawArguments& arguments) {
@@ -171,12 +171,12 @@ LawPart uniform_part(LawArguments& arguments) {
   const size_t dots = word.text.find("..");
   const Parsed<double> low = parse_number(word.text.substr(0, dots));
   const Parsed<double> high = parse_number(dots == std::string_view::npos ? "" : word.text.substr(dots + 2));
-  if (!low.ok() || !high.ok() || *low.value < 0 || *high.value < *low.value || *high.value > kLengthMax) {
+  if (!low.ok() || !high.ok() || low.value() < 0 || high.value() < low.value() || high.value() > kLengthMax) {
     arguments.fail(word, "two ends, the lower first, are needed", help);
     return part;
   }
-  part.a = *low.value;
-  part.b = *high.value;
+  part.a = low.value();
+  part.b = high.value();
   return part;
 }
 
@@ -257,11 +257,11 @@ TextProblem read_part(const std::vector<TextWord>& all, bool weighted, LengthLaw
   double weight = 1;
   if (weighted) {
     const Parsed<double> parsed = parse_number(words.empty() ? "" : words[0].text);
-    if (!parsed.ok() || !(*parsed.value > 0 && *parsed.value <= 1e6)) {
+    if (!parsed.ok() || !(parsed.value() > 0 && parsed.value() <= 1e6)) {
       return {"each part of a mixture begins with its weight", "write mixture 0.7 fixed 10 | 0.3 fixed 20",
               words.empty() ? 0 : words[0].offset, words.empty() ? 0 : words[0].text.size()};
     }
-    weight = *parsed.value;
+    weight = parsed.value();
     words.erase(words.begin());
   }
   const auto& names = length_names();

@@ -12,7 +12,7 @@ namespace {
 
 // Where the walk along a path stands: the node, what may stand below it, and how much of the path is used.
 struct Step {
-  Node* node = nullptr;
+  YamlNode* node = nullptr;
   const FieldDoc* doc = nullptr;                  // nullptr at the root
   const std::vector<FieldDoc>* fields = nullptr;  // keys known here; nullptr: the user's names, or scalars
   size_t used = 0;
@@ -20,10 +20,10 @@ struct Step {
 
 class Walk {
  public:
-  Walk(const std::string& path, int source, Node value, Problems& problems)
+  Walk(const std::string& path, int source, YamlNode value, Problems& problems)
       : path_(path), source_(source), value_(std::move(value)), problems_(problems) {}
 
-  void run(Node& root, const std::vector<FieldDoc>& docs) {
+  void run(YamlNode& root, const std::vector<FieldDoc>& docs) {
     Step at{&root, nullptr, &docs, 0};
     while (at.used < path_.size()) {
       if (!advance(at)) return;
@@ -83,7 +83,8 @@ class Walk {
   // A name that the user chose. It must exist, unless the path ends with it.
   bool advance_named(Step& at) {
     std::vector<std::string> names;
-    for (const Node& key : at.node->keys) names.push_back(key.text);
+    names.reserve(at.node->keys.size());
+    for (const YamlNode& key : at.node->keys) names.push_back(key.text);
     const std::string name = segment(at.used, names);
     const bool last = at.used + name.size() >= path_.size();
     if (!last && std::find(names.begin(), names.end(), name) == names.end()) {
@@ -116,18 +117,18 @@ class Walk {
   }
 
   // The value under `key`, made where it is missing.
-  Node& enter(Node& map, const std::string& key, size_t offset) {
-    if (map.kind != Node::Kind::map) {
-      map = Node{};
-      map.kind = Node::Kind::map;
+  YamlNode& enter(YamlNode& map, const std::string& key, size_t offset) {
+    if (map.kind != YamlNode::Kind::map) {
+      map = YamlNode{};
+      map.kind = YamlNode::Kind::map;
       map.place = {source_, 1, static_cast<int>(offset) + 1};
       map.key_place = map.place;
     }
     for (size_t i = 0; i < map.keys.size(); ++i) {
       if (map.keys[i].text == key) return map.items[i];
     }
-    Node name;
-    name.kind = Node::Kind::scalar;
+    YamlNode name;
+    name.kind = YamlNode::Kind::scalar;
     name.text = key;
     name.place = {source_, 1, static_cast<int>(offset) + 1};
     map.keys.push_back(name);
@@ -139,20 +140,20 @@ class Walk {
 
   const std::string& path_;
   int source_;
-  Node value_;
+  YamlNode value_;
   Problems& problems_;
   FieldDoc scalar_;
 };
 
 }  // namespace
 
-void apply_overrides(const std::vector<Override>& overrides, const std::vector<FieldDoc>& docs, Node& root,
-                     Problems& problems) {
+void apply_overrides(const std::vector<Override>& overrides, const std::vector<FieldDoc>& docs,
+                     YamlNode& root, Problems& problems) {
   for (const Override& o : overrides) {
     SourceText text = split_lines("--set", o.path + "=" + o.value);
     text.first_column = static_cast<int>(o.path.size()) + 2;
     const int source = problems.add_source(std::move(text));
-    Node value;
+    YamlNode value;
     if (!parse_tree(o.value, source, problems, value)) continue;
     if (value.place.line == 0) value.place = {source, 1, static_cast<int>(o.path.size()) + 2};
     Walk(o.path, source, std::move(value), problems).run(root, docs);

@@ -11,7 +11,7 @@ namespace cotenant {
 // scalar, or a flow map or list. Segments are keys, or positions in a list counted from 0; the longest key
 // that fits is taken, so that a tier's name may hold dots. A path that the table does not know, a name that
 // the file does not have and a value that is no YAML are problems of the source "--set".
-void apply_overrides(const std::vector<Override>& overrides, const std::vector<FieldDoc>& docs, Node& root,
-                     Problems& problems);
+void apply_overrides(const std::vector<Override>& overrides, const std::vector<FieldDoc>& docs,
+                     YamlNode& root, Problems& problems);
 
 }  // namespace cotenant

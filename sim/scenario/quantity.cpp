@@ -102,19 +102,19 @@ Parsed<int64_t> parse_amount(const Unit (&units)[N], std::string_view text, cons
                              const char* example) {
   const Parsed<Decimal> number = leading_decimal(text);
   if (!number.ok()) {
-    return TextProblem{number.problem.message, number.problem.help.empty()
-                                                   ? fmt::format("write for example {}", example)
-                                                   : number.problem.help};
+    return TextProblem{number.problem().message, number.problem().help.empty()
+                                                     ? fmt::format("write for example {}", example)
+                                                     : number.problem().help};
   }
-  const std::string_view rest = trimmed(text.substr(number.value->length));
+  const std::string_view rest = trimmed(text.substr(number.value().length));
   const Unit* unit = find_unit(units, rest);
   if (unit == nullptr) {
     const auto offset = static_cast<size_t>(rest.empty() ? 0 : rest.data() - text.data());
     return unit_problem(units, rest, offset, what, example);
   }
-  const std::optional<int64_t> value = scaled(*number.value, unit->factor);
+  const std::optional<int64_t> value = scaled(number.value(), unit->factor);
   if (!value) return TextProblem{fmt::format("the {} is too large", what), ""};
-  if (*value == 0 && number.value->digits != 0) {
+  if (*value == 0 && number.value().digits != 0) {
     return TextProblem{fmt::format("the {} is below the smallest unit", what), ""};
   }
   return *value;
@@ -202,8 +202,8 @@ std::optional<double> to_double(const Decimal& number, int shift) {
 
 Parsed<Duration> parse_duration(std::string_view text) {
   const Parsed<int64_t> ns = parse_amount(kDurationUnits, text, "duration", "250 ms");
-  if (!ns.ok()) return ns.problem;
-  return Duration{*ns.value};
+  if (!ns.ok()) return ns.problem();
+  return Duration{ns.value()};
 }
 
 std::string duration_text(Duration d) {
@@ -219,8 +219,8 @@ std::string duration_text(Duration d) {
 
 Parsed<Bytes> parse_bytes(std::string_view text) {
   const Parsed<int64_t> bytes = parse_amount(kByteUnits, text, "size", "80 GB");
-  if (!bytes.ok()) return bytes.problem;
-  return Bytes{*bytes.value};
+  if (!bytes.ok()) return bytes.problem();
+  return Bytes{bytes.value()};
 }
 
 std::string bytes_text(Bytes b) {
@@ -229,14 +229,14 @@ std::string bytes_text(Bytes b) {
 
 Parsed<double> parse_rate(std::string_view text) {
   const Parsed<Decimal> number = leading_decimal(text);
-  if (!number.ok()) return TextProblem{number.problem.message, "write for example 2/s or 30/min"};
-  const std::string_view rest = trimmed(text.substr(number.value->length));
+  if (!number.ok()) return TextProblem{number.problem().message, "write for example 2/s or 30/min"};
+  const std::string_view rest = trimmed(text.substr(number.value().length));
   const Unit* unit = find_unit(kRateUnits, rest);
   if (unit == nullptr) {
     const auto offset = static_cast<size_t>(rest.empty() ? 0 : rest.data() - text.data());
     return unit_problem(kRateUnits, rest, offset, "rate", "2/s");
   }
-  const std::optional<double> value = to_double(*number.value);
+  const std::optional<double> value = to_double(number.value());
   if (!value) return TextProblem{"the rate is out of range", ""};
   return *value / (static_cast<double>(unit->factor) / 1e9);
 }
@@ -247,14 +247,14 @@ std::string rate_text(double per_s) {
 
 Parsed<double> parse_share(std::string_view text) {
   const Parsed<Decimal> number = leading_decimal(text);
-  if (!number.ok()) return TextProblem{number.problem.message, "write for example 99.9 %"};
-  const std::string_view rest = trimmed(text.substr(number.value->length));
+  if (!number.ok()) return TextProblem{number.problem().message, "write for example 99.9 %"};
+  const std::string_view rest = trimmed(text.substr(number.value().length));
   if (rest != "%") {
     return TextProblem{
         rest.empty() ? "a share needs the unit %" : fmt::format("`{}` is no share", text.substr(0, 40)),
         "write for example 99.9 %"};
   }
-  const std::optional<double> value = to_double(*number.value, -2);
+  const std::optional<double> value = to_double(number.value(), -2);
   if (!value) return TextProblem{"the share is out of range", ""};
   return *value;
 }
@@ -265,21 +265,21 @@ std::string percent_text(double share) {
 
 Parsed<double> parse_number(std::string_view text) {
   const Parsed<Decimal> number = leading_decimal(text);
-  if (!number.ok()) return number.problem;
-  const Parsed<int> shift = count_shift(text, number.value->length);
-  if (!shift.ok()) return shift.problem;
-  const std::optional<double> value = to_double(*number.value, *shift.value);
+  if (!number.ok()) return number.problem();
+  const Parsed<int> shift = count_shift(text, number.value().length);
+  if (!shift.ok()) return shift.problem();
+  const std::optional<double> value = to_double(number.value(), shift.value());
   if (!value) return TextProblem{"the number is out of range", ""};
   return *value;
 }
 
 Parsed<int64_t> parse_whole(std::string_view text) {
   const Parsed<Decimal> number = leading_decimal(text);
-  if (!number.ok()) return number.problem;
-  const Parsed<int> shift = count_shift(text, number.value->length);
-  if (!shift.ok()) return shift.problem;
-  Decimal moved = *number.value;
-  moved.exponent += *shift.value;
+  if (!number.ok()) return number.problem();
+  const Parsed<int> shift = count_shift(text, number.value().length);
+  if (!shift.ok()) return shift.problem();
+  Decimal moved = number.value();
+  moved.exponent += shift.value();
   if (moved.digits != 0 && moved.exponent < 0) return TextProblem{"a whole number is needed", ""};
   const std::optional<int64_t> value = scaled(moved, 1);
   if (!value) return TextProblem{"the number is out of range", ""};
@@ -318,9 +318,9 @@ Parsed<int64_t> parse_money(std::string_view text, std::string_view per, std::st
   const bool dollar = text.starts_with('$');
   const std::string_view body = text.substr(dollar ? 1 : 0);
   const Parsed<Decimal> number = leading_decimal(body);
-  if (!number.ok()) return TextProblem{number.problem.message, example};
-  std::string_view rest = body.substr(number.value->length);
-  Decimal amount = *number.value;
+  if (!number.ok()) return TextProblem{number.problem().message, example};
+  std::string_view rest = body.substr(number.value().length);
+  Decimal amount = number.value();
   if (const int shift = suffix_shift(rest.substr(0, 1));
       shift > 0 && (rest.size() == 1 || !is_letter(rest[1]))) {
     amount.exponent += shift;
@@ -356,26 +356,26 @@ Parsed<PercentileText> parse_percentile(std::string_view text) {
   const char* example = "write for example p99 < 500 ms";
   if (!text.starts_with('p')) return TextProblem{"an objective begins with a percentile", example};
   const Parsed<Decimal> rank = leading_decimal(text.substr(1));
-  if (!rank.ok()) return TextProblem{rank.problem.message, example};
+  if (!rank.ok()) return TextProblem{rank.problem().message, example};
   PercentileText out;
-  out.percentile = to_double(*rank.value).value_or(0);
+  out.percentile = to_double(rank.value()).value_or(0);
   if (!(out.percentile > 0 && out.percentile < 100)) {
-    return TextProblem{"a percentile lies between 0 and 100", example, 0, rank.value->length + 1};
+    return TextProblem{"a percentile lies between 0 and 100", example, 0, rank.value().length + 1};
   }
-  std::string_view rest = trimmed(text.substr(1 + rank.value->length));
+  std::string_view rest = trimmed(text.substr(1 + rank.value().length));
   if (!rest.starts_with('<') || rest.starts_with("<=")) {
     return TextProblem{"an objective is a percentile below a duration", example};
   }
   rest = trimmed(rest.substr(1));
   const Parsed<Duration> below = parse_duration(rest);
   if (!below.ok()) {
-    TextProblem problem = below.problem;
+    TextProblem problem = below.problem();
     problem.offset += static_cast<size_t>(rest.data() - text.data());
     if (problem.width == 0) problem.width = std::max<size_t>(rest.size(), 1);
     return problem;
   }
-  if (below.value->ns <= 0) return TextProblem{"the duration must be above 0", example};
-  out.below = *below.value;
+  if (below.value().ns <= 0) return TextProblem{"the duration must be above 0", example};
+  out.below = below.value();
   return out;
 }
 

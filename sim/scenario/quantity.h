@@ -5,9 +5,11 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "sim/core/amounts.h"
+#include "sim/core/check.h"
 #include "sim/core/time.h"
 #include "sim/scenario/yaml_tree.h"
 
@@ -19,12 +21,24 @@ namespace cotenant {
 
 // A value, or what is wrong with the text.
 template <class T>
-struct Parsed {
-  Parsed(T v) : value(std::move(v)) {}              // NOLINT(google-explicit-constructor)
-  Parsed(TextProblem p) : problem(std::move(p)) {}  // NOLINT(google-explicit-constructor)
-  std::optional<T> value;
-  TextProblem problem;
-  [[nodiscard]] bool ok() const { return value.has_value(); }
+class Parsed {
+ public:
+  Parsed(T value) : content_(std::move(value)) {}                // NOLINT(google-explicit-constructor)
+  Parsed(TextProblem problem) : content_(std::move(problem)) {}  // NOLINT(google-explicit-constructor)
+  [[nodiscard]] bool ok() const { return std::holds_alternative<T>(content_); }
+  // Requires ok().
+  [[nodiscard]] const T& value() const {
+    CHECK(ok());
+    return std::get<T>(content_);
+  }
+  // Requires !ok().
+  [[nodiscard]] const TextProblem& problem() const {
+    CHECK(!ok());
+    return std::get<TextProblem>(content_);
+  }
+
+ private:
+  std::variant<T, TextProblem> content_;
 };
 
 // An unsigned or negative decimal number at the front of a text: value = digits * 10^exponent.

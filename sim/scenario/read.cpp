@@ -15,18 +15,18 @@ Result<Scenario> read_checked(const std::string& text, const std::string& file,
   Problems problems;
   // A text that is far too large is refused before it is split into lines.
   problems.add_source(split_lines(file, text.size() > kScenarioBytesMax ? "" : text));
-  Node root;
+  YamlNode root;
   if (!parse_tree(text, 0, problems, root)) return problems.take();
   apply_overrides(overrides, docs_of(scenario_table()), root, problems);
   Reader reader{problems, {}};
   // Amounts are read against the currency, wherever it stands; one that is no currency is reported once.
-  const Node* currency = find_node(root, {"prices", "currency"});
+  const YamlNode* currency = find_node(root, {"prices", "currency"});
   if (currency != nullptr && currency_codec().parse(currency->text, {}).ok()) {
     reader.context.currency = currency->text;
   }
   Scenario scenario;
   read_fields(root, scenario_table(), scenario, reader);
-  if (root.kind == Node::Kind::map) check_scenario(scenario, root, problems);
+  if (root.kind == YamlNode::Kind::map) check_scenario(scenario, root, problems);
   if (problems.count() > 0) return problems.take();
   scenario.file = file;
   return scenario;

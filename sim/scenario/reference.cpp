@@ -98,6 +98,7 @@ std::string shape_text(const std::string& name) {
   std::vector<std::string> hours;
   std::vector<std::string> days;
   for (size_t h = 0; h < 24; ++h) hours.push_back(fmt::format("{:.2f}", shape.factor[h] / day[0]));
+  days.reserve(day.size());
   for (const double d : day) days.push_back(fmt::format("{:.2f}", d));
   return fmt::format(
       "- `{}`: hours 0 to 23 relative to the day: {}; Monday to Sunday relative to the week: {}.\n", name,

@@ -167,7 +167,7 @@ Field<Tier> trace_field() {
   field.doc.shape = FieldDoc::Shape::group;
   field.doc.help = "rows of a trace instead of arrivals, shape, prompt and output";
   field.doc.fields = docs_of(trace_table());
-  field.read = [](const Node& node, Tier& tier, Reader& reader) {
+  field.read = [](const YamlNode& node, Tier& tier, Reader& reader) {
     tier.trace.emplace();
     read_fields(node, trace_table(), *tier.trace, reader);
   };
@@ -321,8 +321,8 @@ Field<TenancyEntry> overrides_field() {
     doc.required = false;
     doc.fallback = "as the entry";
   }
-  field.read = [](const Node& node, TenancyEntry& entry, Reader& reader) {
-    if (!expect_kind(node, Node::Kind::map, "a map from tiers to what differs", reader)) return;
+  field.read = [](const YamlNode& node, TenancyEntry& entry, Reader& reader) {
+    if (!expect_kind(node, YamlNode::Kind::map, "a map from tiers to what differs", reader)) return;
     check_unique_keys(node, reader);
     check_size(node, kItemsMax, reader);
     for (size_t i = 0; i < std::min(node.keys.size(), kItemsMax); ++i) {
@@ -368,7 +368,7 @@ Field<Scenario> training_field() {
   Field<Scenario> field = group<Scenario>("training", &Scenario::training, training_table(),
                                           "needed as soon as one tenancy entry serves trained weights");
   const auto read = field.read;
-  field.read = [read](const Node& node, Scenario& s, Reader& reader) {
+  field.read = [read](const YamlNode& node, Scenario& s, Reader& reader) {
     s.training.stated = true;
     read(node, s, reader);
   };
@@ -415,17 +415,17 @@ Field<Scenario> policy_field() {
   field.doc.example = "fail";
   field.doc.fallback = "warn";
   field.doc.help = "what a breach of this code does to the verdict";
-  field.read = [codec](const Node& node, Scenario& s, Reader& reader) {
-    if (!expect_kind(node, Node::Kind::map, "a map from breach codes to ignore, warn or fail", reader))
+  field.read = [codec](const YamlNode& node, Scenario& s, Reader& reader) {
+    if (!expect_kind(node, YamlNode::Kind::map, "a map from breach codes to ignore, warn or fail", reader))
       return;
     check_unique_keys(node, reader);
     for (size_t i = 0; i < node.keys.size(); ++i) {
-      const Node& item = node.items[i];
+      const YamlNode& item = node.items[i];
       if (!check_name(node.keys[i], NameRule::code, "breach code", reader)) continue;
-      if (!expect_kind(item, Node::Kind::scalar, "ignore, warn or fail", reader)) continue;
+      if (!expect_kind(item, YamlNode::Kind::scalar, "ignore, warn or fail", reader)) continue;
       const Parsed<std::string> word = codec.parse(item.text, reader.context);
-      if (!word.ok()) reader.problems.add(item, word.problem);
-      if (word.ok()) s.policy[node.keys[i].text] = *word.value;
+      if (!word.ok()) reader.problems.add(item, word.problem());
+      if (word.ok()) s.policy[node.keys[i].text] = word.value();
     }
   };
   field.write = [](const Scenario& s, YamlText& out) {

@@ -16,15 +16,15 @@ namespace cotenant {
 
 // What the world outside the scenario text provides. tools fills it: sim opens no file.
 struct WorldInputs {
-  std::map<std::string, Profile> profiles;                      // by Sku::profile as written
-  std::map<std::string, std::vector<TraceRequest>> traces;      // by TraceLoad::file as written
+  std::map<std::string, Profile> profiles;                  // by Sku::profile as written
+  std::map<std::string, std::vector<TraceRequest>> traces;  // by TraceLoad::file as written
 };
 
 // How one tier is served under one tenancy entry, with everything looked up.
 struct TierPlan {
   TenancyChoice choice;
-  uint32_t model = 0;                          // position in Scenario::models
-  uint32_t pool = 0;                           // position in Scenario::pools
+  uint32_t model = 0;  // position in Scenario::models
+  uint32_t pool = 0;   // position in Scenario::pools
 };
 
 // A model on a SKU: its sizes and times.
@@ -34,12 +34,13 @@ struct ModelOnSku {
   std::unique_ptr<ServiceTimes> times;
 };
 
-// A scenario with its population laid out and its times looked up. Immutable; shared by all units and threads.
+// A scenario with its population laid out and its times looked up. Immutable; shared by all units and
+// threads.
 struct World {
   Scenario scenario;
-  std::vector<Tenant> tenants;                 // of all tiers, in tier order, whenever they join
-  std::vector<DemandSource> sources;           // one per tenant; law = nullptr where a trace is dealt
-  std::vector<std::vector<TierPlan>> plans;    // by tenancy entry, by tier
+  std::vector<Tenant> tenants;               // of all tiers, in tier order, whenever they join
+  std::vector<DemandSource> sources;         // one per tenant; law = nullptr where a trace is dealt
+  std::vector<std::vector<TierPlan>> plans;  // by tenancy entry, by tier
   // By SKU, by model; times are null where no pool of that SKU needs the model.
   std::vector<std::vector<ModelOnSku>> models_on_sku;
   std::map<std::string, std::vector<TraceRequest>> traces;
@@ -49,9 +50,10 @@ struct World {
   [[nodiscard]] uint32_t sku_of_pool(uint32_t pool) const;
 };
 
-// Lays out tenants and looks up models; every problem at once. Among them: a model that is not in the profile,
-// weights + adapter + KV of one full-length sequence that exceed the SKU's memory (the sum is shown), serving and
-// training on one pool, models of two kinds on one pool, tiers whose random streams would collide.
+// Lays out tenants and looks up models; every problem at once. Among them: a model that is not in the
+// profile, weights + adapter + KV of one full-length sequence that exceed the SKU's memory (the sum is
+// shown), serving and training on one pool, models of two kinds on one pool, tiers whose random streams would
+// collide.
 Result<std::unique_ptr<World>> build_world(const Scenario& scenario, WorldInputs inputs);
 
 // When the tenants of a tier join: `count` at the start, the rest by the growth law, all before the horizon.
@@ -66,7 +68,7 @@ TrainingSpec training_spec(const World& world, size_t tenancy);
 // Memory of a replica on `pool` under a tenancy entry.
 struct ReplicaMemory {
   Bytes kv;
-  Bytes weights;          // budget for resident weights and adapters
+  Bytes weights;  // budget for resident weights and adapters
   Bytes kv_block_bytes;
   int64_t kv_blocks = 0;
 };

@@ -24,7 +24,7 @@ struct Abandon : std::exception {};
 
 class TreeBuilder : public YAML::EventHandler {
  public:
-  TreeBuilder(int source, Problems& problems, Node& root)
+  TreeBuilder(int source, Problems& problems, YamlNode& root)
       : source_(source), problems_(problems), root_(root) {}
 
   void OnDocumentStart(const YAML::Mark& mark) override {
@@ -36,28 +36,28 @@ class TreeBuilder : public YAML::EventHandler {
 
   void OnNull(const YAML::Mark& mark, YAML::anchor_t) override {
     check_properties(mark);
-    place_node(make(Node::Kind::nothing, mark));
+    place_node(make(YamlNode::Kind::nothing, mark));
   }
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t) override {
     refuse(mark, "aliases are not accepted", "write the value again, or use --set");
-    place_node(make(Node::Kind::nothing, mark));
+    place_node(make(YamlNode::Kind::nothing, mark));
   }
   void OnScalar(const YAML::Mark& mark, const std::string&, YAML::anchor_t,
                 const std::string& value) override {
     check_properties(mark);
     check_closed(place(mark));
-    Node node = make(Node::Kind::scalar, mark);
+    YamlNode node = make(YamlNode::Kind::scalar, mark);
     node.text = value;
     place_node(std::move(node));
   }
   void OnSequenceStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t,
                        YAML::EmitterStyle::value) override {
-    open(Node::Kind::list, mark);
+    open(YamlNode::Kind::list, mark);
   }
   void OnSequenceEnd() override { close(); }
   void OnMapStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t,
                   YAML::EmitterStyle::value) override {
-    open(Node::Kind::map, mark);
+    open(YamlNode::Kind::map, mark);
   }
   void OnMapEnd() override { close(); }
 
@@ -104,17 +104,17 @@ class TreeBuilder : public YAML::EventHandler {
     }
     return false;
   }
-  Node make(Node::Kind kind, const YAML::Mark& mark) {
+  YamlNode make(YamlNode::Kind kind, const YAML::Mark& mark) {
     if (++nodes_ > kNodesMax) {
       refuse(mark, "more than 100,000 nodes", "a scenario is much smaller: split it");
       throw Abandon();
     }
-    Node node;
+    YamlNode node;
     node.kind = kind;
     node.place = place(mark);
     return node;
   }
-  void open(Node::Kind kind, const YAML::Mark& mark) {
+  void open(YamlNode::Kind kind, const YAML::Mark& mark) {
     check_properties(mark);
     if (static_cast<int>(open_.size()) >= kDepthMax) {
       refuse(mark, "nested deeper than 32 levels", "no scenario key lies that deep");
@@ -123,30 +123,30 @@ class TreeBuilder : public YAML::EventHandler {
     open_.push_back(make(kind, mark));
   }
   void close() {
-    Node done = std::move(open_.back());
+    YamlNode done = std::move(open_.back());
     open_.pop_back();
     place_node(std::move(done));
   }
   // Hands a finished node to the map or list around it. Map events come as key, value, key, value.
-  void place_node(Node node) {
+  void place_node(YamlNode node) {
     if (open_.empty()) {
       root_ = std::move(node);
       return;
     }
-    Node& parent = open_.back();
-    const bool is_key = parent.kind == Node::Kind::map && parent.keys.size() == parent.items.size();
+    YamlNode& parent = open_.back();
+    const bool is_key = parent.kind == YamlNode::Kind::map && parent.keys.size() == parent.items.size();
     if (is_key) {
       parent.keys.push_back(std::move(node));
       return;
     }
-    if (parent.kind == Node::Kind::map) node.key_place = parent.keys.back().place;
+    if (parent.kind == YamlNode::Kind::map) node.key_place = parent.keys.back().place;
     parent.items.push_back(std::move(node));
   }
 
   int source_;
   Problems& problems_;
-  Node& root_;
-  std::vector<Node> open_;
+  YamlNode& root_;
+  std::vector<YamlNode> open_;
   int nodes_ = 0;
   int documents_ = 0;
 };
@@ -195,30 +195,30 @@ std::string with_lf(const SourceText& source) {
 
 }  // namespace
 
-std::string_view to_word(Node::Kind kind) {
+std::string_view to_word(YamlNode::Kind kind) {
   switch (kind) {
-    case Node::Kind::nothing:
+    case YamlNode::Kind::nothing:
       return "nothing";
-    case Node::Kind::scalar:
+    case YamlNode::Kind::scalar:
       return "a value";
-    case Node::Kind::list:
+    case YamlNode::Kind::list:
       return "a list";
-    case Node::Kind::map:
+    case YamlNode::Kind::map:
       return "a map";
   }
   return "";
 }
 
-const Node* child(const Node& map, std::string_view key) {
-  if (map.kind != Node::Kind::map) return nullptr;
+const YamlNode* child(const YamlNode& map, std::string_view key) {
+  if (map.kind != YamlNode::Kind::map) return nullptr;
   for (size_t i = 0; i < map.keys.size(); ++i) {
-    if (map.keys[i].kind == Node::Kind::scalar && map.keys[i].text == key) return &map.items[i];
+    if (map.keys[i].kind == YamlNode::Kind::scalar && map.keys[i].text == key) return &map.items[i];
   }
   return nullptr;
 }
 
-const Node* find_node(const Node& root, const std::vector<std::string>& path) {
-  const Node* node = &root;
+const YamlNode* find_node(const YamlNode& root, const std::vector<std::string>& path) {
+  const YamlNode* node = &root;
   for (const std::string& key : path) {
     node = node == nullptr ? nullptr : child(*node, key);
   }
@@ -265,10 +265,10 @@ void Problems::add_at(const Place& place, size_t width, const TextProblem& probl
   found_.push_back(std::move(d));
 }
 
-void Problems::add(const Node& node, const TextProblem& problem) {
+void Problems::add(const YamlNode& node, const TextProblem& problem) {
   Place at = node.place;
   size_t width = 1;
-  if (node.kind == Node::Kind::scalar && at.line > 0) {
+  if (node.kind == YamlNode::Kind::scalar && at.line > 0) {
     const std::vector<std::string>& lines = source(at.source).lines;
     const std::string& line = lines[std::min(static_cast<size_t>(at.line), lines.size()) - 1];
     const auto column = static_cast<size_t>(at.column) - 1;
@@ -285,7 +285,7 @@ void Problems::add(const Node& node, const TextProblem& problem) {
   add_at(at, width, problem);
 }
 
-void Problems::add_at_key(const Node& node, const TextProblem& problem) {
+void Problems::add_at_key(const YamlNode& node, const TextProblem& problem) {
   if (node.key_place.line == 0) {
     add_at({node.place.source, 0, 0}, 1, problem);
     return;
@@ -298,7 +298,7 @@ void Problems::add_at_key(const Node& node, const TextProblem& problem) {
   add_at(at, end - column, problem);
 }
 
-bool Problems::clean(const Node& node) const {
+bool Problems::clean(const YamlNode& node) const {
   return !failed_.contains({node.place.source, node.place.line, node.place.column});
 }
 
@@ -320,7 +320,7 @@ Diagnostics Problems::take() {
   return std::move(found_);
 }
 
-bool parse_tree(const std::string& text, int source, Problems& problems, Node& root) {
+bool parse_tree(const std::string& text, int source, Problems& problems, YamlNode& root) {
   if (text.size() > kScenarioBytesMax) {
     problems.add_at({source, 0, 0}, 1,
                     {fmt::format("the text has {} bytes; at most 1 MiB is read", text.size()), ""});

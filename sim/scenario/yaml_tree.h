@@ -21,21 +21,21 @@ struct Place {
 };
 
 // A YAML document as read, without tags, anchors and aliases. Maps keep the order and every duplicate key.
-struct Node {
+struct YamlNode {
   enum class Kind : uint8_t { nothing, scalar, list, map } kind = Kind::nothing;
   Place place;
-  Place key_place;          // of the key that holds this node; line 0 = none
-  std::string text;         // scalars
-  std::vector<Node> keys;   // maps: same length as items
-  std::vector<Node> items;  // maps: the values; lists: the items
+  Place key_place;              // of the key that holds this node; line 0 = none
+  std::string text;             // scalars
+  std::vector<YamlNode> keys;   // maps: same length as items
+  std::vector<YamlNode> items;  // maps: the values; lists: the items
 };
 // "a map", "a list", "a value", "nothing".
-std::string_view to_word(Node::Kind kind);
+std::string_view to_word(YamlNode::Kind kind);
 
 // The first value under `key`, or nullptr; nullptr too if `map` is no map.
-const Node* child(const Node& map, std::string_view key);
+const YamlNode* child(const YamlNode& map, std::string_view key);
 // Walks from `root` key by key; nullptr if a key is missing.
-const Node* find_node(const Node& root, const std::vector<std::string>& path);
+const YamlNode* find_node(const YamlNode& root, const std::vector<std::string>& path);
 
 // What is wrong inside one scalar. width 0 = the whole text.
 struct TextProblem {
@@ -61,14 +61,14 @@ class Problems {
   [[nodiscard]] const SourceText& source(int index) const;
 
   // At a node's value; offset and width of `problem` count inside a scalar's text.
-  void add(const Node& node, const TextProblem& problem);
+  void add(const YamlNode& node, const TextProblem& problem);
   // At the key that holds the node; at the source as a whole if there is none.
-  void add_at_key(const Node& node, const TextProblem& problem);
+  void add_at_key(const YamlNode& node, const TextProblem& problem);
   void add_at(const Place& place, size_t width, const TextProblem& problem);
 
   // False once a problem was added at this node's value. Later checks use it to say nothing about figures
   // that could not be read.
-  [[nodiscard]] bool clean(const Node& node) const;
+  [[nodiscard]] bool clean(const YamlNode& node) const;
   [[nodiscard]] size_t count() const { return count_; }
   // Further problems are only counted: no need to word them well.
   [[nodiscard]] bool full() const;
@@ -89,6 +89,6 @@ inline constexpr int kNodesMax = 100'000;
 // Parses one YAML document of source `source` into `root`. Every anchor, alias and tag is a problem; so are a
 // second document, bytes that are not UTF-8, control characters, and what goes beyond the limits above.
 // Built from parser events, so an alias is never expanded. Returns false if there is no usable tree.
-bool parse_tree(const std::string& text, int source, Problems& problems, Node& root);
+bool parse_tree(const std::string& text, int source, Problems& problems, YamlNode& root);
 
 }  // namespace cotenant

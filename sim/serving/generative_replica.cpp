@@ -4,7 +4,8 @@
 
 namespace cotenant {
 
-GenerativeReplica::GenerativeReplica(const GenerativeLimits& limits, std::function<Bytes(ModelId)> artefact_bytes,
+GenerativeReplica::GenerativeReplica(const GenerativeLimits& limits,
+                                     std::function<Bytes(ModelId)> artefact_bytes,
                                      std::function<bool()> scrubs)
     : limits_(limits),
       artefact_bytes_(std::move(artefact_bytes)),
@@ -42,7 +43,8 @@ bool GenerativeReplica::make_resident(ModelId model, Work& work) {
   return false;
 }
 
-// Moves the head of the queue to the running sequences; false when it must wait, or when `work` became a load.
+// Moves the head of the queue to the running sequences; false when it must wait, or when `work` became a
+// load.
 bool GenerativeReplica::admit_head(Work& work) {
   const Request& head = waiting_.front();
   const int64_t blocks = KvPool::blocks_for(head.prompt + head.output);

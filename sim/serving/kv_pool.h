@@ -8,14 +8,16 @@ namespace cotenant {
 
 inline constexpr int64_t kKvBlockTokens = 16;
 
-// The KV memory of one replica: blocks of 16 tokens, handed out from the front of a first-in-first-out free list
-// that remembers who wrote each block last. Freed blocks of one request stay together, so a hand-over costs
-// O(runs), not O(blocks). Invariant: free + held = total; allocated = freed + held.
+// The KV memory of one replica: blocks of 16 tokens, handed out from the front of a first-in-first-out free
+// list that remembers who wrote each block last. Freed blocks of one request stay together, so a hand-over
+// costs O(runs), not O(blocks). Invariant: free + held = total; allocated = freed + held.
 class KvPool {
  public:
   explicit KvPool(int64_t blocks);
 
-  [[nodiscard]] static int64_t blocks_for(int64_t tokens) { return (tokens + kKvBlockTokens - 1) / kKvBlockTokens; }
+  [[nodiscard]] static int64_t blocks_for(int64_t tokens) {
+    return (tokens + kKvBlockTokens - 1) / kKvBlockTokens;
+  }
   [[nodiscard]] int64_t total() const { return total_; }
   [[nodiscard]] int64_t free() const { return free_; }
   [[nodiscard]] int64_t held() const { return total_ - free_; }

@@ -7,16 +7,16 @@
 
 namespace cotenant {
 
-// The weights and adapters that one replica holds, under a byte budget and a limit on their number; evicts the
-// least recently used one that no running request needs. One owner, one thread.
+// The weights and adapters that one replica holds, under a byte budget and a limit on their number; evicts
+// the least recently used one that no running request needs. One owner, one thread.
 class ResidentSet {
  public:
   // limit 0 = bounded by the budget alone.
   ResidentSet(Bytes budget, int64_t limit) : budget_(budget), limit_(limit) {}
 
   [[nodiscard]] bool holds(ModelId model) const { return find(model) != nullptr; }
-  // Makes room for and adds `model`, evicting idle ones. Returns whether it is resident now; false when what is
-  // in use leaves no room, then nothing changed. Requires: bytes <= budget.
+  // Makes room for and adds `model`, evicting idle ones. Returns whether it is resident now; false when what
+  // is in use leaves no room, then nothing changed. Requires: bytes <= budget.
   bool admit(ModelId model, Bytes bytes);
   // A running request begins or ends to need `model`. Requires: holds(model).
   void pin(ModelId model);
@@ -38,7 +38,7 @@ class ResidentSet {
   int64_t limit_;
   Bytes used_{};
   int64_t uses_ = 0;
-  std::vector<Entry> entries_;       // by model
+  std::vector<Entry> entries_;  // by model
 };
 
 }  // namespace cotenant

@@ -9,15 +9,15 @@
 namespace cotenant {
 
 struct ScoringLimits {
-  int64_t max_batch = 32;       // rows
-  Duration max_delay{};         // longest wait for a fuller batch
+  int64_t max_batch = 32;  // rows
+  Duration max_delay{};    // longest wait for a fuller batch
   Bytes weight_budget{};
   int64_t resident_limit = 0;
 };
 
 // One replica with dynamic batching for scoring models: requests with equal weights join a batch until it has
-// max_batch rows or its oldest request has waited max_delay. A request larger than max_batch is a batch of its own.
-// A state machine without a clock; same protocol as GenerativeReplica.
+// max_batch rows or its oldest request has waited max_delay. A request larger than max_batch is a batch of
+// its own. A state machine without a clock; same protocol as GenerativeReplica.
 class ScoringReplica {
  public:
   ScoringReplica(const ScoringLimits& limits, std::function<Bytes(ModelId)> artefact_bytes);

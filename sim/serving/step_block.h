@@ -7,8 +7,8 @@
 namespace cotenant {
 
 // A run of equal decode rounds, skipped exactly: n rounds cost n base + growth n (n-1) / 2 picoseconds.
-// Whole nanoseconds come out; the rest below 1 ns is carried by the replica, so that skipping and stepping give
-// the same times bit for bit.
+// Whole nanoseconds come out; the rest below 1 ns is carried by the replica, so that skipping and stepping
+// give the same times bit for bit.
 struct StepBlock {
   int64_t base_ps = 0;
   int64_t growth_ps = 0;  // how much longer each next round is
@@ -25,8 +25,8 @@ struct StepBlock {
   [[nodiscard]] int64_t first_round_after(int64_t ns, int64_t carry_ps) const;
 };
 
-// The block of `work` (kind steps) under `times`, a look-up by weights; `scrub_ps` is added to the first round,
-// which is then a block of its own.
+// The block of `work` (kind steps) under `times`, a look-up by weights; `scrub_ps` is added to the first
+// round, which is then a block of its own.
 StepBlock make_step_block(const Work& work, const std::function<const ServiceTimes&(ModelId)>& times,
                           int64_t scrub_ps);
 

@@ -10,9 +10,11 @@ namespace cotenant {
 // One owner, one thread.
 class TokenBucket {
  public:
-  // One unit conforms every `interval`; at most `burst` units at once. Requires: interval > 0, burst >= 1 unit.
+  // One unit conforms every `interval`; at most `burst` units at once. Requires: interval > 0, burst >= 1
+  // unit.
   TokenBucket(Duration interval, double burst)
-      : interval_(interval), tolerance_ns_(static_cast<int64_t>((burst - 1) * static_cast<double>(interval.ns))) {
+      : interval_(interval),
+        tolerance_ns_(static_cast<int64_t>((burst - 1) * static_cast<double>(interval.ns))) {
     CHECK(interval.ns > 0 && burst >= 1);
   }
 

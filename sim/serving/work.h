@@ -13,8 +13,8 @@ struct StepPart {
   BatchShape shape;
 };
 
-// What a replica wants to do next. The driver decides how long that takes: the simulator asks ServiceTimes and may
-// skip up to max_steps equal steps; replay runs the kernels.
+// What a replica wants to do next. The driver decides how long that takes: the simulator asks ServiceTimes
+// and may skip up to max_steps equal steps; replay runs the kernels.
 struct Work {
   enum class Kind : uint8_t {
     idle,   // nothing to do before `wake`
@@ -25,7 +25,7 @@ struct Work {
   Kind kind = Kind::idle;
   Time wake = kTimeMax;
   Bytes load_bytes{};
-  Bytes scrub_bytes{};          // memory to overwrite before the first step
+  Bytes scrub_bytes{};  // memory to overwrite before the first step
   int64_t max_steps = 1;
   int64_t rows = 0;
   std::vector<StepPart> parts;  // re-used between calls
@@ -33,8 +33,8 @@ struct Work {
 
 // What handing memory on has shown so far: R1 evidence.
 struct HandOvers {
-  int64_t count = 0;           // allocations that took memory another tenant wrote last
-  int64_t unscrubbed = 0;      // of these, not overwritten in between
+  int64_t count = 0;       // allocations that took memory another tenant wrote last
+  int64_t unscrubbed = 0;  // of these, not overwritten in between
   Bytes unscrubbed_bytes{};
 };
 

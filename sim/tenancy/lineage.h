@@ -16,11 +16,11 @@ struct ModelVersion {
   std::vector<TenantId> trained_on;  // whose data the run that made it used; sorted
   Bytes bytes;
   Time ready;
-  TenantId audience;                 // who may be served by it; invalid = every tenant of the deployment
+  TenantId audience;  // who may be served by it; invalid = every tenant of the deployment
 };
 
-// The graph from tenants' data over training runs to models. A model is as sensitive as the data in its lineage:
-// owners(m) = the union of trained_on over m and all its parents.
+// The graph from tenants' data over training runs to models. A model is as sensitive as the data in its
+// lineage: owners(m) = the union of trained_on over m and all its parents.
 class Lineage {
  public:
   ModelId add(ModelVersion version);
@@ -37,8 +37,8 @@ class Lineage {
   std::vector<std::vector<TenantId>> owners_;
 };
 
-// Owners of `model` other than `user` that have not agreed that a model with their data serves others. D4 where
-// the list is not empty and `user` is given the model.
+// Owners of `model` other than `user` that have not agreed that a model with their data serves others. D4
+// where the list is not empty and `user` is given the model.
 std::vector<TenantId> objecting_owners(const Lineage& lineage, ModelId model, TenantId user,
                                        std::span<const Tenant> tenants);
 

@@ -21,12 +21,13 @@ struct Tenant {
   uint32_t entity = 0;  // for random streams: stays the same when other tenants come or go
   Time joined;
   Consent consent;
-  Bytes data;           // training data
-  double weight = 1;    // share of a pool it is entitled to, relative to the others
+  Bytes data;         // training data
+  double weight = 1;  // share of a pool it is entitled to, relative to the others
 };
 
-// Entities: 12 bits of the tier's name, 20 bits of the position within the tier, so that a tenant keeps its random
-// streams when tiers or tenants are added. Two tiers whose names collide get a problem from the scenario reader.
+// Entities: 12 bits of the tier's name, 20 bits of the position within the tier, so that a tenant keeps its
+// random streams when tiers or tenants are added. Two tiers whose names collide get a problem from the
+// scenario reader.
 uint32_t tier_entity(const std::string& tier_name);
 inline constexpr uint32_t kTenantsPerTier = 1U << 20U;
 

@@ -12,7 +12,7 @@ namespace cotenant {
 namespace {
 
 struct Job {
-  TenantId owner;       // invalid = pooled
+  TenantId owner;  // invalid = pooled
   uint32_t model = 0;
   int64_t version = 1;  // counts the runs of this owner or pool
 };
@@ -59,8 +59,12 @@ class TrainingRun {
 
   void add_bases() {
     for (const TrainableModel& model : spec_.models) {
-      out_.lineage.add({.name = "pretrained " + model.name, .parent = {}, .trained_on = {},
-                        .bytes = model.weight_bytes, .ready = {}, .audience = {}});
+      out_.lineage.add({.name = "pretrained " + model.name,
+                        .parent = {},
+                        .trained_on = {},
+                        .bytes = model.weight_bytes,
+                        .ready = {},
+                        .audience = {}});
     }
     for (size_t t = 0; t < spec_.tenants.size(); ++t) {
       out_.assignments.push_back({{spec_.tenants[t].joined, ModelId{spec_.model[t]}, ModelId{}}});
@@ -137,8 +141,12 @@ class TrainingRun {
   ModelId register_version(const Device& device) {
     const Job& job = device.job;
     const TrainableModel& model = spec_.models[job.model];
-    ModelVersion version{.name = {}, .parent = {}, .trained_on = device.data_of,
-                         .bytes = model.weight_bytes, .ready = now_, .audience = job.owner};
+    ModelVersion version{.name = {},
+                         .parent = {},
+                         .trained_on = device.data_of,
+                         .bytes = model.weight_bytes,
+                         .ready = now_,
+                         .audience = job.owner};
     if (!job.owner.valid()) {
       version.name = fmt::format("pooled {} v{}", model.name, job.version);
       return out_.lineage.add(std::move(version));
@@ -149,8 +157,8 @@ class TrainingRun {
       version.name = fmt::format("model of {} v{}", owner, job.version);
     } else {
       version.parent = ModelId{job.model};
-      version.name = fmt::format("{} of {} v{}", need == TrainingNeed::own_adapter ? "adapter" : "variant", owner,
-                                 job.version);
+      version.name = fmt::format("{} of {} v{}", need == TrainingNeed::own_adapter ? "adapter" : "variant",
+                                 owner, job.version);
       if (need == TrainingNeed::own_adapter) version.bytes = model.adapter_bytes;
     }
     return out_.lineage.add(std::move(version));
@@ -163,7 +171,8 @@ class TrainingRun {
     out_.runs.push_back({device.started, now_, made, !job.owner.valid()});
     for (uint32_t t = 0; t < spec_.tenants.size(); ++t) {
       const bool own = job.owner == TenantId{t};
-      const bool pooled = !job.owner.valid() && spec_.need[t] == TrainingNeed::pooled && spec_.model[t] == job.model;
+      const bool pooled =
+          !job.owner.valid() && spec_.need[t] == TrainingNeed::pooled && spec_.model[t] == job.model;
       if (!own && !pooled) continue;
       const bool adapter = spec_.need[t] == TrainingNeed::own_adapter;
       const Time from = std::max(now_, spec_.tenants[t].joined);

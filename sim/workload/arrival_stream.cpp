@@ -12,11 +12,16 @@ constexpr int64_t kHoursPerWeek = 168;
 
 double draw_part(RandomStream& stream, const LawPart& part) {
   switch (part.law) {
-    case Law::fixed: return part.a;
-    case Law::exponential: return exponential(stream, part.a);
-    case Law::lognormal: return lognormal(stream, part.a, part.b);
-    case Law::gamma: return gamma(stream, part.a, part.b);
-    case Law::uniform: return part.a + (part.b - part.a) * stream.uniform();
+    case Law::fixed:
+      return part.a;
+    case Law::exponential:
+      return exponential(stream, part.a);
+    case Law::lognormal:
+      return lognormal(stream, part.a, part.b);
+    case Law::gamma:
+      return gamma(stream, part.a, part.b);
+    case Law::uniform:
+      return part.a + (part.b - part.a) * stream.uniform();
   }
   return part.a;
 }
@@ -62,7 +67,8 @@ class RateWalk {
  private:
   double rate() {
     const ArrivalLaw& law = *source_.law;
-    double rate = law.rate_per_s * source_.shape->factor[static_cast<size_t>(at_ns_ / kHour.ns % kHoursPerWeek)];
+    double rate =
+        law.rate_per_s * source_.shape->factor[static_cast<size_t>(at_ns_ / kHour.ns % kHoursPerWeek)];
     if (law.kind == ArrivalKind::cox) {
       const int64_t window = at_ns_ / law.window.ns;
       if (window != window_) {
@@ -191,7 +197,8 @@ void ArrivalStream::make_source_day(uint32_t index) {
       const int64_t prompt = draw_length(prompts, *source.prompt);
       const int64_t output = draw_length(outputs, *source.output);
       if (at >= source.starts) {
-        buffer_.push_back({at, index, numbers_[index]++, static_cast<int32_t>(prompt), static_cast<int32_t>(output)});
+        buffer_.push_back(
+            {at, index, numbers_[index]++, static_cast<int32_t>(prompt), static_cast<int32_t>(output)});
       }
       due += process.next();
     }

@@ -12,15 +12,15 @@ namespace cotenant {
 // A request before any platform has seen it.
 struct Arrival {
   Time at;
-  uint32_t source = 0;   // position in the list of sources
-  uint32_t number = 0;   // counted per source, from 0
-  int32_t prompt = 0;    // tokens, or rows
-  int32_t output = 0;    // tokens
+  uint32_t source = 0;  // position in the list of sources
+  uint32_t number = 0;  // counted per source, from 0
+  int32_t prompt = 0;   // tokens, or rows
+  int32_t output = 0;   // tokens
 };
 
 // One tenant's demand. The laws outlive the stream.
 struct DemandSource {
-  uint32_t entity = 0;   // of the random streams
+  uint32_t entity = 0;  // of the random streams
   Time starts;
   const ArrivalLaw* law = nullptr;
   const WeekShape* shape = nullptr;
@@ -28,19 +28,20 @@ struct DemandSource {
   const LengthLaw* output = nullptr;
 };
 
-// All arrivals of some sources in time order, made one simulated day at a time, so that memory does not grow with
-// the horizon. Draws are keyed by (entity, purpose, day): any source can be made alone, and adding one leaves
-// the others' arrivals bit-identical. Arrivals at the same time come in the order of the sources.
+// All arrivals of some sources in time order, made one simulated day at a time, so that memory does not grow
+// with the horizon. Draws are keyed by (entity, purpose, day): any source can be made alone, and adding one
+// leaves the others' arrivals bit-identical. Arrivals at the same time come in the order of the sources.
 //
-// Non-constant rates are realised by a change of time: a unit-rate process in operational time L(t) = the integral of
-// the rate, which is piecewise linear, so its inverse is exact. A gamma renewal process starts each day in
-// equilibrium (first interval = uniform share of a length-biased interval; for gamma(k, s) that is gamma(k+1, s):
-// Cox, "Renewal theory", 1962, section 5.4), so the expected count is exact; only the correlation of intervals
-// across midnight is lost.
+// Non-constant rates are realised by a change of time: a unit-rate process in operational time L(t) = the
+// integral of the rate, which is piecewise linear, so its inverse is exact. A gamma renewal process starts
+// each day in equilibrium (first interval = uniform share of a length-biased interval; for gamma(k, s) that
+// is gamma(k+1, s): Cox, "Renewal theory", 1962, section 5.4), so the expected count is exact; only the
+// correlation of intervals across midnight is lost.
 class ArrivalStream {
  public:
   // `listed`: further arrivals from a trace, already in time order. Requires: horizon > 0.
-  ArrivalStream(std::vector<DemandSource> sources, std::vector<Arrival> listed, PhiloxKey key, Duration horizon);
+  ArrivalStream(std::vector<DemandSource> sources, std::vector<Arrival> listed, PhiloxKey key,
+                Duration horizon);
 
   // The next arrival, or nullptr at the end. Valid until pop().
   [[nodiscard]] const Arrival* peek();
@@ -56,8 +57,8 @@ class ArrivalStream {
   PhiloxKey key_;
   Time end_;
   int64_t day_ = 0;
-  std::vector<uint32_t> numbers_;   // arrivals so far, per source
-  std::vector<Arrival> buffer_;     // of the current day, sorted
+  std::vector<uint32_t> numbers_;  // arrivals so far, per source
+  std::vector<Arrival> buffer_;    // of the current day, sorted
   size_t next_ = 0;
 };
 

@@ -1,0 +1,231 @@
+#include <catch2/catch.hpp>
+#include <csignal>
+
+#include "tests/tools/program.h"
+
+using namespace cotenant;
+using namespace cotenant::testing;
+
+namespace {
+
+const std::vector<std::string> kFiles = {"results.h5", "summary.json", "report.html", "report.md"};
+
+}  // namespace
+
+TEST_CASE("the same seed gives the same bytes, twice and with one, two and five threads") {
+  const Folder folder;
+  folder.write_profile_file();
+  folder.write("s.yaml", small_scenario_text());
+  for (const char* threads : {"1", "2", "5"}) {
+    const Ended run =
+        run_program(folder, {"run", "s.yaml", "--threads", threads, "--out", std::string("t") + threads});
+    INFO(run.err);
+    REQUIRE(run.code == 0);
+  }
+  for (const std::string& file : kFiles) {
+    REQUIRE(folder.read("t1/" + file).size() > 500);
+    REQUIRE(folder.read("t1/" + file) == folder.read("t2/" + file));
+    REQUIRE(folder.read("t1/" + file) == folder.read("t5/" + file));
+  }
+  REQUIRE(run_program(folder, {"run", "s.yaml", "--seed", "12", "--out", "other"}).code == 0);
+  REQUIRE(folder.read("other/results.h5") != folder.read("t1/results.h5"));
+}
+
+TEST_CASE("a report from a stored result has the bytes of the run's own report") {
+  const Folder folder;
+  folder.write_profile_file();
+  folder.write("s.yaml", small_scenario_text());
+  const Ended run = run_program(folder, {"run", "s.yaml"});
+  REQUIRE(run.code == 0);
+  const Ended again = run_program(folder, {"report", "out/small/results.h5", "--out", "again"});
+  INFO(again.err);
+  REQUIRE(again.code == 0);
+  REQUIRE(again.out == run.out);
+  for (const char* file : {"summary.json", "report.html", "report.md"}) {
+    REQUIRE(folder.read(std::string("again/") + file) == folder.read(std::string("out/small/") + file));
+  }
+}
+
+TEST_CASE("the working folder and the folder of the scenario do not show in the results") {
+  const Folder folder;
+  folder.write_profile_file();
+  folder.write("s.yaml", small_scenario_text());
+  folder.write("below/s.yaml", small_scenario_text());
+  REQUIRE(run_program(folder, {"run", "s.yaml", "--out", "a"}).code == 0);
+  REQUIRE(run_program(folder, {"run", "below/s.yaml", "--out", "b"}).code == 0);
+  for (const std::string& file : kFiles) REQUIRE(folder.read("a/" + file) == folder.read("b/" + file));
+}
+
+TEST_CASE("a missed expectation is exit code 1, a met one 0, a warning 0") {
+  const Folder folder;
+  folder.write_profile_file();
+  folder.write("met.yaml",
+               small_scenario_text("gold", "expect:\n  - requests.arrived > 10\n  - breaches.A1 == 0\n"));
+  folder.write("missed.yaml", small_scenario_text("gold", "expect:\n  - cost.total < $0.0001\n"));
+  folder.write("warned.yaml",
+               small_scenario_text("gold", "expect:\n  - { that: cost.total < $0.0001, severity: warn }\n"));
+  const Ended met = run_program(folder, {"run", "met.yaml"});
+  INFO(met.err << met.out);
+  REQUIRE(met.code == 0);
+  REQUIRE(run_program(folder, {"run", "missed.yaml"}).code == 1);
+  REQUIRE(run_program(folder, {"run", "warned.yaml"}).code == 0);
+}
+
+TEST_CASE("a run larger than limits.requests is refused before it starts, with the figure") {
+  const Folder folder;
+  folder.write_profile_file();
+  folder.write("s.yaml", small_scenario_text());
+  const Ended run = run_program(folder, {"run", "s.yaml", "--set", "limits.requests=1000"});
+  REQUIRE(run.code == 2);
+  REQUIRE(run.err.find("limits.requests") != std::string::npos);
+  REQUIRE_FALSE(folder.has("out"));
+}
+
+TEST_CASE("what is wrong on the command line is exit code 2 with a sentence") {
+  const Folder folder;
+  folder.write("s.yaml", small_scenario_text());
+  const std::vector<std::vector<std::string>> wrong = {
+      {},
+      {"frobnicate"},
+      {"run"},
+      {"run", "s.yaml", "--thread", "2"},
+      {"run", "s.yaml", "--threads", "-3"},
+      {"run", "s.yaml", "--threads", "0"},
+      {"run", "s.yaml", "--threads", "two"},
+      {"run", "s.yaml", "--format", "--seed", "3"},
+      {"run", "s.yaml", "--format", "xml"},
+      {"run", "s.yaml", "--set", "seed"},
+      {"run", "s.yaml", "--set", "sed=4"},
+      {"run", "nothing.yaml"},
+      {"run", "."},
+      {"calibrate"},
+      {"calibrate", "--device", "tpu"},
+      {"calibrate", "--device", "cpu", "--name", "../x"},
+      {"inspect", "nothing.h5"},
+      {"report", "s.yaml"},
+      {"explain", "no.such.key"},
+  };
+  for (const std::vector<std::string>& arguments : wrong) {
+    const Ended ended = run_program(folder, arguments);
+    INFO((arguments.empty() ? std::string() : arguments.back()) << ": " << ended.err);
+    REQUIRE(ended.code == 2);
+    REQUIRE(ended.err.size() > 20);
+    REQUIRE_FALSE(folder.has("out"));
+  }
+}
+
+TEST_CASE("a missing profile is named with the command that measures it") {
+  const Folder folder;
+  folder.write("s.yaml", small_scenario_text());
+  const Ended run = run_program(folder, {"run", "s.yaml"});
+  REQUIRE(run.code == 2);
+  REQUIRE(run.err.find("profiles/local-cpu.h5") != std::string::npos);
+  REQUIRE(run.err.find("cotenant calibrate --device cpu --quick") != std::string::npos);
+}
+
+TEST_CASE("an interrupted run writes its finished units and says that it is not complete") {
+  const Folder folder;
+  folder.write_profile_file();
+  folder.write("s.yaml", small_scenario_text());
+  const Ended run =
+      run_program(folder, {"run", "s.yaml", "--threads", "1", "--replications", "400"}, {}, [](pid_t child) {
+        ::usleep(1'200'000);
+        ::kill(child, SIGINT);
+      });
+  INFO(run.err);
+  REQUIRE(run.code == 130);
+  const Result<RunResults> results = read_results((folder.path() / "out/small/results.h5").string());
+  REQUIRE(results.ok());
+  REQUIRE_FALSE(results.value().complete);
+  REQUIRE(results.value().units.size() < 1200);
+  REQUIRE(folder.read("out/small/report.md").find("omplete") != std::string::npos);
+}
+
+TEST_CASE("a full disk is exit code 3 and leaves nothing under a final name") {
+  const Folder folder;
+  folder.write_profile_file();
+  folder.write("s.yaml", small_scenario_text());
+  const Ended run = run_program(folder, {"run", "s.yaml"}, [] {
+    const rlimit limit{20'000, 20'000};
+    ::setrlimit(RLIMIT_FSIZE, &limit);
+  });
+  INFO(run.err);
+  REQUIRE(run.code == 3);
+  if (folder.has("out/small")) {
+    for (const auto& entry : fs::directory_iterator(folder.path() / "out/small")) {
+      INFO(entry.path());
+      REQUIRE(entry.path().filename() != "results.h5");
+      REQUIRE(entry.file_size() < 20'000);
+    }
+  }
+}
+
+TEST_CASE("an output folder that is a file is exit code 3") {
+  const Folder folder;
+  folder.write_profile_file();
+  folder.write("s.yaml", small_scenario_text());
+  folder.write("taken", "precious");
+  REQUIRE(run_program(folder, {"run", "s.yaml", "--out", "taken"}).code == 3);
+  REQUIRE(folder.read("taken") == "precious");
+}
+
+TEST_CASE("check lists problems, and what it resolves reads back to the same") {
+  const Folder folder;
+  folder.write("s.yaml", small_scenario_text());
+  const Ended first = run_program(folder, {"check", "s.yaml", "--resolved"});
+  REQUIRE(first.code == 0);
+  folder.write("resolved.yaml", first.out);
+  const Ended second = run_program(folder, {"check", "resolved.yaml", "--resolved"});
+  INFO(second.err);
+  REQUIRE(second.code == 0);
+  REQUIRE(second.out == first.out);
+}
+
+TEST_CASE("every table of a result prints as CSV with a header") {
+  const Folder folder;
+  folder.write_profile_file();
+  folder.write("s.yaml", small_scenario_text());
+  REQUIRE(run_program(folder, {"run", "s.yaml"}).code == 0);
+  RunResults::tables(RunResults{}, [&](const std::string& table, const auto&) {
+    const Ended shown = run_program(folder, {"inspect", "out/small/results.h5", "--table", table});
+    INFO(table);
+    REQUIRE(shown.code == 0);
+    REQUIRE(shown.out.find(',') != std::string::npos);
+  });
+  REQUIRE(run_program(folder, {"inspect", "out/small/results.h5", "--table", "no"}).code == 2);
+  REQUIRE(run_program(folder, {"inspect", "profiles/local-cpu.h5"}).code == 0);
+}
+
+TEST_CASE("a trace is found below the data folder, and its rows are counted") {
+  const Folder folder;
+  folder.write_profile_file();
+  std::string text = small_scenario_text();
+  const size_t load = text.find("    load:");
+  text.replace(load, text.find('\n', load) - load,
+               "    load: { trace: { file: \"data:t/conv.csv\", popularity: zipf s=1 } }");
+  folder.write("s.yaml", text);
+  std::string trace = "TIMESTAMP,ContextTokens,GeneratedTokens\n";
+  for (int i = 0; i < 300; ++i) {
+    trace += "2023-11-16 18:" + std::to_string(15 + i / 60) + ":" + (i % 60 < 10 ? "0" : "") +
+             std::to_string(i % 60) + ".1234567," + std::to_string(100 + i) + "," + (i == 7 ? "0" : "20") +
+             "\n";
+  }
+  folder.write("data/t/conv.csv", trace);
+  REQUIRE(run_program(folder, {"run", "s.yaml"}, [] { ::unsetenv("COTENANT_DATA"); }).code == 2);
+  const Ended run = run_program(folder, {"run", "s.yaml", "--data", "data"});
+  INFO(run.err);
+  REQUIRE(run.code == 0);
+  const Ended rows = run_program(folder, {"inspect", "out/small/results.h5", "--table", "traces"});
+  REQUIRE(rows.out.find("kept,299") != std::string::npos);
+  REQUIRE(rows.out.find("zero tokens,1") != std::string::npos);
+  folder.write("data/t/conv.csv", trace.substr(0, 200) + "rubbish\n");
+  const Ended bad = run_program(folder, {"run", "s.yaml", "--data", "data", "--out", "bad"});
+  REQUIRE(bad.code == 2);
+  REQUIRE(bad.err.find("conv.csv:") != std::string::npos);
+  REQUIRE_FALSE(folder.has("bad"));
+  folder.write("data/t/conv.csv", "a,b\n1,2\n");
+  REQUIRE(run_program(folder, {"run", "s.yaml", "--data", "data"}).code == 2);
+  REQUIRE(run_program(folder, {"run", "s.yaml", "--data", "data", "--set",
+                               "tenants.gold.load.trace.file=data:../s.yaml"})
+              .code == 2);
+}
