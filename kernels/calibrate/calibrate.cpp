@@ -5,6 +5,7 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <ctime>
 #include <memory>
 
@@ -88,11 +89,15 @@ class Calibration {
     return run->times.time_s[KernelTimes::time_index(point, Residency::hot, kMedian)];
   }
 
-  HoldOut measure_holdout_step(const HoldOutStep& step, const Profile& profile) {
-    HoldOutInput input{
-        .trials = &decoder(), .profile = &profile, .rules = hot_, .evict = [this] { eviction_.run(); }};
-    input.rules.budget_s *= 3;
-    return measure_holdout(step, input, &clock_);
+  // A whole step, seconds.
+  double measure_step(const HoldOutStep& step) {
+    const std::string model = decoder().config().name;
+    HoldOutInput input{.trials = &decoder(),
+                       .tokens = axis_of(model + "/linear"),
+                       .heads = axis_of(model + "/head"),
+                       .rules = hot_,
+                       .evict = [this] { eviction_.run(); }};
+    return measured_s(step, input, &clock_);
   }
 
   // What was measured so far.
@@ -119,6 +124,12 @@ class Calibration {
   }
 
  private:
+  [[nodiscard]] const Axis& axis_of(const std::string& kernel) const {
+    const auto it =
+        std::find_if(runs_.begin(), runs_.end(), [&](const auto& r) { return r->plan.name == kernel; });
+    CHECK(it != runs_.end());
+    return (*it)->plan.axes.front();
+  }
   void add_plans(std::vector<KernelPlan> plans) {
     for (KernelPlan& plan : plans) runs_.push_back(std::make_unique<KernelRun>(std::move(plan)));
   }
@@ -195,6 +206,16 @@ size_t register_points(Calibration* calibration) {
   return count;
 }
 
+std::vector<double> measure_steps(Calibration* calibration, const std::vector<HoldOutStep>& steps,
+                                  ProgressReporter* reporter) {
+  std::vector<double> times;
+  for (const HoldOutStep& step : steps) {
+    times.push_back(calibration->measure_step(step));
+    reporter->tell("whole step: " + text_of(step));
+  }
+  return times;
+}
+
 }  // namespace
 
 Result<Profile> calibrate_cpu(const CalibrationOptions& options,
@@ -203,8 +224,10 @@ Result<Profile> calibrate_cpu(const CalibrationOptions& options,
   const std::vector<HoldOutStep> steps =
       options.filter.empty() ? holdout_steps(options.quick) : std::vector<HoldOutStep>{};
   const size_t points = register_points(&calibration);
-  ProgressReporter reporter(points + steps.size(), progress);
+  ProgressReporter reporter(points + 2 * steps.size(), progress);
   if (options.filter.empty()) calibration.measure_rates();
+  // Before the kernels and after them: a machine that others use drifts by more than the profile errs.
+  const std::vector<double> before = measure_steps(&calibration, steps, &reporter);
   benchmark::RunSpecifiedBenchmarks(&reporter, options.filter.empty() ? "." : options.filter);
   benchmark::ClearRegisteredBenchmarks();
   Profile profile = calibration.profile();
@@ -215,9 +238,13 @@ Result<Profile> calibrate_cpu(const CalibrationOptions& options,
     none.help = fmt::format("name one, such as '{}'", calibration.runs().front()->plan.name);
     return none;
   }
-  for (const HoldOutStep& step : steps) {
-    profile.holdouts.push_back(calibration.measure_holdout_step(step, profile));
-    reporter.tell(profile.holdouts.back().kernel + ": " + profile.holdouts.back().shape);
+  const std::vector<double> after = measure_steps(&calibration, steps, &reporter);
+  const std::string model = decoder_25m().name;
+  for (size_t i = 0; i < steps.size(); ++i) {
+    profile.holdouts.push_back({.kernel = model + "/step",
+                                .shape = text_of(steps[i]),
+                                .predicted_s = predicted_s(steps[i], profile, model),
+                                .measured_s = (before[i] + after[i]) / 2});
   }
   return profile;
 }

@@ -24,10 +24,10 @@ struct CalibrationProgress {
 };
 
 // Measures every kernel of service_times.h for decoder-25m and recommender-small on one core of this machine,
-// hot and cold, then whole steps off the grid as hold-outs. Google Benchmark registers, filters and runs;
-// the samples are our own (sampler.h). Everything runs on the calling thread, which must be the only one that
-// calibrates: Google Benchmark keeps one list of benchmarks a process.
-// With a filter the profile holds the kernels all of whose points matched, and no hold-outs.
+// hot and cold, and whole steps off the grid as hold-outs, before the kernels and after them. Google
+// Benchmark registers, filters and runs; the samples are our own (sampler.h). Everything runs on the calling
+// thread, which must be the only one that calibrates: Google Benchmark keeps one list of benchmarks a
+// process. With a filter the profile holds the kernels all of whose points matched, and no hold-outs.
 // Problem: a filter that matches no whole kernel.
 Result<Profile> calibrate_cpu(const CalibrationOptions& options,
                               const std::function<void(const CalibrationProgress&)>& progress);

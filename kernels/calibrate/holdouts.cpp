@@ -1,4 +1,4 @@
-// Public here: holdout_steps, shape_of, text_of, padded, measure_holdout.
+// Public here: holdout_steps, shape_of, text_of, padded, predicted_s, measured_s.
 #include "kernels/calibrate/holdouts.h"
 
 #include <fmt/format.h>
@@ -115,23 +115,21 @@ int64_t padded(const Axis& axis, int64_t value) {
   return rest == 0 ? whole : whole + *std::lower_bound(axis.points.begin(), axis.points.end(), rest);
 }
 
-HoldOut measure_holdout(const HoldOutStep& step, const HoldOutInput& input, SampleClock* clock) {
-  const std::string model = input.trials->config().name;
-  auto times = make_service_times(*input.profile, {.model = model, .adapters = true}, input.profile->name);
+double predicted_s(const HoldOutStep& step, const Profile& profile, const std::string& model) {
+  const auto times = make_service_times(profile, {.model = model, .adapters = true}, profile.name);
   CHECK(times.ok());
+  return static_cast<double>(times.value()->step(shape_of(step)).base_ps) * 1e-12;
+}
+
+double measured_s(const HoldOutStep& step, const HoldOutInput& input, SampleClock* clock) {
   const BatchShape shape = shape_of(step);
-  const Axis& tokens = input.profile->find(model + "/linear")->axes[0];
-  const Axis& heads = input.profile->find(model + "/head")->axes[0];
-  const StepOptions options{.padded_tokens = padded(tokens, shape.prefill_tokens + shape.decode_sequences),
-                            .padded_heads = padded(heads, shape.head_sequences)};
+  const StepOptions options{
+      .padded_tokens = padded(input.tokens, shape.prefill_tokens + shape.decode_sequences),
+      .padded_heads = padded(input.heads, shape.head_sequences)};
   const auto prepared = input.trials->prepare(step.sequences);
   Sampled sampled{.run = [&] { prepared->run(options); }, .before = {}};
   if (step.residency == Residency::cold) sampled.before = input.evict;
-  const Measured measured = measure(sampled, input.rules, clock);
-  return {.kernel = model + "/step",
-          .shape = text_of(step),
-          .predicted_s = static_cast<double>(times.value()->step(shape).base_ps) * 1e-12,
-          .measured_s = measured.quantile_s[kMedian]};
+  return measure(sampled, input.rules, clock).quantile_s[kMedian];
 }
 
 }  // namespace cotenant

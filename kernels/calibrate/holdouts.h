@@ -25,14 +25,17 @@ std::string text_of(const HoldOutStep& step);
 // whole multiples of it and the remainder's point.
 int64_t padded(const Axis& axis, int64_t value);
 
+// What the profile says: a step of `model` in seconds. Requires: the profile holds every kernel of the model.
+double predicted_s(const HoldOutStep& step, const Profile& profile, const std::string& model);
+
 struct HoldOutInput {
   DecoderTrials* trials = nullptr;
-  const Profile* profile = nullptr;
+  Axis tokens;  // buckets to which the step is padded
+  Axis heads;
   SamplerRules rules;
   std::function<void()> evict;  // empties the caches
 };
-// Predicts with the profile's look-ups, runs the real model padded to the profile's buckets, and records
-// both. Requires: the profile holds every kernel of the decoder.
-HoldOut measure_holdout(const HoldOutStep& step, const HoldOutInput& input, SampleClock* clock);
+// What the real model takes: the median, seconds.
+double measured_s(const HoldOutStep& step, const HoldOutInput& input, SampleClock* clock);
 
 }  // namespace cotenant

@@ -146,11 +146,15 @@ TEST_CASE("a hold-out records what the profile said and what the model took") {
   step.residency = Residency::cold;
   ThreadClock clock;
   int evictions = 0;
-  const HoldOut h = measure_holdout(step, {&trials, &p, {.budget_s = 0.01}, [&] { ++evictions; }}, &clock);
-  REQUIRE(h.predicted_s == Approx(4e-3));
-  REQUIRE(h.measured_s > 0);
+  const HoldOutInput input{.trials = &trials,
+                           .tokens = p.find("decoder-tiny/linear")->axes[0],
+                           .heads = p.find("decoder-tiny/head")->axes[0],
+                           .rules = {.budget_s = 0.01},
+                           .evict = [&] { ++evictions; }};
+  REQUIRE(predicted_s(step, p, "decoder-tiny") == Approx(4e-3));
+  REQUIRE(measured_s(step, input, &clock) > 0);
   REQUIRE(evictions > 0);
-  REQUIRE(h.shape == "decode 2 at 29, adapters 2, cold");
+  REQUIRE(text_of(step) == "decode 2 at 29, adapters 2, cold");
 }
 
 TEST_CASE("cache sizes are read as sysfs writes them") {
