@@ -199,7 +199,7 @@ Codec<double> share_codec() {
   codec.range = "above 0 % .. 100 %";
   codec.schema = pattern_schema(std::string(kNumber) + " ?%");
   codec.parse = [](const std::string& text, const TextContext&) -> Parsed<double> {
-    const Parsed<double> value = parse_share(text);
+    Parsed<double> value = parse_share(text);
     if (value.ok() && !(value.value() > 0 && value.value() <= 1)) {
       return TextProblem{"the value is out of range", "range: above 0 % .. 100 %"};
     }

@@ -329,7 +329,7 @@ Parsed<ArrivalLaw> parse_arrivals(std::string_view text) {
 }
 
 std::string arrivals_text(const ArrivalLaw& law) {
-  const std::string head =
+  std::string head =
       fmt::format("{} rate={}", arrival_names()[static_cast<size_t>(law.kind)], rate_text(law.rate_per_s));
   switch (law.kind) {
     case ArrivalKind::poisson:
@@ -364,6 +364,7 @@ Parsed<LengthLaw> parse_length(std::string_view text) {
 std::string length_text(const LengthLaw& law) {
   if (law.parts.empty()) return "";
   std::vector<std::string> parts;
+  parts.reserve(law.parts.size());
   const bool mixture = law.parts.size() > 1;
   for (const LawPart& part : law.parts) {
     parts.push_back(mixture ? fmt::format("{} {}", number_text(part.weight), part_text(part))

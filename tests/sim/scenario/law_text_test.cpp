@@ -9,41 +9,41 @@ TEST_CASE("every law of the reference reads, and reads back as it is written") {
     INFO(row.form);
     const Parsed<ArrivalLaw> law = parse_arrivals(row.form);
     REQUIRE(law.ok());
-    const std::string text = arrivals_text(*law.value);
-    REQUIRE(arrivals_text(*parse_arrivals(text).value) == text);
+    const std::string text = arrivals_text(law.value());
+    REQUIRE(arrivals_text(parse_arrivals(text).value()) == text);
   }
   for (const LawHelp& row : length_help()) {
     INFO(row.form);
     const Parsed<LengthLaw> law = parse_length(row.form);
     REQUIRE(law.ok());
-    const std::string text = length_text(*law.value);
-    REQUIRE(length_text(*parse_length(text).value) == text);
+    const std::string text = length_text(law.value());
+    REQUIRE(length_text(parse_length(text).value()) == text);
   }
 }
 
 TEST_CASE("arrival laws carry their parameters") {
-  const ArrivalLaw gamma = *parse_arrivals("gamma rate=0.0004/s cv=2").value;
+  const ArrivalLaw gamma = parse_arrivals("gamma rate=0.0004/s cv=2").value();
   REQUIRE(gamma.kind == ArrivalKind::gamma);
   REQUIRE(gamma.rate_per_s == 0.0004);
   REQUIRE(gamma.cv == 2);
-  const ArrivalLaw cox = *parse_arrivals("cox rate=1/min cv=0.5").value;
+  const ArrivalLaw cox = parse_arrivals("cox rate=1/min cv=0.5").value();
   REQUIRE(cox.window == kMinute * 5);
-  const ArrivalLaw burst = *parse_arrivals("burst off=55min on=5min rate=0.5/s").value;
+  const ArrivalLaw burst = parse_arrivals("burst off=55min on=5min rate=0.5/s").value();
   REQUIRE(burst.on == kMinute * 5);
   REQUIRE(burst.off == kMinute * 55);
 }
 
 TEST_CASE("a mean and a coefficient of variation become the law's parameters") {
-  const LawPart lognormal = parse_length("lognormal mean=700 cv=1.1").value->parts[0];
+  const LawPart lognormal = parse_length("lognormal mean=700 cv=1.1").value().parts[0];
   REQUIRE(lognormal.b * lognormal.b == Approx(0.79299252).epsilon(1e-8));      // log(1 + 1.1^2)
   REQUIRE(lognormal.a == Approx(6.551080335 - 0.79299252 / 2).epsilon(1e-8));  // log(700) - sigma^2 / 2
-  const LawPart gamma = parse_length("gamma mean=700 cv=0.5").value->parts[0];
+  const LawPart gamma = parse_length("gamma mean=700 cv=0.5").value().parts[0];
   REQUIRE(gamma.a == 4);
   REQUIRE(gamma.b == 175);
 }
 
 TEST_CASE("min and max hold for the whole law") {
-  const LengthLaw law = *parse_length("mixture 0.7 fixed 10 | 0.3 uniform 20..40 min=5 max=4k").value;
+  const LengthLaw law = parse_length("mixture 0.7 fixed 10 | 0.3 uniform 20..40 min=5 max=4k").value();
   REQUIRE(law.parts.size() == 2);
   REQUIRE(law.parts[0].weight == 0.7);
   REQUIRE(law.parts[1].law == Law::uniform);
@@ -90,9 +90,9 @@ TEST_CASE("wrong laws are refused where they are wrong") {
     INFO(text);
     REQUIRE_FALSE(parse_length(text).ok());
   }
-  const TextProblem problem = parse_arrivals("gamma rate=2/s cv=2 wndow=5min").problem;
+  const TextProblem problem = parse_arrivals("gamma rate=2/s cv=2 wndow=5min").problem();
   REQUIRE(problem.offset == 20);
   REQUIRE(problem.width == 10);
-  REQUIRE(parse_arrivals("posson rate=1/s").problem.help.find("did you mean `poisson`?") == 0);
-  REQUIRE(parse_length("lognormal mu=1 sgma=1").problem.help.find("did you mean `sigma`?") == 0);
+  REQUIRE(parse_arrivals("posson rate=1/s").problem().help.find("did you mean `poisson`?") == 0);
+  REQUIRE(parse_length("lognormal mu=1 sgma=1").problem().help.find("did you mean `sigma`?") == 0);
 }
