@@ -159,7 +159,7 @@ std::string html_report(const ReportPage& page, const PlotSet& plots) {
   data.set("warning", optional_text(warning));
   km::mustache page_template(kPageTemplate);
   page_template.set_custom_escape([](const std::string& raw) { return HtmlSink::escape(raw).text(); });
-  const std::string html = page_template.render(data);
+  std::string html = page_template.render(data);
   CHECK_MSG(page_template.is_valid(), page_template.error_message());
   return html;
 }

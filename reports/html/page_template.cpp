@@ -48,7 +48,7 @@ code,pre{font-family:ui-monospace,'DejaVu Sans Mono',monospace;font-size:.9em}
 pre{background:#f6f6f6;padding:12px;overflow-x:auto;line-height:1.4}
 pre.cmd{white-space:pre-wrap}
 summary{cursor:pointer}
-@media(max-width:820px){body{padding:14px}.grid{grid-template-columns:1fr}.verdict{font-size:17px}}
+@media screen and (max-width:820px){body{padding:14px}.grid{grid-template-columns:1fr}.verdict{font-size:17px}}
 @media print{@page{size:A4;margin:14mm}body{max-width:none;padding:0;font-size:10pt}nav{display:none}h1{font-size:18pt}h2{font-size:13pt;break-after:avoid;margin-top:18pt}table{font-size:8.5pt}th,td{padding:3px 5px}td.n,.t{white-space:normal}tr,.verdict{break-inside:avoid}.scroll{overflow:visible}.verdict{font-size:11pt}figcaption,caption,.mut,figure h3{font-size:8.5pt}.verdict,tr.best th,tr.best td{print-color-adjust:exact;-webkit-print-color-adjust:exact}}
 </style></head><body>
 <header>

@@ -127,7 +127,7 @@ bool converse(Pipes& pipes, std::string_view script, Clock::time_point deadline,
 std::string find_gnuplot(std::string_view path_list) {
   while (!path_list.empty()) {
     const size_t end = std::min(path_list.find(':'), path_list.size());
-    const std::string candidate = std::string(path_list.substr(0, end)) + "/gnuplot";
+    std::string candidate = std::string(path_list.substr(0, end)) + "/gnuplot";
     if (candidate.front() == '/' && end > 0 && ::access(candidate.c_str(), X_OK) == 0) return candidate;
     path_list.remove_prefix(std::min(end + 1, path_list.size()));
   }

@@ -82,7 +82,7 @@ PlotScript::PlotScript(const PlotFrame& frame) : frame_(frame) {
 PlotScript::~PlotScript() = default;
 
 std::string PlotScript::data(const std::vector<std::vector<double>>& rows) {
-  const std::string name = fmt::format("$d{}", blocks_++);
+  std::string name = fmt::format("$d{}", blocks_++);
   stream_->gnuplot << name << " << EOD\n";
   for (const std::vector<double>& row : rows) {
     for (const double v : row) stream_->gnuplot << number(v) << ' ';
@@ -119,6 +119,7 @@ void PlotScript::line_ends(std::vector<LineEnd> ends) {
   constexpr double apart = 0.065;
   std::stable_sort(ends.begin(), ends.end(), [](const LineEnd& a, const LineEnd& b) { return a.y < b.y; });
   std::vector<double> shares;
+  shares.reserve(ends.size());
   for (const LineEnd& end : ends) shares.push_back(std::clamp(y_share(end.y), 0.0, 1.0));
   for (size_t i = 1; i < shares.size(); ++i) shares[i] = std::max(shares[i], shares[i - 1] + apart);
   // Those that were pushed above the frame come down again.

@@ -108,6 +108,7 @@ std::vector<std::string> all_tiers(const Figures& figures) {
     for (const GroupFigures& group : entry.tiers) names[group.tier] = 1;
   }
   std::vector<std::string> list;
+  list.reserve(names.size());
   for (const auto& [name, one] : names) list.push_back(name);
   return list;
 }

@@ -86,6 +86,7 @@ void write_profile(const Profile& profile, const std::string& folder, const std:
     write_column(file, std::string("/models/") + column, unit, profile.models, member);
   });
   std::vector<std::string> order;
+  order.reserve(profile.kernels.size());
   for (const KernelTimes& kernel : profile.kernels) order.push_back(kernel.name);
   file.group("/kernels");
   file.column("/kernel_names", "", order);

@@ -67,6 +67,7 @@ std::vector<TenantSum> tenants_by_cost(const ReportInput& input) {
     sum.missed_neighbour += row.missed_neighbour;
   }
   std::vector<TenantSum> list;
+  list.reserve(sums.size());
   for (const auto& [tenant, sum] : sums) list.push_back(sum);
   std::stable_sort(list.begin(), list.end(),
                    [](const TenantSum& a, const TenantSum& b) { return a.money > b.money; });

@@ -179,7 +179,7 @@ size_t width_of(std::string_view text) {
 }
 
 std::string shortened(std::string_view text, size_t columns) {
-  const std::string valid = clean(text);
+  std::string valid = clean(text);
   if (width_of(valid) <= columns) return valid;
   size_t end = 0;
   for (size_t seen = 0; end < valid.size(); ++end) {

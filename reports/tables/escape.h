@@ -31,7 +31,7 @@ class Escaped {
 
  private:
   friend Sink;
-  static Escaped safe(std::string text) {
+  static Escaped safe(std::string&& text) {
     Escaped escaped;
     escaped.text_ = std::move(text);
     return escaped;

@@ -356,6 +356,7 @@ std::string_view to_word(BreachStatus status) {
 
 Figure figure_of(std::map<int64_t, double> by_replication) {
   std::vector<double> values;
+  values.reserve(by_replication.size());
   for (const auto& [replication, value] : by_replication) values.push_back(value);
   const MeanInterval interval = mean_interval(values);
   return {interval.mean, interval.low, interval.high, std::move(by_replication)};

@@ -3,8 +3,8 @@
 
 #include <fmt/format.h>
 
-#include <array>
 #include <cmath>
+#include <utility>
 
 #include "sim/core/time.h"
 
@@ -72,9 +72,10 @@ std::string seconds_text(double seconds) {
 std::string share_text(double share) {
   if (!std::isfinite(share)) return kUnknown;
   // As many digits as it takes not to round a miss away.
-  for (const int digits : std::array{2, 3, 4, 6}) {
-    std::string text = fmt::format("{:.{}f}", share * 100, digits);
-    if (share >= 1 || share <= 0 || std::stod(text) != 100.0) return text + " %";
+  for (const auto& [digits, step] :
+       {std::pair{2, 1e2}, std::pair{3, 1e3}, std::pair{4, 1e4}, std::pair{6, 1e6}}) {
+    const bool rounds_to_all = std::round(share * 100 * step) >= 100 * step;
+    if (share >= 1 || share <= 0 || !rounds_to_all) return fmt::format("{:.{}f} %", share * 100, digits);
   }
   return "just below 100 %";
 }

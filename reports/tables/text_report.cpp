@@ -13,7 +13,7 @@ namespace {
 constexpr Markup kNewline = "\n";
 
 Markdown markdown_cell(const Cell& cell) {
-  const Markdown text = MarkdownSink::escape(cell.text);
+  Markdown text = MarkdownSink::escape(cell.text);
   if (cell.strong && !cell.text.empty()) return Markdown("**") + text + Markdown("**");
   return text;
 }
