@@ -133,10 +133,10 @@ class Calibration {
   void add_plans(std::vector<KernelPlan> plans) {
     for (KernelPlan& plan : plans) runs_.push_back(std::make_unique<KernelRun>(std::move(plan)));
   }
-  // A quick calibration ends within a minute even where other programs take most of the machine: from half a
-  // minute on it takes fewer samples of each point, which then may not settle.
+  // A quick calibration ends within a minute even where other programs take most of the machine: late ones
+  // take fewer samples of each point, which then may not settle.
   void hurry_if_late() {
-    constexpr double kLateS = 30;
+    constexpr double kLateS = 25;
     if (!options_.quick || clock_.wall_s() - from_ < kLateS) return;
     hot_.least = 3;
     cold_.least = 2;
