@@ -23,21 +23,17 @@ void BreachLog::counted(const std::string& code, int64_t count, double quantity)
 std::vector<BreachRow> BreachLog::rows(int64_t unit, const std::map<std::string, std::string>& policy) const {
   std::vector<BreachRow> rows;
   for (const BreachCode& code : breach_codes()) {
+    const auto total = totals_.find(code.code);
+    if (total == totals_.end()) continue;
     const auto stated = policy.find(code.code);
     BreachRow row{.unit = unit,
                   .code = code.code,
                   .grade = code.grade,
                   .policy = stated == policy.end() ? "warn" : stated->second,
-                  .count = 0,
-                  .checks = 0,
-                  .quantity = 0,
+                  .count = total->second.count,
+                  .checks = total->second.checks,
+                  .quantity = total->second.quantity,
                   .quantity_unit = code.unit};
-    const auto total = totals_.find(code.code);
-    if (total != totals_.end()) {
-      row.count = total->second.count;
-      row.checks = total->second.checks;
-      row.quantity = total->second.quantity;
-    }
     rows.push_back(std::move(row));
   }
   return rows;

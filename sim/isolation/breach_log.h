@@ -29,7 +29,7 @@ class BreachLog {
   // `count` breaches without an event each: exposures that are only counted.
   void counted(const std::string& code, int64_t count, double quantity);
 
-  // Rows of every implemented code, zeros included, and of codes that are not modelled yet (checks = 0).
+  // A row for every code that was looked at, zeros included. A code without a row was not measured.
   [[nodiscard]] std::vector<BreachRow> rows(int64_t unit,
                                             const std::map<std::string, std::string>& policy) const;
   [[nodiscard]] std::vector<BreachEventRow> events(int64_t unit) const;

@@ -333,6 +333,7 @@ class Unit {
   void add_breach_rows() {
     BreachLog log;
     collector_.close(log);
+    log.checked("D1", 0);  // looked at, also where nothing was trained
     for (const TrainingRunRecord& run : training_.runs) {
       const uint32_t owner = training_.lineage.at(run.made).trained_on.front().index;
       const int64_t per_record = spec_.models[spec_.model[owner]].data_bytes_per_unit;

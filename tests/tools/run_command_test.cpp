@@ -186,7 +186,8 @@ TEST_CASE("every table of a result prints as CSV with a header") {
   folder.write_profile_file();
   folder.write("s.yaml", small_scenario_text());
   REQUIRE(run_program(folder, {"run", "s.yaml"}).code == 0);
-  RunResults::tables(RunResults{}, [&](const std::string& table, const auto&) {
+  const RunResults empty;
+  RunResults::tables(empty, [&](const std::string& table, const auto&) {
     const Ended shown = run_program(folder, {"inspect", "out/small/results.h5", "--table", table});
     INFO(table);
     REQUIRE(shown.code == 0);

@@ -10,7 +10,8 @@ TEST_CASE("the parts of a bill sum to it, and none is a nano-dollar off its shar
   for (int round = 0; round < 500; ++round) {
     std::vector<int64_t> weights(1 + stream.bits() % 40);
     double sum = 0;
-    for (int64_t& w : weights) sum += static_cast<double>(w = static_cast<int64_t>(stream.bits() % 1'000'000));
+    for (int64_t& w : weights)
+      sum += static_cast<double>(w = static_cast<int64_t>(stream.bits() % 1'000'000));
     const NanoDollars total{static_cast<int64_t>(stream.bits() % 1'000'000'000'000)};
     const std::vector<NanoDollars> parts = apportion(total, weights);
     NanoDollars parts_sum{};

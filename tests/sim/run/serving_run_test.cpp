@@ -16,7 +16,8 @@ class Everything : public ObservationSink {
 };
 
 auto times(const RequestObservation& o) {
-  return std::tuple(o.tenant, o.number, o.arrival, o.first_token, o.finished, o.replica, o.weights, o.adapter);
+  return std::tuple(o.tenant, o.number, o.arrival, o.first_token, o.finished, o.replica, o.weights,
+                    o.adapter);
 }
 
 std::vector<RequestObservation> sorted(std::vector<RequestObservation> all) {
@@ -110,7 +111,8 @@ TEST_CASE("adding a tenant leaves every other tenant's arrivals bit-identical") 
     std::vector<std::tuple<std::string, uint32_t, int64_t, int32_t>> made;
     for (const RequestObservation& o : seen.all) {
       const Tenant& tenant = world->tenants[o.tenant.index];
-      if (world->tier_of(o.tenant).name == "standard") made.emplace_back(tenant.name, o.number, o.arrival.ns, o.prompt);
+      if (world->tier_of(o.tenant).name == "standard")
+        made.emplace_back(tenant.name, o.number, o.arrival.ns, o.prompt);
     }
     std::sort(made.begin(), made.end());
     return made;

@@ -7,13 +7,22 @@ using namespace cotenant;
 namespace {
 
 Request request(uint32_t tenant, uint32_t number, int32_t prompt, int32_t output) {
-  return {.arrival = {}, .tenant = TenantId{tenant}, .number = number, .prompt = prompt, .output = output,
-          .weights = ModelId{0}, .adapter = ModelId{}};
+  return {.arrival = {},
+          .tenant = TenantId{tenant},
+          .number = number,
+          .prompt = prompt,
+          .output = output,
+          .weights = ModelId{0},
+          .adapter = ModelId{}};
 }
 
 GenerativeLimits limits() {
-  return {.token_budget = 64, .max_sequences = 4, .kv_blocks = 40, .kv_block_bytes = {1024},
-          .weight_budget = {1000}, .resident_limit = 0};
+  return {.token_budget = 64,
+          .max_sequences = 4,
+          .kv_blocks = 40,
+          .kv_block_bytes = {1024},
+          .weight_budget = {1000},
+          .resident_limit = 0};
 }
 
 GenerativeReplica replica(const GenerativeLimits& l) {
@@ -137,7 +146,8 @@ TEST_CASE("memory taken over from another tenant is overwritten before the step,
   for (const bool scrubs : {true, false}) {
     GenerativeLimits l = limits();
     l.kv_blocks = 2;
-    GenerativeReplica r(l, [](ModelId) { return Bytes{500}; }, [scrubs] { return scrubs; });
+    GenerativeReplica r(
+        l, [](ModelId) { return Bytes{500}; }, [scrubs] { return scrubs; });
     r.enqueue(request(1, 0, 20, 4));
     r.enqueue(request(2, 0, 20, 4));
     std::vector<Work> seen;

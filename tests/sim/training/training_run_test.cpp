@@ -11,7 +11,9 @@ class PlainTimes : public ServiceTimes {
  public:
   StepLine step(const BatchShape&) const override { return {1, 0, INT64_MAX}; }
   Duration score(int64_t, Residency) const override { return {}; }
-  Duration train(int64_t units, bool adapter) const override { return {kSecond.ns * units / (adapter ? 2 : 1)}; }
+  Duration train(int64_t units, bool adapter) const override {
+    return {kSecond.ns * units / (adapter ? 2 : 1)};
+  }
   Duration load(Bytes) const override { return {}; }
   Duration scrub(Bytes) const override { return {}; }
 };
@@ -43,7 +45,8 @@ Setting setting(TrainingNeed need, size_t count) {
 
 }  // namespace
 
-TEST_CASE("jobs run one after the other on one device, and each tenant gets its own model when its run ends") {
+TEST_CASE(
+    "jobs run one after the other on one device, and each tenant gets its own model when its run ends") {
   Setting s = setting(TrainingNeed::own_model, 3);
   s.spec.tenants = s.tenants;
   const TrainingOutcome out = run_training(s.spec);
@@ -72,7 +75,8 @@ TEST_CASE("a pooled model takes the data of tenants that agreed, unless the poli
   const TrainingOutcome agreed = run_training(s.spec);
   REQUIRE(agreed.lineage.owners(agreed.runs[0].made).size() == 2);
   REQUIRE(agreed.runs[0].finished == Time{kSecond.ns * 200});
-  REQUIRE(agreed.assignments[1].back().weights == agreed.runs[0].made);  // an objecting tenant is served by it too
+  REQUIRE(agreed.assignments[1].back().weights ==
+          agreed.runs[0].made);  // an objecting tenant is served by it too
   s.spec.pool_everyone = true;
   REQUIRE(run_training(s.spec).lineage.owners(ModelId{1}).size() == 3);
 }

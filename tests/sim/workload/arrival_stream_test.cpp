@@ -18,8 +18,8 @@ std::vector<Arrival> all_of(ArrivalStream& stream) {
   return all;
 }
 
-std::vector<Arrival> arrivals(const ArrivalLaw& law, const std::string& shape, Duration horizon, uint32_t seed,
-                              Time starts = {}) {
+std::vector<Arrival> arrivals(const ArrivalLaw& law, const std::string& shape, Duration horizon,
+                              uint32_t seed, Time starts = {}) {
   const DemandSource source{7, starts, &law, find_week_shape(shape), &kOne, &kOne};
   ArrivalStream stream({source}, {}, stream_key(seed, 0), horizon);
   return all_of(stream);
@@ -27,9 +27,11 @@ std::vector<Arrival> arrivals(const ArrivalLaw& law, const std::string& shape, D
 
 }  // namespace
 
-TEST_CASE("the number of arrivals agrees with the rate for every kind and shape, within four standard errors") {
+TEST_CASE(
+    "the number of arrivals agrees with the rate for every kind and shape, within four standard errors") {
   const Duration horizon = kDay * 14;
-  for (const ArrivalKind kind : {ArrivalKind::poisson, ArrivalKind::gamma, ArrivalKind::cox, ArrivalKind::burst}) {
+  for (const ArrivalKind kind :
+       {ArrivalKind::poisson, ArrivalKind::gamma, ArrivalKind::cox, ArrivalKind::burst}) {
     for (const char* shape : {"flat", "office-hours", "evening"}) {
       ArrivalLaw law{kind, 0.01, 2, kMinute * 5, kMinute * 30, kMinute * 90};
       const DemandSource source{7, {}, &law, find_week_shape(shape), &kOne, &kOne};
@@ -44,7 +46,8 @@ TEST_CASE("the number of arrivals agrees with the rate for every kind and shape,
       }
       const double mean = sum / kRuns;
       const double error = std::sqrt((squares / kRuns - mean * mean) / (kRuns - 1));
-      INFO(static_cast<int>(kind) << " " << shape << " expected " << expected << " mean " << mean << " +- " << error);
+      INFO(static_cast<int>(kind) << " " << shape << " expected " << expected << " mean " << mean << " +- "
+                                  << error);
       REQUIRE(std::abs(mean - expected) <= 4 * error);
       REQUIRE(error < 0.03 * expected);
     }
@@ -82,7 +85,8 @@ TEST_CASE("cox arrivals are over-dispersed over their window, Poisson arrivals a
   };
   REQUIRE(dispersion({ArrivalKind::poisson, 1, 1, {}, {}, {}}) == Approx(1).margin(0.2));
   // Variance of a mixed Poisson count: m + (cv m)^2, with m = 300 and cv = 0.5.
-  REQUIRE(dispersion({ArrivalKind::cox, 1, 0.5, kMinute * 5, {}, {}}) == Approx(1 + 0.25 * 300).epsilon(0.15));
+  REQUIRE(dispersion({ArrivalKind::cox, 1, 0.5, kMinute * 5, {}, {}}) ==
+          Approx(1 + 0.25 * 300).epsilon(0.15));
 }
 
 TEST_CASE("bursts are silent outside their phase, counted from the tenant's start") {
