@@ -138,7 +138,7 @@ TEST_CASE("an interrupted run writes its finished units and says that it is not 
   REQUIRE(results.ok());
   REQUIRE_FALSE(results.value().complete);
   REQUIRE(results.value().units.size() < 1200);
-  REQUIRE(folder.read("out/small/report.md").find("omplete") != std::string::npos);
+  REQUIRE(folder.read("out/small/report.md").find("interrupted") != std::string::npos);
 }
 
 TEST_CASE("a full disk is exit code 3 and leaves nothing under a final name") {
