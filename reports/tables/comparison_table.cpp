@@ -61,7 +61,8 @@ Cell rule_breaches(const TenancyFigures& entry, char code_letter) {
     count += b.total_count;
     checks += b.total_checks;
   }
-  if (!counted || checks == 0) return {"not measured", Tone::warn, false};
+  if (!counted) return {"not measured", Tone::warn, false};
+  if (checks == 0) return {"nothing to check", Tone::muted, false};
   return {count_text(count), count > 0 ? Tone::bad : Tone::plain, false};
 }
 

@@ -20,7 +20,7 @@ const char* grade_meaning(const std::string& grade) {
 
 Cell count_cell(const BreachFigures& b) {
   if (b.status != BreachStatus::counted) return {std::string(to_word(b.status)), Tone::warn, false};
-  if (b.total_checks == 0 && b.total_count == 0) return {"0 checks ran", Tone::muted, false};
+  if (b.total_checks == 0 && b.total_count == 0) return {"nothing to check", Tone::muted, false};
   const std::string text = fmt::format("{} of {}", count_text(b.total_count), count_text(b.total_checks));
   if (b.total_count == 0) return {text, Tone::good, false};
   return {text, b.policy == "ignore" || b.grade == "E" ? Tone::warn : Tone::bad, false};
