@@ -7,9 +7,14 @@ set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 if(NOT CMAKE_BUILD_TYPE)
   set(CMAKE_BUILD_TYPE Release)
 endif()
-set(CMAKE_CXX_FLAGS_RELEASE "-O2")   # CHECK stays on: no NDEBUG anywhere
 
 set(COTENANT_SANITIZE "" CACHE STRING "address,undefined or thread")
+# CHECK stays on: no NDEBUG anywhere. Sanitized builds use -O1: they are there to find faults.
+if(COTENANT_SANITIZE)
+  set(CMAKE_CXX_FLAGS_RELEASE "-O1")
+else()
+  set(CMAKE_CXX_FLAGS_RELEASE "-O2")
+endif()
 # -Wno-restrict: g++ 12 reports it falsely on std::string operator+ (GCC bug 105651).
 # -ffp-contract=off: the same bits from every compiler and processor (docs/design.md).
 add_compile_options(-Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -Wno-missing-field-initializers -Wno-restrict -ffp-contract=off)

@@ -49,27 +49,13 @@ Figure missed_percent(const GroupFigures& group) {
   return figure_of(values);
 }
 
-// The pool with the most device time over the run.
-std::string largest_pool(const RunResults& results) {
-  std::map<std::string, double> time;
-  for (const PoolRow& row : results.pools) {
-    time[row.pool] += static_cast<double>(row.busy_ns) + static_cast<double>(row.idle_ns) +
-                      static_cast<double>(row.starting_ns) + static_cast<double>(row.down_ns);
-  }
-  std::string name;
-  for (const auto& [pool, total] : time) {
-    if (name.empty() || total > time[name]) name = pool;
-  }
-  return name;
-}
-
 struct BusyPoint {
   double start_s = 0, busy = 0, total = 0;
 };
 // tenancy -> point of time -> device time, over all replications.
 using BusyCurves = std::map<std::string, std::map<int64_t, BusyPoint>>;
 
-BusyCurves busy_curves(const RunResults& results, const std::string& pool) {
+BusyCurves busy_curves(const RunResults& results) {
   std::map<int64_t, const UnitRow*> units;
   for (const UnitRow& unit : results.units) units[unit.unit] = &unit;
   int64_t windows = 1;
@@ -78,7 +64,7 @@ BusyCurves busy_curves(const RunResults& results, const std::string& pool) {
   BusyCurves curves;
   for (const PoolRow& row : results.pools) {
     const auto unit = units.find(row.unit);
-    if (unit == units.end() || row.pool != pool || row.window < 0) continue;
+    if (unit == units.end() || row.use != "serving" || row.window < 0) continue;
     BusyPoint& point = curves[unit->second->tenancy][row.window * points / windows];
     point.start_s = point.total > 0 ? std::min(point.start_s, row.start_s) : row.start_s;
     point.busy += static_cast<double>(row.busy_ns);
@@ -243,8 +229,7 @@ std::optional<PlotDraft> cause_plot(const PlotInput& input) {
 }
 
 std::optional<PlotDraft> busy_plot(const PlotInput& input) {
-  const std::string pool = largest_pool(input.results);
-  const BusyCurves curves = busy_curves(input.results, pool);
+  const BusyCurves curves = busy_curves(input.results);
   if (curves.empty()) return std::nullopt;
   const double horizon = static_cast<double>(input.results.horizon_ns) * 1e-9;
   const bool days = horizon >= 2 * 86'400;
@@ -269,11 +254,12 @@ std::optional<PlotDraft> busy_plot(const PlotInput& input) {
       ends.push_back({plot_name(curve->first), rows.back()[1], style.colour});
   }
   script.line_ends(ends);
-  return PlotDraft{{frame.id, "service", "How busy the devices are: pool " + plot_name(pool),
-                    "Busy share of the pool's device time, mean over replications. The rest was idle, "
-                    "loading weights or down.",
-                    ""},
-                   script.finish()};
+  return PlotDraft{
+      {frame.id, "service", "How busy the serving devices are",
+       "Busy share of device time over all serving pools, mean over replications. The rest was idle, "
+       "loading weights or down.",
+       ""},
+      script.finish()};
 }
 
 }  // namespace cotenant

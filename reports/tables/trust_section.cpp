@@ -1,6 +1,7 @@
 // Public: trust_section.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 
 #include "reports/tables/number_text.h"
@@ -70,8 +71,11 @@ std::string events_sentence(const RunResults& r) {
     events = add_checked(events, u.events);
     requests = add_checked(requests, u.arrived);
   }
-  return fmt::format("Simulated: {} requests in {} units, {} events.", count_text(requests), r.units.size(),
-                     count_text(events));
+  const auto each = static_cast<double>(requests) / static_cast<double>(std::max<size_t>(r.units.size(), 1));
+  const double horizon_s = static_cast<double>(r.horizon_ns) * 1e-9;
+  return fmt::format(
+      "Simulated: {} requests in {} units, {:.0f} in each on average or {:.3g} a second; {} events.",
+      count_text(requests), r.units.size(), each, each / horizon_s, count_text(events));
 }
 
 }  // namespace

@@ -86,6 +86,7 @@ struct PoolRow {
   double start_s = 0;
   std::string pool;
   std::string sku;
+  std::string use;      // "serving" or "training"
   int64_t devices = 0;  // at the end of the window
   int64_t busy_ns = 0;
   int64_t idle_ns = 0;
@@ -96,7 +97,8 @@ struct PoolRow {
   static void describe(V&& v) {
     using R = PoolRow;
     v("unit", "", &R::unit), v("window", "", &R::window), v("start_s", "s", &R::start_s);
-    v("pool", "", &R::pool), v("sku", "", &R::sku), v("devices", "devices", &R::devices);
+    v("pool", "", &R::pool), v("sku", "", &R::sku), v("use", "", &R::use);
+    v("devices", "devices", &R::devices);
     v("busy_ns", "ns", &R::busy_ns), v("idle_ns", "ns", &R::idle_ns);
     v("starting_ns", "ns", &R::starting_ns), v("down_ns", "ns", &R::down_ns);
   }

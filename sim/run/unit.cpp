@@ -214,6 +214,7 @@ class Unit {
                               .start_s = start_s,
                               .pool = scenario_.pools[p].name,
                               .sku = scenario_.pools[p].sku,
+                              .use = trains ? "training" : "serving",
                               .devices = devices,
                               .busy_ns = times.of(DeviceState::busy),
                               .idle_ns = times.of(DeviceState::idle),
