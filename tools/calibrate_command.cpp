@@ -5,6 +5,7 @@
 
 #include "kernels/calibrate/calibrate.h"
 #include "reports/plots/plots.h"
+#include "reports/store/atomic_file.h"
 #include "reports/store/results_file.h"
 #include "tools/command_line.h"
 #include "tools/file_bytes.h"
@@ -78,6 +79,7 @@ Exit calibrate_command(const Arguments& arguments) {
   if (!profile.ok()) return refuse(profile.problems());
   const std::string folder = line.word_or("out", "profiles");
   make_folder(folder);
+  sweep_stale_temporaries(folder);
   write_profile(profile.value(), folder, options.name + ".h5");
   std::fputs(summary_of(profile.value(), seconds, folder + "/" + options.name + ".h5").c_str(), stdout);
   return Exit::ok;

@@ -36,9 +36,9 @@ CommandLine command_line() {
 
 // What the run will take, from figures measured once: docs/performance.md.
 std::string estimate(const World& world, double expected, int64_t threads) {
-  constexpr double kRequestsPerSecondPerThread = 250'000;  // re-runs included, three-models.yaml
+  constexpr double kRequestsPerSecondPerThread = 750'000;  // re-runs included, three-models.yaml
   const double units = static_cast<double>(world.scenario.replications * world.scenario.tenancies.size());
-  const double reruns = world.scenario.counterfactuals ? 3 : 1;
+  const double reruns = world.scenario.counterfactuals ? 2 : 1;
   const double took = expected * units * reruns / kRequestsPerSecondPerThread / static_cast<double>(threads);
   return fmt::format(
       "{}: about {:.0f} requests in each of {:.0f} units; expected time {:.0f} s on {} thread{}\n",

@@ -36,14 +36,15 @@ inline constexpr size_t kResidencies = 2;
 // Measured seconds of one kernel over the product of its axes.
 // Points are numbered row-major, the last axis fastest; see time_index().
 struct KernelTimes {
-  std::string name;  // "decoder-25m/linear"; the part before the slash is the model, absent for device kernels
+  std::string
+      name;  // "decoder-25m/linear"; the part before the slash is the model, absent for device kernels
   Provenance provenance = Provenance::measured;
   std::vector<Axis> axes;
-  std::vector<double> time_s;     // points x kResidencies x kQuantiles, not decreasing over quantiles
-  std::vector<int64_t> samples;   // points x kResidencies
-  std::vector<int64_t> settled;   // points x kResidencies; 1 = the stopping criterion was met
-  std::vector<double> flop;       // per point
-  std::vector<double> bytes;      // per point, the least that must move
+  std::vector<double> time_s;    // points x kResidencies x kQuantiles, not decreasing over quantiles
+  std::vector<int64_t> samples;  // points x kResidencies
+  std::vector<int64_t> settled;  // points x kResidencies; 1 = the stopping criterion was met
+  std::vector<double> flop;      // per point
+  std::vector<double> bytes;     // per point, the least that must move
 
   [[nodiscard]] size_t point_count() const;
   [[nodiscard]] static size_t time_index(size_t point, Residency residency, size_t quantile) {
@@ -83,10 +84,10 @@ struct ModelFacts {
 
 // Everything that one calibration of one device says. Plain data; reports/store maps it to HDF5.
 struct Profile {
-  std::string name;     // "local-cpu"
-  std::string mode;     // "quick" or "full"
-  std::string created;  // UTC date and time
-  std::string versions; // compiler, libraries, commit
+  std::string name;      // "local-cpu"
+  std::string mode;      // "quick" or "full"
+  std::string created;   // UTC date and time
+  std::string versions;  // compiler, libraries, commit
   uint64_t seed = 0;
   DeviceFacts device;
   std::vector<ModelFacts> models;

@@ -64,8 +64,8 @@ struct CsvSink {
 };
 using Csv = Escaped<CsvSink>;
 
-// A gnuplot string in single quotes, the only kind in which gnuplot executes nothing. An apostrophe becomes the
-// typographic one: gnuplot 5.4 takes a doubled quote at the start of a string for an empty string.
+// A gnuplot string in single quotes, the only kind in which gnuplot executes nothing. An apostrophe becomes
+// the typographic one: gnuplot 5.4 takes a doubled quote at the start of a string for an empty string.
 struct GnuplotSink {
   static Escaped<GnuplotSink> quote(std::string_view raw);
 };

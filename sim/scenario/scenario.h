@@ -15,9 +15,9 @@ namespace cotenant {
 // reading. Lists keep the order of the file; names inside are user text (escape when they leave the program).
 
 struct Prices {
-  std::string currency;        // ISO 4217, three capital letters
-  std::string as_of;           // YYYY-MM-DD
-  std::string source;          // free text
+  std::string currency;                  // ISO 4217, three capital letters
+  std::string as_of;                     // YYYY-MM-DD
+  std::string source;                    // free text
   double storage_nano_per_gb_month = 0;  // 1e-9 of the currency; GB = 1e9 bytes
 };
 
@@ -25,16 +25,16 @@ struct Sku {
   std::string name;
   int64_t rate_nano_per_hour = 0;
   Bytes memory;
-  std::string profile;               // "local-cpu", or a path
-  std::string profile_path;          // resolved by the reader's caller; see read_scenario()
-  int64_t load_byte_per_s = 0;       // 0 = from the profile's memory_copy
+  std::string profile;          // "local-cpu", or a path
+  std::string profile_path;     // resolved by the reader's caller; see read_scenario()
+  int64_t load_byte_per_s = 0;  // 0 = from the profile's memory_copy
   int line = 0;
 };
 
 struct Model {
   std::string name;
   enum class Kind : uint8_t { generative, scoring } kind = Kind::generative;
-  std::string shape;           // of the profile: "decoder-25m", "recommender-small"
+  std::string shape;  // of the profile: "decoder-25m", "recommender-small"
   int64_t adapter_rank = 16;
   int64_t context_limit = 4096;  // prompt + output, tokens
   int line = 0;
@@ -42,14 +42,14 @@ struct Model {
 
 struct Growth {
   enum class Kind : uint8_t { none, linear, logistic } kind = Kind::none;
-  int64_t add = 0;       // linear: tenants added ...
-  Duration every{};      // ... at the end of each such span
-  int64_t limit = 0;     // logistic: N(t) = limit / (1 + (limit/count - 1) exp(-r t)), r from the midpoint
-  Duration midpoint{};   // when N(t) = limit / 2
+  int64_t add = 0;      // linear: tenants added ...
+  Duration every{};     // ... at the end of each such span
+  int64_t limit = 0;    // logistic: N(t) = limit / (1 + (limit/count - 1) exp(-r t)), r from the midpoint
+  Duration midpoint{};  // when N(t) = limit / 2
 };
 
-struct Objective {         // "p99 < 500 ms"
-  double percentile = 0;   // 99; 0 = not stated
+struct Objective {        // "p99 < 500 ms"
+  double percentile = 0;  // 99; 0 = not stated
   Duration below{};
 };
 
@@ -64,34 +64,34 @@ struct Tier {
   std::string name;
   int64_t count = 0;
   Growth growth;
-  Duration starts{};             // first tenants join here
+  Duration starts{};                  // first tenants join here
   bool consent_train_shared = false;  // may its data train a model that others use?
   bool consent_serve_others = false;  // may a model with its data serve others? default: as train-shared
-  Bytes data;                    // training data per tenant
+  Bytes data;                         // training data per tenant
   ArrivalLaw arrivals;
   WeekShape shape;
-  LengthLaw prompt;              // scoring models: rows per request
-  LengthLaw output;              // scoring models: not used
+  LengthLaw prompt;                // scoring models: rows per request
+  LengthLaw output;                // scoring models: not used
   std::optional<TraceLoad> trace;  // instead of arrivals, prompt and output
   Slo slo;
   int64_t priority = 1;
-  double weight = 1;             // share of its pool: entitlement = weight / sum of weights
-  double quota_per_s = 0;        // admitted requests per second; 0 = no quota stated
-  double quota_burst = 0;        // bucket size in requests
+  double weight = 1;       // share of its pool: entitlement = weight / sum of weights
+  double quota_per_s = 0;  // admitted requests per second; 0 = no quota stated
+  double quota_burst = 0;  // bucket size in requests
   int line = 0;
 };
 
 struct Pool {
   std::string name;
   std::string sku;
-  int64_t size = 1;               // devices; dedicated placement leases its own beside these
+  int64_t size = 1;  // devices; dedicated placement leases its own beside these
   enum class Router : uint8_t { least_loaded, round_robin } router = Router::least_loaded;
-  int64_t token_budget = 512;     // per step
-  int64_t max_sequences = 64;     // running at once on a replica
-  double kv_share = 0;            // share of device memory for KV; 0 = what the weights leave
-  int64_t max_batch = 32;         // scoring: rows
+  int64_t token_budget = 512;             // per step
+  int64_t max_sequences = 64;             // running at once on a replica
+  double kv_share = 0;                    // share of device memory for KV; 0 = what the weights leave
+  int64_t max_batch = 32;                 // scoring: rows
   Duration max_delay = kMillisecond * 5;  // scoring: longest wait for a fuller batch
-  bool scrub = true;              // overwrite KV memory before another tenant gets it
+  bool scrub = true;                      // overwrite KV memory before another tenant gets it
   int line = 0;
 };
 
@@ -105,9 +105,9 @@ struct TenancyChoice {
   std::string model;
   std::string pool;
   Placement placement = Placement::shared;
-  Tuning tuning = Tuning::lora;      // tuned-shared only
-  bool train_on_all = false;         // shared-trained: false = consenting tenants only
-  int64_t resident_models = 0;       // most weights or adapters kept on a replica; 0 = what memory allows
+  Tuning tuning = Tuning::lora;  // tuned-shared only
+  bool train_on_all = false;     // shared-trained: false = consenting tenants only
+  int64_t resident_models = 0;   // most weights or adapters kept on a replica; 0 = what memory allows
 };
 
 struct TenancyEntry {
@@ -119,7 +119,7 @@ struct TenancyEntry {
 
 struct Training {
   bool stated = false;
-  Duration every{};     // retraining period; 0 = once, when the tenant joins
+  Duration every{};  // retraining period; 0 = once, when the tenant joins
   int64_t epochs = 1;
   std::string pool;
 };
@@ -143,7 +143,7 @@ struct RecordRequests {
 };
 
 struct Scenario {
-  std::string name;   // [a-z0-9_-]{1,64}: also the name of the output folder
+  std::string name;  // [a-z0-9_-]{1,64}: also the name of the output folder
   std::string about;
   std::string file;
   uint64_t seed = 0;

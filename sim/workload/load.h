@@ -27,8 +27,8 @@ struct LengthLaw {
 
 // How one tenant's requests arrive.
 // poisson: independent arrivals. gamma: renewal process, gamma intervals with coefficient of variation `cv`.
-// cox: Poisson whose rate is multiplied by a gamma factor of mean 1 and coefficient of variation `cv`, drawn anew
-// every `window`. burst: Poisson at `rate` for `on`, silent for `off`, phase 0 at the tenant's start.
+// cox: Poisson whose rate is multiplied by a gamma factor of mean 1 and coefficient of variation `cv`, drawn
+// anew every `window`. burst: Poisson at `rate` for `on`, silent for `off`, phase 0 at the tenant's start.
 enum class ArrivalKind : uint8_t { poisson, gamma, cox, burst };
 struct ArrivalLaw {
   ArrivalKind kind = ArrivalKind::poisson;

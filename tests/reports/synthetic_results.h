@@ -212,7 +212,8 @@ class Builder {
     for (int64_t w = 0; w < shape_.windows; ++w) {
       PoolRow row;
       row.unit = u.unit, row.window = w, row.start_s = static_cast<double>(w) * 86'400;
-      row.pool = "serve", row.sku = "gpu-large", row.use = "serving", row.devices = 4 + w / 5 * (e == 0 ? 3 : 1);
+      row.pool = "serve", row.sku = "gpu-large", row.use = "serving",
+      row.devices = 4 + w / 5 * (e == 0 ? 3 : 1);
       const int64_t total = row.devices * kDay.ns;
       const double share = (e == 0 ? 0.22 : 0.55) +
                            0.1 * noise(static_cast<uint64_t>(w), e, static_cast<uint64_t>(u.replication));
