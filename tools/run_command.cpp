@@ -79,20 +79,20 @@ Exit run_loaded(LoadedScenario loaded, const CommandLine& line, ReportFormat for
                     world.scenario.limit_requests),
         fmt::format("shorten horizon, lower replications, or --set limits.requests={:.0f}", total * 1.1));
   }
+  const std::string folder = line.word_or("out", "out/" + world.scenario.name);
+  make_folder(folder);  // before the work, so that an unwritable place is known at once
   const auto started = std::chrono::steady_clock::now();
   RunResults results = simulate(world, threads);
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - started;
   results.version = kVersion;
   results.inputs = std::move(loaded.inputs);
   results.traces = std::move(loaded.traces);
-  const std::string folder = line.word_or("out", "out/" + world.scenario.name);
   const Reports reports = make_reports(results, gnuplot_of_environment());
-  make_folder(folder);
   write_reports(results, reports, folder);
   std::fputs(in_format(reports, format).c_str(), stdout);
   std::fputs(speed_note(results, took.count(), folder).c_str(), stderr);
   if (!reports.warning.empty()) std::fputs(("warning: " + printable(reports.warning) + "\n").c_str(), stderr);
-  return interrupted ? Exit::interrupted : static_cast<Exit>(reports.verdict.exit_code());
+  return !results.complete ? Exit::interrupted : static_cast<Exit>(reports.verdict.exit_code());
 }
 
 }  // namespace

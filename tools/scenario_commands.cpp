@@ -25,7 +25,10 @@ Exit check_command(const Arguments& arguments) {
   if (line.has("resolved")) {
     std::fputs(resolved_text(scenario.value()).c_str(), stdout);
   } else {
-    std::fputs(fmt::format("{}: a valid scenario\n", printable(scenario.value().file)).c_str(), stdout);
+    std::fputs(fmt::format("{}: a valid scenario; run also checks its profiles, traces and memory\n",
+                           printable(scenario.value().file))
+                   .c_str(),
+               stdout);
   }
   return Exit::ok;
 }

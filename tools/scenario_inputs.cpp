@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <set>
 
 #include "reports/store/results_file.h"
@@ -13,6 +14,21 @@ namespace cotenant {
 namespace {
 
 constexpr size_t kScenarioBytes = size_t{1} << 20U;
+
+bool ends_with(const std::string& text, const std::string& end) {
+  return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
+}
+
+// Paths in a scenario are relative to it, in --set to the working folder: rewrites the latter as the former.
+std::string from_working_folder(const std::string& path, const std::string& value,
+                                const std::string& scenario_folder) {
+  const bool file =
+      ends_with(path, ".trace.file") || (ends_with(path, ".profile") && ends_with(value, ".h5"));
+  if (!file || value.rfind("data:", 0) == 0 || value.rfind('/', 0) == 0) return value;
+  namespace fs = std::filesystem;
+  const fs::path folder = fs::absolute(scenario_folder).lexically_normal();
+  return fs::absolute(value).lexically_normal().lexically_relative(folder).string();
+}
 
 Result<std::vector<Override>> overrides_of(const CommandLine& line) {
   std::vector<Override> overrides;
@@ -27,7 +43,9 @@ Result<std::vector<Override>> overrides_of(const CommandLine& line) {
                         .excerpt = text,
                         .help = "--set seed=7"};
     }
-    overrides.push_back({text.substr(0, equals), text.substr(equals + 1)});
+    const std::string path = text.substr(0, equals);
+    const std::string folder = folder_of(line.word_or("scenario", ""));
+    overrides.push_back({path, from_working_folder(path, text.substr(equals + 1), folder)});
   }
   if (const auto seed = line.whole_of("seed")) overrides.push_back({"seed", std::to_string(*seed)});
   if (const auto n = line.whole_of("replications")) overrides.push_back({"replications", std::to_string(*n)});
@@ -115,13 +133,19 @@ class Loader {
   }
 
   void list_assumptions() {
-    const auto add = [&](const char* input, const std::string& source, const char* provenance) {
+    const auto add = [&](const std::string& input, const std::string& source, const char* provenance) {
       loaded_.inputs.push_back({input, source, provenance, ""});
     };
     const bool generated = std::any_of(scenario_.tiers.begin(), scenario_.tiers.end(),
                                        [](const Tier& tier) { return !tier.trace; });
     if (generated) add("arrivals and lengths", "generators stated in the scenario", "assumed");
     add("prices", fmt::format("{}; as of {}", scenario_.prices.source, scenario_.prices.as_of), "assumed");
+    for (const Tier& tier : scenario_.tiers) {
+      const std::string of = fmt::format(" of tier {}", tier.name);
+      if (tier.priority != 1) add("priority" + of, "stated, not modelled yet: no effect", "assumed");
+      if (tier.slo.availability > 0)
+        add("availability" + of, "stated, not modelled yet: no effect", "assumed");
+    }
     if (!scenario_.training.stated) return;
     add("training step of generative models", "3 x the measured forward pass (LoRA: 2 x)", "modelled");
     add("size of training data", "4 bytes a token, 1 KiB a recommender row", "assumed");

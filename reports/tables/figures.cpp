@@ -271,6 +271,7 @@ TenancyFigures tenancy_figures(const Entry& entry, double months) {
     }
   }
   tiers.erase(kAll);
+  tiers.erase(kNoTenant);  // part of the sum, but nobody's service
   for (const std::string& tier : tiers) figures.tiers.push_back(group_figures(entry, tier, months));
   for (const BreachCode& code : breach_codes()) figures.breaches.push_back(breach_figures(entry, code.code));
   for (const std::string& code : unknown_codes) figures.breaches.push_back(breach_figures(entry, code));

@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "sim/core/hash.h"
+#include "sim/run/serving_run.h"
 #include "sim/run/unit.h"
 #include "sim/scenario/read.h"
 
@@ -48,7 +49,7 @@ RunResults header_of(const Scenario& scenario) {
   return results;
 }
 
-// Hands units to threads, longest-running kinds first come first served, and keeps their results by number.
+// Hands units to threads and keeps their results by number.
 class UnitPool {
  public:
   UnitPool(const World& world, const ExperimentOptions& options) : world_(world), options_(options) {
@@ -78,20 +79,25 @@ class UnitPool {
       const size_t at = next_.fetch_add(1);
       if (at >= keys_.size() || stopped()) return;
       try {
-        RunResults made = run_unit(world_, keys_[at]);
+        RunResults made = run_unit(world_, keys_[at], options_.stop);
         const std::lock_guard lock(mutex_);
         progress_.done += 1;
         progress_.requests += made.units[0].arrived + made.units[0].counterfactual_requests;
         results_[static_cast<size_t>(made.units[0].unit)] = std::move(made);
         if (options_.progress) options_.progress(progress_);
+      } catch (const UnitStopped&) {
+        return;
       } catch (...) {
         const std::lock_guard lock(mutex_);
         if (!failure_) failure_ = std::current_exception();
+        failed_ = true;  // the other threads begin no further unit
         return;
       }
     }
   }
-  [[nodiscard]] bool stopped() const { return options_.stop != nullptr && options_.stop->load(); }
+  [[nodiscard]] bool stopped() const {
+    return failed_ || (options_.stop != nullptr && options_.stop->load());
+  }
 
   const World& world_;
   const ExperimentOptions& options_;
@@ -101,6 +107,7 @@ class UnitPool {
   std::mutex mutex_;
   ExperimentProgress progress_;
   std::exception_ptr failure_;
+  std::atomic<bool> failed_ = false;
 };
 
 }  // namespace

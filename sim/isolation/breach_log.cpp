@@ -14,6 +14,11 @@ void BreachLog::breach(const Event& event) {
   events_.push_back(event);
 }
 
+bool BreachLog::keeps(const std::string& code) const {
+  const auto total = totals_.find(code);
+  return total == totals_.end() || total->second.kept < kEventsPerCode;
+}
+
 void BreachLog::counted(const std::string& code, int64_t count, double quantity) {
   Total& total = totals_[code];
   total.count += count;

@@ -26,6 +26,8 @@ class BreachLog {
     std::string witness;
   };
   void breach(const Event& event);
+  // Whether the next event of `code` would be kept; if not, counted() is enough.
+  [[nodiscard]] bool keeps(const std::string& code) const;
   // `count` breaches without an event each: exposures that are only counted.
   void counted(const std::string& code, int64_t count, double quantity);
 

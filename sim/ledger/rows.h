@@ -354,6 +354,9 @@ struct RunResults {
   }
 };
 
+// The tier (and name) under which WindowRow and TenantRow show what was leased while no tenant was present.
+inline constexpr const char* kNoTenant = "(no tenant present)";
+
 // Every breach code of the ledger, in report order. Codes are never re-used.
 struct BreachCode {
   const char* code;

@@ -15,6 +15,7 @@ class Biller {
   Biller(const World& world, size_t tenancy, const TrainingOutcome& training)
       : world_(world), scenario_(world.scenario), tenancy_(tenancy), training_(training) {
     for (const Pool& pool : scenario_.pools) pools_.emplace_back(rate_of(pool));
+    waiting_busy_.resize(scenario_.pools.size());
     storage_carry_.resize(world.tenants.size() + 1, 0);
   }
 
@@ -59,6 +60,18 @@ class Biller {
     for (size_t i = 0; i < members.size(); ++i) bills_.by_window.back()[members[i]].*kind += parts[i];
   }
 
+  // Usage is booked when a request ends. Busy time of a window in which none ended waits for the next that
+  // has usage; what is left at the horizon is split by what was in flight, or equally.
+  void split_busy(uint32_t p, NanoDollars busy, const std::vector<uint32_t>& members,
+                  const std::vector<int64_t>& usage) {
+    NanoDollars& waiting = waiting_busy_[p];
+    waiting += busy;
+    const bool used = std::any_of(members.begin(), members.end(), [&](uint32_t t) { return usage[t] > 0; });
+    if (!used && to_.ns < scenario_.horizon.ns) return;
+    split(waiting, members, usage, &Money::serving);
+    waiting = {};
+  }
+
   void serve(uint32_t p, const PoolWindow& window, const std::vector<int64_t>& usage) {
     std::vector<uint32_t> members;
     for (uint32_t t = 0; t < world_.tenants.size(); ++t) {
@@ -68,7 +81,7 @@ class Biller {
       if (plan.pool == p && shared && present(t)) members.push_back(t);
     }
     const LeaseMeter::Charge charge = pools_[p].charge(window.shared);
-    split(charge.busy, members, usage, &Money::serving);
+    split_busy(p, charge.busy, members, usage);
     split(charge.idle, members, usage, &Money::idle);
     for (const auto& [owner, times] : window.dedicated) {
       auto& meter = dedicated_.try_emplace(owner, rate_of(scenario_.pools[p])).first->second;
@@ -129,6 +142,13 @@ class Biller {
       counted[plan.model] = true;
       shared += held(training_.lineage.at(ModelId{plan.model}).bytes, Time{0});
     }
+    std::vector<bool> pooled(scenario_.models.size(), false);
+    for (const TrainingRunRecord& run : training_.runs) {
+      // One version of a pooled model is kept; it exists from the first run on.
+      if (!run.for_others || pooled[run.model]) continue;
+      pooled[run.model] = true;
+      shared += held(training_.lineage.at(run.made).bytes, run.finished);
+    }
     split(storage_price(shared, world_.tenants.size()), members, {}, &Money::storage);
   }
 
@@ -148,6 +168,7 @@ class Biller {
   Time from_{};
   Time to_{};
   std::vector<LeaseMeter> pools_;
+  std::vector<NanoDollars> waiting_busy_;  // by pool
   std::map<TenantId, LeaseMeter> dedicated_;
   std::vector<__int128> storage_carry_;
   Bills bills_;

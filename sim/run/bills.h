@@ -27,10 +27,10 @@ struct Bills {
 };
 
 // Splits what the fleet and the storage cost over the tenants, window by window, to the nano-dollar:
-// busy device time by each tenant's attributed device time; idle time of a pool in the same proportion (equal
-// parts where nobody used it); a dedicated device to its tenant; training by the bytes of the data used;
-// storage of a tenant's data and own models to it, of shared models in equal parts. usage_ns: by window, by
-// tenant. Checks that the parts sum to the charge.
+// busy device time by each tenant's attributed device time, booked when a request ends; idle time of a pool
+// in the same proportion (equal parts where nobody used it); a dedicated device to its tenant; training by
+// the bytes of the data used; storage of a tenant's data and own models to it, of shared models in equal
+// parts. usage_ns: by window, by tenant. Checks that the parts sum to the charge.
 Bills bill(const World& world, size_t tenancy, const TrainingOutcome& training, int64_t training_devices,
            const ServingTotals& serving, const std::vector<std::vector<int64_t>>& usage_ns);
 

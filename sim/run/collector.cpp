@@ -93,6 +93,7 @@ void Collector::request(const RequestObservation& o) {
     tenant.output_tokens += o.output;
     window.ttft.add(ttft_of(o).ns);
     if (o.arrival >= warmup_) {
+      tenant.served_after_warmup += 1;
       Latency& latency = latency_[tier];
       latency.ttft.add(ttft_of(o).ns);
       latency.e2e.add(e2e_of(o).ns);

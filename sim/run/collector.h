@@ -28,7 +28,8 @@ class Collector : public ObservationSink {
     int64_t over_quota = 0;
     int64_t too_long = 0;
     int64_t in_flight = 0;
-    int64_t slo_met = 0;  // after the warm-up, as are the misses
+    int64_t served_after_warmup = 0;  // as all that follow but the tokens
+    int64_t slo_met = 0;
     int64_t slo_missed = 0;
     int64_t missed_over_quota = 0;
     int64_t prompt_tokens = 0;

@@ -64,6 +64,8 @@ class ServingRun {
     for (const Arrival* next = arrivals_.peek(); next != nullptr; next = arrivals_.peek()) {
       const Arrival arrival = *next;
       arrivals_.pop();
+      if (totals_.requests % 4096 == 0 && variant_.stop != nullptr && variant_.stop->load())
+        throw UnitStopped{};
       handle_events(arrival.at);
       now_ = arrival.at;
       arrive(arrival);
@@ -111,7 +113,7 @@ class ServingRun {
     index_models();
     pool_replicas_.resize(scenario_.pools.size());
     next_in_turn_.resize(scenario_.pools.size(), 0);
-    replica_of_tenant_.resize(world_.tenants.size());
+    replica_of_tenant_.resize(world_.tenants.size(), UINT32_MAX);
     assignment_.resize(world_.tenants.size(), 0);
     quotas_.resize(world_.tenants.size());
     std::vector<bool> shared(scenario_.pools.size(), false);
@@ -149,7 +151,7 @@ class ServingRun {
     }
     std::stable_sort(joinings.begin(), joinings.end(),
                      [](const auto& a, const auto& b) { return a.at < b.at; });
-    entitlement_.emplace(pool_capacity_per_s(world_, tenancy_, plan.pool), burst,
+    entitlement_.emplace(pool_capacity_per_s(world_, plan.model, plan.pool), burst,
                          world_.tenants[variant_.tenant.index].weight, std::move(joinings));
   }
 
@@ -184,12 +186,12 @@ class ServingRun {
     return false;
   }
 
+  // The same for all tiers of a pool: build_world() checks it.
   int64_t resident_limit(uint32_t p) const {
-    int64_t limit = 0;
     for (const TierPlan& plan : world_.plans[tenancy_]) {
-      if (plan.pool == p) limit = std::max(limit, plan.choice.resident_models);
+      if (plan.pool == p) return plan.choice.resident_models;
     }
-    return limit;
+    return 0;
   }
 
   const Disturbance* disturbance(Disturbance::Kind kind) const {
@@ -297,19 +299,29 @@ class ServingRun {
     if (faults.uniform() < race->share) take_neighbours_model(request);
   }
 
-  // The planted fault behind A1: the request gets what the next tenant of the same kind would be served by.
+  // The planted fault behind A1: the request gets what serves the next tenant of the same pool and model.
   void take_neighbours_model(Request& request) const {
+    const TierPlan& plan = plan_of(request.tenant);
     const size_t count = world_.tenants.size();
     for (size_t step = 1; step < count; ++step) {
       const auto other = static_cast<uint32_t>((request.tenant.index + step) % count);
-      const Assignment& a = training_.assignments[other].back();
-      const ModelId own = a.adapter.valid() ? a.adapter : a.weights;
-      const bool same_plan = plan_of(TenantId{other}).model == plan_of(request.tenant).model;
-      if (!same_plan || a.from > now_ || !training_.lineage.at(own).audience.valid()) continue;
-      request.weights = a.weights;
-      request.adapter = a.adapter;
+      const TierPlan& others = plan_of(TenantId{other});
+      const Assignment* a = assigned_now(other);
+      if (a == nullptr || others.model != plan.model || others.pool != plan.pool) continue;
+      const ModelId own = a->adapter.valid() ? a->adapter : a->weights;
+      if (!training_.lineage.at(own).audience.valid()) continue;
+      request.weights = a->weights;
+      request.adapter = a->adapter;
       return;
     }
+  }
+
+  // What serves a tenant at this moment; nullptr before it joins.
+  const Assignment* assigned_now(uint32_t tenant) const {
+    const std::vector<Assignment>& all = training_.assignments[tenant];
+    const auto later = std::upper_bound(all.begin(), all.end(), now_,
+                                        [](Time now, const Assignment& a) { return now < a.from; });
+    return later == all.begin() ? nullptr : &*std::prev(later);
   }
 
   void route(const Request& request) {
@@ -525,24 +537,20 @@ ServingTotals run_serving(const World& world, size_t tenancy, PhiloxKey key, con
   return ServingRun(world, tenancy, key, training, variant, sink).run();
 }
 
-double pool_capacity_per_s(const World& world, size_t tenancy, uint32_t pool_index) {
+double pool_capacity_per_s(const World& world, uint32_t model, uint32_t pool_index) {
   const Pool& pool = world.scenario.pools[pool_index];
-  double per_device = 0;
-  for (const TierPlan& plan : world.plans[tenancy]) {
-    if (plan.pool != pool_index || per_device > 0) continue;
-    const ServiceTimes& times = *world.model_on_pool(plan.model, pool_index).times;
-    if (world.scenario.models[plan.model].kind == Model::Kind::scoring) {
-      per_device = static_cast<double>(pool.max_batch) / seconds(times.score(pool.max_batch, Residency::hot));
-    } else {
-      BatchShape full;
-      full.prefill_tokens = pool.token_budget;
-      full.prefill_work_x2 = pool.token_budget * pool.token_budget;
-      full.head_sequences = 1;
-      per_device =
-          static_cast<double>(pool.token_budget) / (static_cast<double>(times.step(full).base_ps) * 1e-12);
-    }
+  const ServiceTimes& times = *world.model_on_pool(model, pool_index).times;
+  const auto devices = static_cast<double>(pool.size);
+  if (world.scenario.models[model].kind == Model::Kind::scoring) {
+    return devices * static_cast<double>(pool.max_batch) /
+           seconds(times.score(pool.max_batch, Residency::hot));
   }
-  return per_device * static_cast<double>(pool.size);
+  BatchShape full;
+  full.prefill_tokens = pool.token_budget;
+  full.prefill_work_x2 = pool.token_budget * pool.token_budget;
+  full.head_sequences = 1;
+  return devices * static_cast<double>(pool.token_budget) /
+         (static_cast<double>(times.step(full).base_ps) * 1e-12);
 }
 
 }  // namespace cotenant

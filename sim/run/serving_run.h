@@ -1,4 +1,5 @@
 #pragma once
+#include <atomic>
 #include <cstdint>
 #include <utility>
 #include <vector>
@@ -21,7 +22,11 @@ struct Variant {
   Kind kind = Kind::base;
   TenantId tenant;
   bool single_steps = false;  // one decode round at a time: the oracle that skipping is tested against
+  const std::atomic<bool>* stop = nullptr;  // set: the run ends by throwing UnitStopped
 };
+
+// Thrown out of a unit that was told to stop; its results are lost, other units are not touched.
+struct UnitStopped {};
 
 // Devices of one pool in one window.
 struct PoolWindow {
@@ -46,8 +51,8 @@ struct ServingTotals {
 ServingTotals run_serving(const World& world, size_t tenancy, PhiloxKey key, const TrainingOutcome& training,
                           const Variant& variant, ObservationSink& sink);
 
-// Tokens (rows) per second that one pool processes when every step is a full prefill step (a full batch):
-// the capacity that entitlements are shares of. DESIGN idea 10.
-double pool_capacity_per_s(const World& world, size_t tenancy, uint32_t pool);
+// Tokens (rows) of one model that a pool processes a second when every step is a full prefill step (a full
+// batch): the capacity that entitlements are shares of. DESIGN idea 10.
+double pool_capacity_per_s(const World& world, uint32_t model, uint32_t pool);
 
 }  // namespace cotenant

@@ -1,4 +1,5 @@
 #pragma once
+#include <atomic>
 #include <cstdint>
 
 #include "sim/ledger/rows.h"
@@ -18,6 +19,7 @@ struct UnitKey {
 // One unit of simulation, with its counterfactual re-runs: a pure function of world and key, on one thread.
 // Fills the tables of the results; header fields stay empty. Checks on the way that requests, KV blocks,
 // device time and money are conserved.
-RunResults run_unit(const World& world, UnitKey key);
+// `stop`: may be null; set from another thread, it ends the unit with UnitStopped.
+RunResults run_unit(const World& world, UnitKey key, const std::atomic<bool>* stop = nullptr);
 
 }  // namespace cotenant

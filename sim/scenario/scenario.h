@@ -86,10 +86,10 @@ struct Pool {
   std::string sku;
   int64_t size = 1;  // devices; dedicated placement leases its own beside these
   enum class Router : uint8_t { least_loaded, round_robin } router = Router::least_loaded;
-  int64_t token_budget = 512;             // per step
-  int64_t max_sequences = 64;             // running at once on a replica
-  double kv_share = 0;                    // share of device memory for KV; 0 = what the weights leave
-  int64_t max_batch = 32;                 // scoring: rows
+  int64_t token_budget = 512;  // per step
+  int64_t max_sequences = 64;  // running at once on a replica
+  double kv_share = 0;         // share of device memory for KV; 0 = half of what one set of weights leaves
+  int64_t max_batch = 32;      // scoring: rows
   Duration max_delay = kMillisecond * 5;  // scoring: longest wait for a fuller batch
   bool scrub = true;                      // overwrite KV memory before another tenant gets it
   int line = 0;

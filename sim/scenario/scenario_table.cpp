@@ -13,7 +13,8 @@ constexpr Bytes kMostBytes = {1'000'000'000'000'000};
 const Table<Scenario>& window_table() {
   static const Table<Scenario> table = {
       scalar_field<Scenario>("warmup", duration_codec(Duration{}, kLongest), &Scenario::warmup,
-                             "time at the start that latency, cost and attainment leave out")
+                             "time at the start that latency and attainment leave out; costs and request "
+                             "totals cover everything")
           .shown_as("2 h"),
       scalar_field<Scenario>("report", duration_codec(kSecond, kLongest), &Scenario::window,
                              "time that one row of the windows table covers")
@@ -43,7 +44,7 @@ const Table<Scenario>& record_table() {
 const Table<Scenario>& report_table() {
   static const Table<Scenario> table = {
       scalar_field<Scenario>("tenants", whole_codec(0, 100'000), &Scenario::report_tenants,
-                             "tenants with rows of their own in the results, chosen before the run"),
+                             "tenants with latency rows of their own; not modelled yet: no effect"),
   };
   return table;
 }
@@ -209,8 +210,9 @@ const Table<Slo>& slo_table() {
       scalar_field<Slo>("tpot", objective_codec(), &Slo::tpot,
                         "time per further token; generative models only"),
       scalar_field<Slo>("e2e", objective_codec(), &Slo::e2e, "time to the last token"),
-      scalar_field<Slo>("availability", share_codec(), &Slo::availability,
-                        "least share of the requests within quota that are served"),
+      scalar_field<Slo>(
+          "availability", share_codec(), &Slo::availability,
+          "least share of the requests within quota that are served; not modelled yet: no effect"),
   };
   return table;
 }
@@ -235,7 +237,8 @@ const Table<Tier>& tier_table() {
       inside<Tier>("load", load_table(), "what the tenants ask for").required(),
       group<Tier>("slo", &Tier::slo, slo_table(),
                   "what the tenants were promised; a request that misses any counts once"),
-      scalar_field<Tier>("priority", whole_codec(1, 1000), &Tier::priority, "higher is admitted first"),
+      scalar_field<Tier>("priority", whole_codec(1, 1000), &Tier::priority,
+                         "higher is admitted first; not modelled yet: no effect"),
       scalar_field<Tier>("weight", number_codec(1e-6, 1e6, "1"), &Tier::weight,
                          "share of the pool a tenant is entitled to, relative to the other tenants"),
       scalar_field<Tier, Quota>(
@@ -262,7 +265,7 @@ const Table<Pool>& pool_table() {
                          "requests that run at once on a generative replica"),
       scalar_field<Pool>("kv-share", share_codec(), &Pool::kv_share,
                          "share of device memory kept for the KV cache")
-          .otherwise("what the weights leave"),
+          .otherwise("half of what one set of weights leaves"),
       scalar_field<Pool>("max-batch", whole_codec(1, 1'000'000), &Pool::max_batch,
                          "rows in one batch of a scoring replica"),
       scalar_field<Pool>("max-delay", duration_codec(Duration{}, kMinute), &Pool::max_delay,
@@ -296,7 +299,7 @@ const Table<TenancyChoice>& choice_table() {
           &C::placement,
           "shared: tenants share the pool's devices; dedicated: devices of the pool's SKU for each tenant"),
       scalar_field<C>("tuning", enum_codec<Tuning>({{"lora", Tuning::lora}, {"full", Tuning::full}}),
-                      &C::tuning, "an adapter for each tenant, or full weights")
+                      &C::tuning, "an adapter for each tenant, or full weights (scoring models: always full)")
           .only_when("kind is tuned-shared", [](const C& c) { return c.kind == TenancyKind::tuned_shared; }),
       scalar_field<C>("train-on", enum_codec<bool>(train_on), &C::train_on_all,
                       "whose data trains the shared model; `all` ignores what the tenants agreed to")

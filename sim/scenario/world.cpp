@@ -41,8 +41,10 @@ bool needs_training(const TenancyChoice& choice) {
   return choice.kind != TenancyKind::shared_pretrained;
 }
 
-bool uses_adapters(const TenancyChoice& choice) {
-  return choice.kind == TenancyKind::tuned_shared && choice.tuning == Tuning::lora;
+// A scoring model has no adapters: tuning it trains all of it.
+bool uses_adapters(const TenancyChoice& choice, const Model& model) {
+  return choice.kind == TenancyKind::tuned_shared && choice.tuning == Tuning::lora &&
+         model.kind == Model::Kind::generative;
 }
 
 // Builds a World step by step; problems collect.
@@ -57,7 +59,9 @@ class WorldBuilder {
     plan_tiers();
     look_up_models();
     if (problems_.empty()) check_pools();
+    if (problems_.empty()) check_residents();
     if (problems_.empty()) check_memory();
+    check_limits();
     if (!problems_.empty()) return problems_;
     world_->traces = std::move(inputs_.traces);
     return std::move(world_);
@@ -127,7 +131,7 @@ class WorldBuilder {
       for (const TierPlan& plan : plans) {
         const uint32_t serving = world_->sku_of_pool(plan.pool);
         const auto at = needed.try_emplace({serving, plan.model}, false).first;
-        at->second = at->second || uses_adapters(plan.choice);
+        at->second = at->second || uses_adapters(plan.choice, s.models[plan.model]);
         if (needs_training(plan.choice) && s.training.stated) {
           needed.try_emplace({world_->sku_of_pool(position_of(s.pools, s.training.pool)), plan.model}, false);
         }
@@ -187,12 +191,76 @@ class WorldBuilder {
     }
   }
 
+  // A replica must be able to hold what one request needs, and all tiers of a pool must state the same limit.
+  void check_residents() {
+    const Scenario& s = world_->scenario;
+    for (size_t e = 0; e < world_->plans.size(); ++e) {
+      std::map<uint32_t, int64_t> limits;
+      for (const TierPlan& plan : world_->plans[e]) {
+        const TenancyEntry& entry = s.tenancies[e];
+        const int64_t limit = plan.choice.resident_models;
+        if (limits.try_emplace(plan.pool, limit).first->second != limit) {
+          problems_.push_back(
+              problem(s, entry.line,
+                      fmt::format("tenancy '{}' states two values of resident-models for pool '{}'",
+                                  entry.label, plan.choice.pool)));
+        }
+        if (limit == 1 && uses_adapters(plan.choice, s.models[plan.model])) {
+          problems_.push_back(problem(
+              s, entry.line,
+              fmt::format(
+                  "tenancy '{}' keeps one model resident, but a request needs the base and its adapter",
+                  entry.label),
+              "resident-models: 2 or more"));
+        }
+      }
+    }
+  }
+
   void check_memory() {
-    std::set<std::pair<uint32_t, uint32_t>> seen;
+    std::set<std::pair<uint32_t, uint32_t>> reported;
     for (size_t e = 0; e < world_->plans.size(); ++e) {
       for (const TierPlan& plan : world_->plans[e]) {
-        if (seen.insert({plan.pool, plan.model}).second) check_fit(e, plan);
+        const size_t before = problems_.size();
+        if (reported.count({plan.pool, plan.model}) == 0) check_fit(e, plan);
+        if (problems_.size() > before) reported.insert({plan.pool, plan.model});
       }
+    }
+  }
+
+  void check_limits() {
+    const Scenario& s = world_->scenario;
+    if (s.training.every.ns > 0 && s.training.every < kMinute) {
+      problems_.push_back(problem(s, 0, "training.every is below a minute", "0 s trains once"));
+    }
+    for (const Pool& pool : s.pools) {
+      if (pool.token_budget >= pool.max_sequences) continue;
+      problems_.push_back(problem(s, pool.line,
+                                  fmt::format("pool '{}': token-budget {} is below max-sequences {}",
+                                              pool.name, pool.token_budget, pool.max_sequences),
+                                  "a step computes at least one token of each running sequence"));
+    }
+    for (const Tier& tier : s.tiers) check_tier(tier);
+  }
+
+  void check_tier(const Tier& tier) {
+    const Scenario& s = world_->scenario;
+    if (tier.name == "all") {
+      problems_.push_back(
+          problem(s, tier.line, "the tier name 'all' is taken: reports use it for all tenants"));
+    }
+    if (tier.trace && tier.growth.kind != Growth::Kind::none) {
+      problems_.push_back(problem(
+          s, tier.line,
+          fmt::format("tier '{}' grows, but a trace is dealt to a fixed number of tenants", tier.name)));
+    }
+    // Quotas are kept in nanoseconds: an interval and a whole burst must fit.
+    constexpr double kLongest = 4e18;
+    const bool stated = tier.quota_per_s > 0;
+    if (stated && 1e9 / tier.quota_per_s * std::max(tier.quota_burst, 1.0) > kLongest) {
+      problems_.push_back(problem(
+          s, tier.line, fmt::format("the quota of tier '{}' takes more than a century to refill", tier.name),
+          "a higher rate or a smaller burst"));
     }
   }
 
@@ -201,7 +269,7 @@ class WorldBuilder {
     const Model& model = s.models[plan.model];
     const ModelOnSku& on = world_->model_on_pool(plan.model, plan.pool);
     const Sku& sku = s.skus[world_->sku_of_pool(plan.pool)];
-    const Bytes adapter = uses_adapters(plan.choice) ? on.adapter_bytes : Bytes{};
+    const Bytes adapter = uses_adapters(plan.choice, s.models[plan.model]) ? on.adapter_bytes : Bytes{};
     const Bytes kv{on.facts.kv_bytes_per_token * KvPool::blocks_for(model.context_limit) * kKvBlockTokens};
     const Bytes needed = Bytes{on.facts.weight_bytes} + adapter + kv;
     const ReplicaMemory memory = replica_memory(*world_, tenancy, plan.pool);
@@ -238,7 +306,7 @@ const ModelOnSku& World::model_on_pool(uint32_t model, uint32_t pool) const {
 
 std::vector<Time> join_times(const Tier& tier, Duration horizon) {
   std::vector<Time> joins(static_cast<size_t>(tier.starts < horizon ? tier.count : 0), Time{tier.starts.ns});
-  if (joins.empty()) return joins;
+  if (tier.starts >= horizon) return joins;
   const Growth& growth = tier.growth;
   if (growth.kind == Growth::Kind::linear) {
     for (Duration at = tier.starts + growth.every; at < horizon && joins.size() < kTenantsPerTier;
@@ -246,7 +314,7 @@ std::vector<Time> join_times(const Tier& tier, Duration horizon) {
       joins.insert(joins.end(), static_cast<size_t>(growth.add), Time{at.ns});
     }
   }
-  if (growth.kind == Growth::Kind::logistic) {
+  if (growth.kind == Growth::Kind::logistic && tier.count > 0) {
     // N(t) = L / (1 + a exp(-r t)), a = L / N(0) - 1, r = ln(a) / midpoint; tenant n joins when N(t) = n.
     const double limit = static_cast<double>(growth.limit);
     const double a = limit / static_cast<double>(tier.count) - 1;
@@ -293,9 +361,10 @@ TrainingSpec training_spec(const World& world, size_t tenancy) {
     if (plan.choice.kind == TenancyKind::tenant_specific) need = TrainingNeed::own_model;
     if (plan.choice.kind == TenancyKind::shared_trained) need = TrainingNeed::pooled;
     if (plan.choice.kind == TenancyKind::tuned_shared) {
-      need = plan.choice.tuning == Tuning::lora ? TrainingNeed::own_adapter : TrainingNeed::own_variant;
+      const bool adapter = uses_adapters(plan.choice, s.models[plan.model]);
+      need = adapter ? TrainingNeed::own_adapter : TrainingNeed::own_variant;
     }
-    spec.pool_everyone = spec.pool_everyone || (need == TrainingNeed::pooled && plan.choice.train_on_all);
+    spec.objection_ignored.push_back(plan.choice.train_on_all);
     any = any || need != TrainingNeed::none;
     spec.need.push_back(need);
     spec.model.push_back(plan.model);
@@ -316,7 +385,9 @@ TrainingSpec training_spec(const World& world, size_t tenancy) {
   }
   for (const Disturbance& d : s.disturbances) {
     const bool here = d.tenancy.empty() || d.tenancy == s.tenancies[tenancy].label;
-    spec.pool_everyone = spec.pool_everyone || (here && d.kind == Disturbance::Kind::ignore_consent);
+    if (!here || d.kind != Disturbance::Kind::ignore_consent) continue;
+    spec.consent_ignored_from = d.from;
+    spec.consent_ignored_until = d.until;
   }
   spec.devices = any && s.training.stated ? s.pools[pool].size : 0;
   return spec;
@@ -331,7 +402,7 @@ ReplicaMemory replica_memory(const World& world, size_t tenancy, uint32_t pool_i
   for (const TierPlan& plan : world.plans[tenancy]) {
     if (plan.pool != pool_index) continue;
     const ModelOnSku& on = world.model_on_pool(plan.model, plan.pool);
-    const Bytes adapter = uses_adapters(plan.choice) ? on.adapter_bytes : Bytes{};
+    const Bytes adapter = uses_adapters(plan.choice, s.models[plan.model]) ? on.adapter_bytes : Bytes{};
     largest = std::max(largest, Bytes{on.facts.weight_bytes} + adapter);
     made.kv_block_bytes = std::max(made.kv_block_bytes, Bytes{on.facts.kv_bytes_per_token * kKvBlockTokens});
   }

@@ -127,7 +127,9 @@ void GenerativeReplica::next(Time /*now*/, Work& work) {
   work.scrub_bytes = {};
   work.parts.clear();
   admit_waiting(work, schedule_running());
-  if (work.kind == Work::Kind::load || running_.empty()) return;
+  if (work.kind == Work::Kind::load) return;
+  CHECK_MSG(!running_.empty() || waiting_.empty(), "an idle replica can always start the head of its queue");
+  if (running_.empty()) return;
   work.kind = Work::Kind::steps;
   work.scrub_bytes = scrub_due_;
   scrub_due_ = {};

@@ -1,6 +1,7 @@
 #include "sim/serving/scoring_replica.h"
 
 #include <algorithm>
+#include <cstddef>
 
 namespace cotenant {
 
@@ -11,28 +12,34 @@ ScoringReplica::ScoringReplica(const ScoringLimits& limits, std::function<Bytes(
   CHECK(limits.max_batch > 0);
 }
 
-int64_t ScoringReplica::rows_ready(ModelId weights) const {
-  int64_t rows = 0;
-  for (const Request& r : waiting_) {
-    if (r.weights == weights) rows += r.prompt;
-    if (rows >= limits_.max_batch) break;
-  }
-  return rows;
+void ScoringReplica::enqueue(const Request& request) {
+  auto queue = std::find_if(queues_.begin(), queues_.end(),
+                            [&](const Queue& q) { return q.weights == request.weights; });
+  if (queue == queues_.end()) queue = queues_.insert(queue, Queue{request.weights, {}, 0});
+  queue->requests.push_back(request);
+  queue->rows += request.prompt;
+  ++waiting_;
 }
 
-void ScoringReplica::take_batch(ModelId weights, Work& work) {
+// When a batch of this queue may start: at once if it is full.
+Time ScoringReplica::due(const Queue& queue) const {
+  const Time oldest = queue.requests.front().arrival;
+  return queue.rows >= limits_.max_batch ? oldest : oldest + limits_.max_delay;
+}
+
+void ScoringReplica::take_batch(size_t index, Work& work) {
+  Queue& queue = queues_[index];
   work.rows = 0;
-  std::deque<Request> left;
-  for (const Request& r : waiting_) {
-    const bool fits = work.rows == 0 || work.rows + r.prompt <= limits_.max_batch;
-    if (r.weights == weights && fits) {
-      work.rows += r.prompt;
-      batch_.push_back(r);
-    } else {
-      left.push_back(r);
-    }
+  while (!queue.requests.empty()) {
+    const Request& r = queue.requests.front();
+    if (work.rows > 0 && work.rows + r.prompt > limits_.max_batch) break;
+    work.rows += r.prompt;
+    queue.rows -= r.prompt;
+    batch_.push_back(r);
+    queue.requests.pop_front();
+    --waiting_;
   }
-  waiting_.swap(left);
+  if (queue.requests.empty()) queues_.erase(queues_.begin() + static_cast<std::ptrdiff_t>(index));
 }
 
 void ScoringReplica::next(Time now, Work& work) {
@@ -40,14 +47,16 @@ void ScoringReplica::next(Time now, Work& work) {
   work.wake = kTimeMax;
   work.scrub_bytes = {};
   work.parts.clear();
-  if (waiting_.empty()) return;
-  const Request& oldest = waiting_.front();
-  const ModelId weights = oldest.weights;
-  const Time deadline = oldest.arrival + limits_.max_delay;
-  if (now < deadline && rows_ready(weights) < limits_.max_batch) {
-    work.wake = deadline;
-    return;
+  size_t chosen = queues_.size();
+  for (size_t i = 0; i < queues_.size(); ++i) {
+    const Time at = due(queues_[i]);
+    work.wake = std::min(work.wake, at);
+    if (at > now) continue;
+    const auto arrival = [&](size_t k) { return queues_[k].requests.front().arrival; };
+    if (chosen == queues_.size() || arrival(i) < arrival(chosen)) chosen = i;
   }
+  if (chosen == queues_.size()) return;
+  const ModelId weights = queues_[chosen].weights;
   if (!resident_.holds(weights)) {
     work.load_bytes = artefact_bytes_(weights);
     CHECK(resident_.admit(weights, work.load_bytes));  // nothing is pinned between batches
@@ -57,7 +66,7 @@ void ScoringReplica::next(Time now, Work& work) {
   resident_.pin(weights);
   work.kind = Work::Kind::batch;
   work.max_steps = 1;
-  take_batch(weights, work);
+  take_batch(chosen, work);
   const Residency residency = weights == last_weights_ ? Residency::hot : Residency::cold;
   work.parts.push_back({weights, {}});
   work.parts[0].shape.residency = residency;
@@ -80,7 +89,9 @@ void ScoringReplica::done(Time now, int64_t /*steps*/, int64_t elapsed_ps, std::
 
 void ScoringReplica::for_each_unfinished(const std::function<void(const Request&)>& visit) const {
   for (const Request& r : batch_) visit(r);
-  for (const Request& r : waiting_) visit(r);
+  for (const Queue& queue : queues_) {
+    for (const Request& r : queue.requests) visit(r);
+  }
 }
 
 }  // namespace cotenant

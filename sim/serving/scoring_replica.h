@@ -17,27 +17,35 @@ struct ScoringLimits {
 
 // One replica with dynamic batching for scoring models: requests with equal weights join a batch until it has
 // max_batch rows or its oldest request has waited max_delay. A request larger than max_batch is a batch of
-// its own. A state machine without a clock; same protocol as GenerativeReplica.
+// its own. Among the weights that are due, the one whose oldest request came first goes first. A state
+// machine without a clock; same protocol as GenerativeReplica.
 class ScoringReplica {
  public:
   ScoringReplica(const ScoringLimits& limits, std::function<Bytes(ModelId)> artefact_bytes);
 
-  void enqueue(const Request& request) { waiting_.push_back(request); }
+  void enqueue(const Request& request);
   void next(Time now, Work& work);
   void done(Time now, int64_t steps, int64_t elapsed_ps, std::vector<Request>& finished);
   [[nodiscard]] bool head_may_start() const { return false; }  // a batch is never interrupted
-  [[nodiscard]] size_t waiting() const { return waiting_.size(); }
-  [[nodiscard]] int64_t outstanding() const { return static_cast<int64_t>(waiting_.size() + batch_.size()); }
+  [[nodiscard]] size_t waiting() const { return waiting_; }
+  [[nodiscard]] int64_t outstanding() const { return static_cast<int64_t>(waiting_ + batch_.size()); }
   void for_each_unfinished(const std::function<void(const Request&)>& visit) const;
 
  private:
-  int64_t rows_ready(ModelId weights) const;
-  void take_batch(ModelId weights, Work& work);
+  // Requests that wait for one set of weights, in order of arrival. Never empty.
+  struct Queue {
+    ModelId weights;
+    std::deque<Request> requests;
+    int64_t rows = 0;
+  };
+  [[nodiscard]] Time due(const Queue& queue) const;
+  void take_batch(size_t queue, Work& work);
 
   ScoringLimits limits_;
   std::function<Bytes(ModelId)> artefact_bytes_;
   ResidentSet resident_;
-  std::deque<Request> waiting_;
+  std::vector<Queue> queues_;
+  size_t waiting_ = 0;
   std::vector<Request> batch_;
   ModelId last_weights_;
 };

@@ -72,17 +72,17 @@ class TrainingRun {
   }
 
   void plan_first_jobs() {
-    std::vector<bool> pooled(spec_.models.size(), false);
+    std::vector<Time> pooled(spec_.models.size(), kTimeMax);  // when the first member joins
     for (uint32_t t = 0; t < spec_.tenants.size(); ++t) {
       if (spec_.need[t] == TrainingNeed::none) continue;
       if (spec_.need[t] == TrainingNeed::pooled) {
-        pooled[spec_.model[t]] = true;
+        pooled[spec_.model[t]] = std::min(pooled[spec_.model[t]], spec_.tenants[t].joined);
       } else {
         plan({TenantId{t}, spec_.model[t], 1}, spec_.tenants[t].joined);
       }
     }
     for (uint32_t m = 0; m < pooled.size(); ++m) {
-      if (pooled[m]) plan({TenantId{}, m, 1}, Time{0});
+      if (pooled[m] < end_) plan({TenantId{}, m, 1}, pooled[m]);
     }
   }
 
@@ -97,7 +97,10 @@ class TrainingRun {
 
   void fall_due(uint32_t index) {
     const Job job = dues_[index];
-    waiting_.push_back(job);
+    const bool waits = std::any_of(waiting_.begin(), waiting_.end(), [&](const Job& other) {
+      return other.owner == job.owner && other.model == job.model;
+    });
+    if (!waits) waiting_.push_back(job);
     if (spec_.every.ns > 0) plan({job.owner, job.model, job.version + 1}, now_ + spec_.every);
   }
 
@@ -108,10 +111,14 @@ class TrainingRun {
     for (uint32_t t = 0; t < spec_.tenants.size(); ++t) {
       const Tenant& tenant = spec_.tenants[t];
       const bool member = spec_.need[t] == TrainingNeed::pooled && spec_.model[t] == job.model;
-      const bool taken = spec_.pool_everyone || tenant.consent.train_shared;
+      const bool taken = tenant.consent.train_shared || spec_.objection_ignored[t] || consent_ignored_now();
       if (member && taken && tenant.joined <= now_) used.push_back(TenantId{t});
     }
     return used;
+  }
+
+  [[nodiscard]] bool consent_ignored_now() const {
+    return now_.ns >= spec_.consent_ignored_from.ns && now_.ns < spec_.consent_ignored_until.ns;
   }
 
   [[nodiscard]] Duration length_of(const Job& job, std::span<const TenantId> data) const {
@@ -125,17 +132,21 @@ class TrainingRun {
   }
 
   void start_jobs() {
-    for (uint32_t d = 0; d < devices_.size() && !waiting_.empty(); ++d) {
-      Device& device = devices_[d];
-      if (device.busy) continue;
-      const Job job = waiting_.front();
-      waiting_.pop_front();
-      std::vector<TenantId> data = data_of(job);
-      if (data.empty()) continue;  // nobody has joined or agreed yet: this run is left out
-      const Duration length = length_of(job, data);
-      device = {true, job, now_, std::move(data)};
-      push(now_ + length, 0, {EventKind::finished, d});
+    for (uint32_t d = 0; d < devices_.size(); ++d) {
+      // A pooled run for which nobody has joined or agreed yet is left out.
+      while (!devices_[d].busy && !waiting_.empty()) {
+        const Job job = waiting_.front();
+        waiting_.pop_front();
+        std::vector<TenantId> data = data_of(job);
+        if (!data.empty()) start(d, job, std::move(data));
+      }
     }
+  }
+
+  void start(uint32_t d, const Job& job, std::vector<TenantId> data) {
+    const Duration length = length_of(job, data);
+    devices_[d] = {true, job, now_, std::move(data)};
+    push(now_ + length, 0, {EventKind::finished, d});
   }
 
   ModelId register_version(const Device& device) {
@@ -168,18 +179,30 @@ class TrainingRun {
     Device& device = devices_[d];
     const ModelId made = register_version(device);
     const Job job = device.job;
-    out_.runs.push_back({device.started, now_, made, !job.owner.valid()});
+    out_.runs.push_back({device.started, now_, made, !job.owner.valid(), job.model});
     for (uint32_t t = 0; t < spec_.tenants.size(); ++t) {
       const bool own = job.owner == TenantId{t};
       const bool pooled =
           !job.owner.valid() && spec_.need[t] == TrainingNeed::pooled && spec_.model[t] == job.model;
       if (!own && !pooled) continue;
-      const bool adapter = spec_.need[t] == TrainingNeed::own_adapter;
-      const Time from = std::max(now_, spec_.tenants[t].joined);
-      out_.assignments[t].push_back({from, adapter ? ModelId{job.model} : made, adapter ? made : ModelId{}});
+      assign(t, job.model, made);
     }
     book(device, now_);
     device = {};
+  }
+
+  // From now on, or from its join, a tenant is served by the version just made.
+  void assign(uint32_t tenant, uint32_t model, ModelId made) {
+    const bool adapter = spec_.need[tenant] == TrainingNeed::own_adapter;
+    const Time from = std::max(now_, spec_.tenants[tenant].joined);
+    const Assignment next{from, adapter ? ModelId{model} : made, adapter ? made : ModelId{}};
+    std::vector<Assignment>& all = out_.assignments[tenant];
+    // A tenant that joins later never sees the versions in between.
+    if (all.back().from == from) {
+      all.back() = next;
+    } else {
+      all.push_back(next);
+    }
   }
 
   // Books the device time of a job to windows, and to the tenants by the bytes of their data.
@@ -230,6 +253,7 @@ class TrainingRun {
 
 TrainingOutcome run_training(const TrainingSpec& spec) {
   CHECK(spec.need.size() == spec.tenants.size() && spec.model.size() == spec.tenants.size());
+  CHECK(spec.objection_ignored.size() == spec.tenants.size());
   return TrainingRun(spec).run();
 }
 

@@ -36,7 +36,9 @@ struct TrainingSpec {
   Duration every{};  // retraining period; 0 = once
   int64_t epochs = 1;
   int64_t devices = 0;
-  bool pool_everyone = false;  // pooled data includes tenants that objected: a fault, or a policy
+  std::vector<bool> objection_ignored;  // per tenant: its pooled data is taken whatever its consent says
+  Duration consent_ignored_from{};      // a planted fault: runs that start in this span take everybody's data
+  Duration consent_ignored_until{};
   Duration horizon{};
   Duration window{};
 };
@@ -54,6 +56,7 @@ struct TrainingRunRecord {
   Time finished;
   ModelId made;
   bool for_others = false;  // the model serves tenants other than the owner of the data
+  uint32_t model = 0;       // position in TrainingSpec::models
 };
 
 // What training did over the horizon. Training and serving meet only here and in the fleet's leases, so one
@@ -68,8 +71,9 @@ struct TrainingOutcome {
 };
 
 // Runs all training jobs as batch work on a pool of equal devices, first come first served, one device a job.
-// A job starts when its tenant joins (pooled: at time 0), then every `every`. A new version serves from the
-// moment its run completes; until a tenant has one it is served by the pretrained base.
+// A job falls due when its tenant joins (pooled: when the first member joins), then every `every`; it is left
+// out while its last run still waits for a device. A new version serves from the moment its run completes;
+// until a tenant has one it is served by the pretrained base.
 TrainingOutcome run_training(const TrainingSpec& spec);
 
 }  // namespace cotenant

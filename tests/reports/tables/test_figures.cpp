@@ -192,7 +192,7 @@ TEST_CASE("an expectation for one tenancy and tier looks at nothing else") {
 }
 
 TEST_CASE("an interval across the limit warns and does not fail") {
-  const Figure& p99 = entry(figures_of(sample()), "tuned").tiers[0].ttft.p99;
+  const Figure p99 = entry(figures_of(sample()), "tuned").tiers[0].ttft.p99;
   ExpectationRow row = expectation("latency.ttft.p99", "<", (p99.mean + p99.high) / 2);
   row.tenancy = "tuned", row.tier = "gold";
   const Verdict v = judged({row});

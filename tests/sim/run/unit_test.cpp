@@ -1,6 +1,7 @@
 #include <catch2/catch.hpp>
 
 #include "sim/ledger/digest.h"
+#include "sim/run/serving_run.h"
 #include "sim/run/unit.h"
 #include "tests/sim/run/small_world.h"
 
@@ -185,4 +186,95 @@ TEST_CASE("recorded requests are a keyed sample with weights") {
   double stands_for = 0;
   for (const RequestRow& row : some.requests) stands_for += row.weight;
   REQUIRE(stands_for == Approx(static_cast<double>(all.units[0].arrived)).epsilon(0.3));
+}
+
+TEST_CASE("a world that could not be served is refused with the reason, before anything runs") {
+  const auto refused = [](const Scenario& s) {
+    WorldInputs inputs;
+    inputs.profiles.emplace("made-up", testing::small_profile());
+    const Result<std::unique_ptr<World>> world = build_world(s, std::move(inputs));
+    return world.ok() ? std::string() : to_text(world.problems());
+  };
+  const auto contains = [](const std::string& text, const char* part) {
+    return text.find(part) != std::string::npos;
+  };
+  const Scenario good = testing::small_scenario();
+  REQUIRE(refused(good).empty());
+  Scenario s = good;
+  s.tenancies[4].choice.resident_models = 1;
+  REQUIRE(contains(refused(s), "the base and its adapter"));
+  s = good;
+  s.pools[0].max_sequences = 512;
+  REQUIRE(contains(refused(s), "token-budget"));
+  s = good;
+  s.pools[0].kv_share = 0.9874;  // room for the base, not for base and adapter
+  REQUIRE(contains(refused(s), "does not fit"));
+  s = good;
+  s.tiers[0].quota_per_s = 1e-11;
+  REQUIRE(contains(refused(s), "quota"));
+  s = good;
+  s.tiers[0].name = "all";
+  REQUIRE(contains(refused(s), "'all'"));
+  s = good;
+  s.training.pool = "serve";
+  REQUIRE(contains(refused(s), "for serving and for training"));
+  s = good;
+  s.models[0].shape = "missing-1b";
+  REQUIRE(contains(refused(s), "missing-1b"));
+}
+
+TEST_CASE("a race between adapters is seen although models are retrained") {
+  Scenario s = testing::small_scenario();
+  s.tenancies = {testing::entry("tuned", TenancyKind::tuned_shared)};
+  s.training.every = kMinute * 10;
+  s.disturbances.push_back({.kind = Disturbance::Kind::adapter_race, .share = 0.5});
+  REQUIRE(breaches(run_unit(*testing::small_world(s), {0, 0}), "A1") > 100);
+}
+
+TEST_CASE("one tier may pool everybody's data without touching another tier's consent") {
+  Scenario s = testing::small_scenario();
+  s.tenancies = {testing::entry("shared", TenancyKind::shared_trained)};
+  for (Tier& tier : s.tiers) tier.consent_train_shared = false;
+  s.tenancies[0].tiers["gold"] = s.tenancies[0].choice;
+  s.tenancies[0].tiers["gold"].train_on_all = true;
+  s.training.every = {};
+  REQUIRE(breaches(run_unit(*testing::small_world(s), {0, 0}), "D1") == 3);
+}
+
+TEST_CASE("a stopped unit ends early") {
+  const auto world = testing::small_world(testing::small_scenario());
+  const std::atomic<bool> stop = true;
+  REQUIRE_THROWS_AS(run_unit(*world, {0, 0}, &stop), UnitStopped);
+}
+
+TEST_CASE("tenants that all join late leave what was leased before to nobody, and every sum still holds") {
+  Scenario s = testing::small_scenario();
+  for (Tier& tier : s.tiers) tier.starts = kHour;
+  s.warmup = kMinute;
+  const RunResults results = run_unit(*testing::small_world(s), {2, 0});
+  int64_t by_tenant = 0;
+  int64_t nobody = 0;
+  for (const TenantRow& row : results.tenants) {
+    const int64_t money = row.serving_nano + row.training_nano + row.storage_nano + row.idle_nano;
+    by_tenant += money;
+    if (row.name == kNoTenant) nobody += money;
+  }
+  int64_t by_window = 0;
+  for (const WindowRow& row : results.windows) {
+    by_window += row.serving_nano + row.training_nano + row.storage_nano + row.idle_nano;
+  }
+  REQUIRE(by_window == by_tenant);
+  REQUIRE(nobody >= 100'000'000);  // two devices for an hour
+}
+
+TEST_CASE("growth from nobody reaches somebody") {
+  Tier tier = testing::small_tier("t", 0, 1);
+  tier.growth = {.kind = Growth::Kind::linear, .add = 2, .every = kHour};
+  REQUIRE(join_times(tier, kHour * 3).size() == 4);
+  tier.count = 4;
+  tier.growth = {.kind = Growth::Kind::logistic, .limit = 100, .midpoint = kHour * 10};
+  const std::vector<Time> joins = join_times(tier, kHour * 40);
+  REQUIRE(joins.size() == 99);
+  REQUIRE(joins[49] <= Time{(kHour * 10).ns});
+  REQUIRE(joins[50] >= Time{(kHour * 10).ns});
 }

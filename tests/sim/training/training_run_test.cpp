@@ -35,6 +35,7 @@ Setting setting(TrainingNeed need, size_t count) {
     s.tenants.push_back(tenant);
     s.spec.need.push_back(need);
     s.spec.model.push_back(0);
+    s.spec.objection_ignored.push_back(false);
   }
   s.spec.models.push_back({.name = "m", .weight_bytes = {1000}, .adapter_bytes = {10}, .times = &kTimes});
   s.spec.devices = 1;
@@ -77,8 +78,13 @@ TEST_CASE("a pooled model takes the data of tenants that agreed, unless the poli
   REQUIRE(agreed.runs[0].finished == Time{kSecond.ns * 200});
   REQUIRE(agreed.assignments[1].back().weights ==
           agreed.runs[0].made);  // an objecting tenant is served by it too
-  s.spec.pool_everyone = true;
+  s.spec.objection_ignored[1] = true;
   REQUIRE(run_training(s.spec).lineage.owners(ModelId{1}).size() == 3);
+  s.spec.objection_ignored[1] = false;
+  s.spec.consent_ignored_until = kMinute;
+  REQUIRE(run_training(s.spec).lineage.owners(ModelId{1}).size() == 3);
+  s.spec.consent_ignored_from = kSecond;  // no run starts in this span
+  REQUIRE(run_training(s.spec).lineage.owners(ModelId{1}).size() == 2);
 }
 
 TEST_CASE("retraining makes a new version every period until the horizon") {
@@ -104,4 +110,33 @@ TEST_CASE("device time of the pool is busy or idle in every window, and booked t
   }
   REQUIRE(busy == booked);
   REQUIRE(out.unfinished_jobs > 0);  // five jobs of 100 s do not fit every 7 minutes for ever
+}
+
+TEST_CASE("a pooled run without data leaves its device to the next job") {
+  Setting s = setting(TrainingNeed::pooled, 3);
+  s.tenants[0].consent = {};
+  s.tenants[0].joined = {};
+  s.tenants[2].joined = Time{kMinute.ns * 10};
+  s.spec.need[1] = TrainingNeed::own_model;
+  s.spec.tenants = s.tenants;
+  const TrainingOutcome out = run_training(s.spec);
+  REQUIRE(out.assignments[1].size() == 2);
+}
+
+TEST_CASE("a tenant that joins later is given the version of that time, not those before it") {
+  Setting s = setting(TrainingNeed::pooled, 3);
+  s.tenants[2].joined = Time{kMinute.ns * 55};
+  s.spec.tenants = s.tenants;
+  s.spec.every = kMinute * 10;
+  const TrainingOutcome out = run_training(s.spec);
+  REQUIRE(out.runs.size() == 6);
+  REQUIRE(out.assignments[2].size() == 1);
+  REQUIRE(out.assignments[2][0].weights == out.runs[5].made);
+}
+
+TEST_CASE("a job that still waits does not queue again") {
+  Setting s = setting(TrainingNeed::own_model, 30);
+  s.spec.tenants = s.tenants;
+  s.spec.every = kMinute;
+  REQUIRE(run_training(s.spec).unfinished_jobs <= 31);
 }
