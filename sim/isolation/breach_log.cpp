@@ -46,6 +46,7 @@ std::vector<BreachRow> BreachLog::rows(int64_t unit, const std::map<std::string,
 
 std::vector<BreachEventRow> BreachLog::events(int64_t unit) const {
   std::vector<BreachEventRow> rows;
+  rows.reserve(events_.size());
   for (const Event& e : events_) {
     rows.push_back({.unit = unit,
                     .sequence = static_cast<int64_t>(rows.size()),

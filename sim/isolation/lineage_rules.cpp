@@ -12,11 +12,12 @@ void check_consent(const RunCheck& run, const Lineage& lineage, std::span<const 
   for (const TenantId owner : used) {
     const Tenant& tenant = tenants[owner.index];
     if (tenant.consent.train_shared) continue;
+    const int64_t records = tenant.data.count / run.bytes_per_record;
     log.breach({.code = "D1",
                 .at = run.finished,
                 .subject = tenant.name,
                 .actor = lineage.at(run.made).name,
-                .quantity = static_cast<double>(tenant.data.count / run.bytes_per_record),
+                .quantity = static_cast<double>(records),
                 .witness = fmt::format("run that made \"{}\" used data of {}; consent train-shared: false",
                                        lineage.at(run.made).name, tenant.name)});
   }

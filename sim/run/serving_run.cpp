@@ -275,7 +275,8 @@ class ServingRun {
                     .output = arrival.output,
                     .weights = {},
                     .adapter = {}};
-    if (quotas_[tenant.index] && !quotas_[tenant.index]->try_take(now_)) {
+    std::optional<TokenBucket>& quota = quotas_[tenant.index];
+    if (quota && !quota->try_take(now_)) {
       return observe(request, RequestOutcome::over_quota, ReplicaId{});
     }
     assign(request);

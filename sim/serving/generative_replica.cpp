@@ -158,6 +158,7 @@ void GenerativeReplica::done(Time now, int64_t steps, int64_t elapsed_ps, std::v
   }
   int64_t tokens = 0;
   for (const Sequence& s : running_) tokens += s.chunk;
+  CHECK(tokens > 0);
   // Device time is attributed by the tokens that a sequence computed in the block.
   const int64_t per_token_ps = elapsed_ps / tokens;
   size_t kept = 0;

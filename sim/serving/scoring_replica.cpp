@@ -77,6 +77,7 @@ void ScoringReplica::done(Time now, int64_t /*steps*/, int64_t elapsed_ps, std::
   if (batch_.empty()) return;  // a load
   int64_t rows = 0;
   for (const Request& r : batch_) rows += r.prompt;
+  CHECK(rows > 0);
   resident_.unpin(batch_.front().weights);
   for (Request& r : batch_) {
     r.usage_ps += elapsed_ps / rows * r.prompt;

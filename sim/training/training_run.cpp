@@ -208,6 +208,7 @@ class TrainingRun {
   // Books the device time of a job to windows, and to the tenants by the bytes of their data.
   void book(const Device& device, Time until) {
     std::vector<int64_t> bytes;
+    bytes.reserve(device.data_of.size());
     for (const TenantId t : device.data_of) bytes.push_back(spec_.tenants[t.index].data.count);
     int64_t total = 0;
     for (int64_t& b : bytes) total += b = std::max<int64_t>(b, 1);
