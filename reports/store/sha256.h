@@ -1,14 +1,18 @@
 #pragma once
-#include <array>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 
+struct evp_md_ctx_st;
+
 namespace cotenant {
 
-// SHA-256 of a byte stream, as in FIPS 180-4, section 6.2. One owner, one thread.
+// SHA-256 of a byte stream (FIPS 180-4), by libcrypto. One owner, one thread. Throws std::runtime_error if
+// libcrypto has no SHA-256 or no memory.
 class Sha256 {
  public:
+  Sha256();
   void add(std::string_view bytes);
   // The eight bytes of the value, least significant first.
   void add(uint64_t value);
@@ -16,12 +20,10 @@ class Sha256 {
   std::string finish();
 
  private:
-  void block(const unsigned char* bytes);
-  std::array<uint32_t, 8> state_ = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
-                                    0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
-  std::array<unsigned char, 64> pending_{};
-  size_t pending_count_ = 0;
-  uint64_t total_ = 0;
+  struct Free {
+    void operator()(evp_md_ctx_st* context) const;
+  };
+  std::unique_ptr<evp_md_ctx_st, Free> context_;
 };
 
 }  // namespace cotenant
