@@ -17,7 +17,7 @@ void validate(boost::any& into, const std::vector<std::string>& texts, Whole* /*
   Whole whole;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), whole.value);
   if (error != std::errc{} || end != text.data() + text.size() || whole.value < 0) {
-    throw po::validation_error(po::validation_error::invalid_option_value, "", text);
+    throw po::invalid_option_value(text + "; a whole number from 0 is needed");
   }
   into = whole;
 }
@@ -26,7 +26,7 @@ void validate(boost::any& into, const std::vector<std::string>& texts, Word* /*t
   po::validators::check_first_occurrence(into);
   const std::string& text = po::validators::get_single_string(texts);
   if (text.empty() || text.rfind("--", 0) == 0) {
-    throw po::validation_error(po::validation_error::invalid_option_value, "", text);
+    throw po::invalid_option_value(text);
   }
   into = Word{text};
 }

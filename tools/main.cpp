@@ -1,6 +1,8 @@
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <exception>
+#include <stdexcept>
 #include <string>
 
 #include "reports/store/results_file.h"
@@ -13,7 +15,11 @@ int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXFSZ, SIG_IGN);
   try {
-    return static_cast<int>(cotenant::dispatch(cotenant::Arguments(argv + 1, argv + argc)));
+    const cotenant::Exit code = cotenant::dispatch(cotenant::Arguments(argv + 1, argv + argc));
+    // A reader that has seen enough (EPIPE) is no failure; a full disk behind stdout is.
+    const bool lost = std::fflush(stdout) != 0 || std::ferror(stdout) != 0;
+    if (lost && errno != EPIPE) throw std::runtime_error("stdout could not be written in full");
+    return static_cast<int>(code);
   } catch (const std::exception& failure) {
     const std::string text = "cotenant: " + cotenant::printable(failure.what()) + "\n";
     std::fputs(text.c_str(), stderr);

@@ -35,8 +35,10 @@ std::string profile_text(const Profile& p) {
       }
       const double hot = kernel.time_s[KernelTimes::time_index(point, Residency::hot, kMedian)];
       const double cold = kernel.time_s[KernelTimes::time_index(point, Residency::cold, kMedian)];
-      text += fmt::format("  {:<34} hot p50 {:>10.3f} us  cold p50 {:>10.3f} us  {:>7.2f} GFLOP/s\n", at,
-                          hot * 1e6, cold * 1e6, kernel.flop[point] / hot * 1e-9);
+      const bool computes = kernel.flop[point] > 0;
+      const double rate = (computes ? kernel.flop[point] : kernel.bytes[point]) / hot * 1e-9;
+      text += fmt::format("  {:<34} hot p50 {:>10.3f} us  cold p50 {:>10.3f} us  {:>7.2f} {}\n", at,
+                          hot * 1e6, cold * 1e6, rate, computes ? "GFLOP/s" : "GB/s");
     }
   }
   if (p.holdouts.empty()) return text + "no hold-out measurements\n";
@@ -48,8 +50,10 @@ std::string profile_text(const Profile& p) {
 Exit inspect_profile(const std::string& path, const Diagnostics& as_results) {
   const Result<Profile> profile = read_profile(path);
   if (!profile.ok()) {
+    // A file that is neither usually fails both readings alike: say it once.
+    const bool alike = to_text(as_results) == to_text(profile.problems());
     Diagnostics problems = as_results;
-    problems.insert(problems.end(), profile.problems().begin(), profile.problems().end());
+    if (!alike) problems.insert(problems.end(), profile.problems().begin(), profile.problems().end());
     return refuse(problems);
   }
   show(profile_text(profile.value()));

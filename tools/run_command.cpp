@@ -84,6 +84,10 @@ Exit run_loaded(LoadedScenario loaded, const CommandLine& line, ReportFormat for
   const auto started = std::chrono::steady_clock::now();
   RunResults results = simulate(world, threads);
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - started;
+  if (results.units.empty()) {
+    std::fputs("interrupted before a unit was finished: nothing was written\n", stderr);
+    return Exit::interrupted;
+  }
   results.version = kVersion;
   results.inputs = std::move(loaded.inputs);
   results.traces = std::move(loaded.traces);

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <filesystem>
+#include <stdexcept>
+#include <system_error>
 
 #include "sim/core/result.h"
 
@@ -48,7 +50,12 @@ std::string speed_note(const RunResults& results, double seconds, const std::str
 }
 
 void make_folder(const std::string& folder) {
-  std::filesystem::create_directories(folder);
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error || !std::filesystem::is_directory(folder)) {
+    throw std::runtime_error(fmt::format("--out {}: the folder cannot be made: {}", folder,
+                                         error ? error.message() : "something else has that name"));
+  }
 }
 
 }  // namespace cotenant

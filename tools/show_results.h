@@ -13,7 +13,7 @@ std::optional<ReportFormat> report_format(const std::string& word);
 const std::string& in_format(const Reports& reports, ReportFormat format);
 // "42.1 s, 812,000 requests/s ...; report: FOLDER/report.html", for stderr.
 std::string speed_note(const RunResults& results, double seconds, const std::string& folder);
-// Makes the folder and its parents. Throws std::filesystem::filesystem_error.
+// Makes the folder and its parents. Throws std::runtime_error that names it.
 void make_folder(const std::string& folder);
 
 }  // namespace cotenant

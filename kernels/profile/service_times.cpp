@@ -234,13 +234,20 @@ std::vector<std::string> kernels_needed(const std::string& model_kind, const std
   return names;
 }
 
+std::string model_names(const Profile& profile) {
+  std::string names;
+  for (const ModelFacts& model : profile.models) names += (names.empty() ? "" : ", ") + model.name;
+  return names.empty() ? "none" : names;
+}
+
 Result<std::unique_ptr<ServiceTimes>> make_service_times(const Profile& profile,
                                                          const ProfileTimesOptions& options,
                                                          const std::string& profile_file) {
   CHECK(options.load_byte_per_s >= 0 && options.adapter_rank > 0);
   const ModelFacts* model = profile.find_model(options.model);
   if (model == nullptr) {
-    return problem(profile_file, fmt::format("the profile has no model '{}'", options.model));
+    return problem(profile_file, fmt::format("the profile has no model '{}', only: {}", options.model,
+                                             model_names(profile)));
   }
   const bool adapters = options.adapters && model->kind == "generative";
   Diagnostics problems;

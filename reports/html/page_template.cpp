@@ -68,7 +68,7 @@ summary{cursor:pointer}
 <figcaption>{{caption}}</figcaption></figure>
 {{/plots}}</div>
 {{/has_plots}}{{#tables}}{{>table}}{{/tables}}{{#notes}}<p>{{text}}</p>
-{{/notes}}{{#reproduce}}<p>Run it again:</p>
+{{/notes}}{{#reproduce}}<p>Save the resolved scenario below under this name beside the profiles and traces that it names, and run:</p>
 <pre class="cmd"><code>{{command}}</code></pre>
 <details><summary>The resolved scenario</summary>
 <pre><code>{{{scenario}}}</code></pre></details>

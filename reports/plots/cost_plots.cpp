@@ -137,9 +137,11 @@ std::string curve_ends(const PlotInput& input, const std::map<std::string, Curve
                         amount_text(curve->second.back().drawn.mean));
   }
   const CostPoint& end = curves.begin()->second.back();
+  const bool short_run = input.results.horizon_ns < 2 * kDay.ns;
   const std::string where = by_tenants
                                 ? fmt::format("At {} tenants", count_text(std::llround(end.tenants.mean)))
-                                : fmt::format("Up to day {}", amount_text(end.day));
+                            : short_run ? fmt::format("Up to hour {}", amount_text(24 * end.day))
+                                        : fmt::format("Up to day {}", amount_text(end.day));
   const char* bands = input.results.replications > 1 ? " Bands: 95 % over replications." : "";
   return fmt::format("{}, {}: {}.{}", where, input.results.currency, text, bands);
 }
@@ -166,7 +168,10 @@ double nice_above(double v) {
 // The mean line of every entry with its band.
 std::optional<PlotDraft> curve_plot(const PlotInput& input, const std::map<std::string, Curve>& curves,
                                     Plot plot, bool by_tenants) {
-  const auto x_of = [&](const CostPoint& p) { return by_tenants ? p.tenants.mean : p.day; };
+  const bool short_run = input.results.horizon_ns < 2 * kDay.ns;
+  const auto x_of = [&](const CostPoint& p) {
+    return by_tenants ? p.tenants.mean : short_run ? 24 * p.day : p.day;
+  };
   PlotFrame frame;
   frame.x_low = 1e300, frame.x_high = 0, frame.y_high = 0;
   for (const auto& [name, curve] : curves) {
@@ -180,7 +185,7 @@ std::optional<PlotDraft> curve_plot(const PlotInput& input, const std::map<std::
   const double scale = thousands ? 1e-3 : 1;
   frame.id = plot.id;
   frame.y_high = nice_above(frame.y_high * scale);
-  frame.x_title = by_tenants ? "tenants" : "day";
+  frame.x_title = by_tenants ? "tenants" : short_run ? "hour" : "day";
   frame.y_title = (thousands ? "thousand " : "") + input.results.currency + " a month";
   frame.label_columns = kLabelColumns;
   PlotScript script(frame);

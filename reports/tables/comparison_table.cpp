@@ -63,7 +63,9 @@ Cell rule_breaches(const TenancyFigures& entry, char code_letter) {
   }
   if (!counted) return {"not measured", Tone::warn, false};
   if (checks == 0) return {"nothing to check", Tone::muted, false};
-  return {count_text(count), count > 0 ? Tone::bad : Tone::plain, false};
+  const double each =
+      static_cast<double>(count) / static_cast<double>(std::max<int64_t>(entry.replications, 1));
+  return {mean_count_text(each), count > 0 ? Tone::bad : Tone::plain, false};
 }
 
 Cell verdict_cell(const EntryStanding& standing, const Figure& cost_factor, bool chosen) {
@@ -75,7 +77,8 @@ Cell verdict_cell(const EntryStanding& standing, const Figure& cost_factor, bool
   if (!standing.not_measured.empty()) {
     return {fmt::format("? {} not measured", standing.not_measured.size()), Tone::warn, false};
   }
-  const std::string meets = standing.judged == 0 ? "nothing asked" : "\xE2\x9C\x93 meets all";
+  std::string meets = standing.judged == 0 ? "nothing required" : "\xE2\x9C\x93 meets all";
+  if (!standing.warned.empty()) meets += fmt::format(", {} warned", standing.warned.size());
   if (chosen || !cost_factor.known() || std::fabs(cost_factor.mean - 1) < 0.005) {
     return {meets, standing.judged == 0 ? Tone::muted : Tone::good, false};
   }

@@ -36,8 +36,9 @@ TextTable money_table(const ReportInput& input) {
   TextTable table;
   table.caption =
       fmt::format("Where the money goes: {}, {} a month", shortened_name(input.chosen->name), r.currency);
-  table.columns = {{"Tier", false}, {"Serving", true}, {"Training", true},   {"Storage", true},
-                   {"Idle", true},  {"Total", true},   {"per tenant", true}, {"per 1k requests", true}};
+  table.columns = {
+      {"Tier", false}, {"Serving", true}, {"Training", true},           {"Storage", true},
+      {"Idle", true},  {"Total", true},   {"per tenant present", true}, {"per 1k requests", true}};
   for (const GroupFigures& group : input.chosen->tiers) {
     table.rows.push_back(money_row(tenant_count(group), group.cost, months, false));
   }
@@ -49,7 +50,7 @@ struct TenantSum {
   std::string name;
   std::string tier;
   double money = 0;
-  int64_t arrived = 0, slo_met = 0, over_quota = 0, missed_neighbour = 0;
+  int64_t arrived = 0, slo_met = 0, slo_missed = 0, missed_over_quota = 0, missed_neighbour = 0;
 };
 
 // Tenants of the chosen entry, added over its replications, the most costly first.
@@ -63,7 +64,8 @@ std::vector<TenantSum> tenants_by_cost(const ReportInput& input) {
     sum.name = row.name, sum.tier = row.tier;
     sum.money += 1e-9 * (static_cast<double>(row.serving_nano) + static_cast<double>(row.training_nano) +
                          static_cast<double>(row.storage_nano) + static_cast<double>(row.idle_nano));
-    sum.arrived += row.arrived, sum.slo_met += row.slo_met, sum.over_quota += row.over_quota;
+    sum.arrived += row.arrived, sum.slo_met += row.slo_met, sum.slo_missed += row.slo_missed;
+    sum.missed_over_quota += row.missed_over_quota;
     sum.missed_neighbour += row.missed_neighbour;
   }
   std::vector<TenantSum> list;
@@ -86,7 +88,7 @@ TextTable tenant_table(const ReportInput& input) {
                    {"Requests / month", true}, {"SLO met", true}, {"Missed because of a neighbour", true}};
   list.resize(std::min(list.size(), kTenantsShown));
   for (const TenantSum& t : list) {
-    const double asked = static_cast<double>(t.arrived - t.over_quota);
+    const double asked = static_cast<double>(t.slo_met + t.slo_missed - t.missed_over_quota);
     table.rows.push_back(
         {{shortened_name(t.name)},
          {shortened_name(t.tier)},

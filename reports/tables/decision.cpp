@@ -44,7 +44,7 @@ std::vector<EntryStanding> ranked(std::vector<EntryStanding> list) {
 
 std::string why_chosen(const EntryStanding& best, size_t meeting, size_t entries) {
   if (!best.missed.empty()) {
-    return fmt::format("No entry meets every expectation; {} misses the fewest, {}: {}.", best.name,
+    return fmt::format("No entry meets every required expectation; {} misses the fewest, {}: {}.", best.name,
                        best.missed.size(), fmt::join(best.missed, ", "));
   }
   if (!best.not_measured.empty()) {
@@ -55,10 +55,10 @@ std::string why_chosen(const EntryStanding& best, size_t meeting, size_t entries
     return entries == 1 ? "The scenario states no expectations for it."
                         : "No expectation speaks about it, so this rests on cost alone.";
   }
-  if (entries == 1) return fmt::format("It meets all {} expectations.", best.judged);
+  if (entries == 1) return fmt::format("It meets all {} required expectations.", best.judged);
   if (meeting == 1)
-    return fmt::format("It is the only one of {} that meets every expectation stated for it.", entries);
-  return fmt::format("It is the cheapest of the {} that meet every expectation stated for them.", meeting);
+    return fmt::format("It is the only one of {} that meets every required expectation.", entries);
+  return fmt::format("It is the cheapest of the {} that meet every required expectation.", meeting);
 }
 
 // One sentence on another entry.
@@ -73,7 +73,7 @@ std::string about_other(const EntryStanding& other, const EntryStanding& best, c
   } else if (!other.not_measured.empty()) {
     text += fmt::format(", and could not be judged on {}", fmt::join(other.not_measured, ", "));
   } else if (other.judged > 0) {
-    text += ", and also meets what is asked of it";
+    text += ", and also meets what is required of it";
   }
   text += ".";
   const TenancyFigures* a = find(figures, other.name);
@@ -91,10 +91,11 @@ std::string breaches_of(const TenancyFigures& entry) {
   std::vector<std::string> found;
   for (const BreachFigures& b : entry.breaches) {
     if (b.grade != "D" || b.status != BreachStatus::counted || b.total_count == 0) continue;
-    found.push_back(fmt::format("{} of {} ({})", count_text(b.total_count), b.code, b.name));
+    found.push_back(fmt::format("{} of {} ({})", mean_count_text(b.count.mean), b.code, b.name));
   }
   if (found.empty()) return "";
-  return fmt::format(" The ledger counts breaches in {}: {}.", entry.name, fmt::join(found, ", "));
+  return fmt::format(" The ledger counts breaches in {}, in a replication on average: {}.", entry.name,
+                     fmt::join(found, ", "));
 }
 
 // An entry that is asked less passes more easily: say so.
@@ -109,6 +110,9 @@ std::string unequal_questions(const std::vector<EntryStanding>& list) {
 
 std::string caveats(const RunResults& results, const EntryStanding& best, const Verdict& verdict) {
   std::string text;
+  if (!best.warned.empty()) {
+    text += fmt::format(" {} misses what only warns: {}.", best.name, fmt::join(best.warned, ", "));
+  }
   if (!results.complete) text += " The run was interrupted: these are the finished units only.";
   if (results.replications < 2) text += " One replication: no figure here has an interval.";
   for (const ExpectationResult& e : verdict.expectations) {
@@ -129,9 +133,12 @@ std::vector<EntryStanding> standings(const Figures& figures, const Verdict& verd
     standing.name = entry.name;
     standing.cost_per_month = entry.all.cost.per_month;
     for (const ExpectationResult& e : verdict.expectations) {
-      if (e.row.severity == "warn") continue;
       for (const Outcome& o : e.outcomes) {
         if (o.tenancy != entry.name) continue;
+        if (e.row.severity == "warn") {
+          if (o.measured && !o.met) standing.warned.push_back(e.row.that);
+          continue;
+        }
         ++standing.judged;
         if (!o.measured) standing.not_measured.push_back(e.row.that);
         if (o.measured && !o.met)
@@ -160,8 +167,12 @@ Decision decide(const RunResults& results, const Figures& figures, const Verdict
       std::count_if(list.begin(), list.end(), [](const EntryStanding& s) { return s.meets_all(); }));
   decision.chosen = best.name;
   decision.tone = !best.missed.empty() ? Tone::bad : best.meets_all() ? Tone::good : Tone::warn;
-  if (list.size() == 1) {
-    decision.headline = best.name + (best.meets_all() && best.judged > 0 ? " meets its objectives." : ".");
+  if (!results.complete) {
+    decision.headline = "Not decided: the run was interrupted.";
+    decision.tone = Tone::warn;
+  } else if (list.size() == 1) {
+    decision.headline =
+        best.name + (best.meets_all() && best.judged > 0 ? " meets its required expectations." : ".");
   } else if (!best.missed.empty()) {
     decision.headline = "Choose none as it stands.";
   } else {

@@ -14,6 +14,7 @@ struct EntryStanding {
   std::string name;
   std::vector<std::string> missed;        // of severity "fail", and codes whose policy is "fail"
   std::vector<std::string> not_measured;  // of severity "fail"
+  std::vector<std::string> warned;        // of severity "warn" and missed
   size_t judged = 0;                      // expectations of severity "fail" that speak about it
   Figure cost_per_month;
 

@@ -76,7 +76,7 @@ Html HtmlSink::escape_lines(std::string_view raw) {
 }
 
 Markdown MarkdownSink::escape(std::string_view raw) {
-  return Markdown::safe(replaced(clean(raw), [](char c) -> const char* {
+  std::string text = replaced(clean(raw), [](char c) -> const char* {
     switch (c) {
       case '\\':
         return "\\\\";
@@ -108,15 +108,16 @@ Markdown MarkdownSink::escape(std::string_view raw) {
         return "&amp;";
       case '@':
         return "&#64;";
-      // GitHub makes links of bare "http://..." and "www...."; a slash or a w as an entity stops both.
-      case '/':
-        return "&#47;";
-      case 'w':
-        return "&#119;";
       default:
         return nullptr;
     }
-  }));
+  });
+  // GitHub makes links of bare "http://..." and "www...."; an entity in them stops both.
+  for (size_t at = 0; (at = text.find("://", at)) != std::string::npos; at += 1)
+    text.replace(at + 1, 1, "&#47;");
+  for (size_t at = 0; (at = text.find("www.", at)) != std::string::npos; at += 1)
+    text.replace(at, 1, "&#119;");
+  return Markdown::safe(std::move(text));
 }
 
 Markdown MarkdownSink::code(std::string_view raw) {

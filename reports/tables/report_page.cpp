@@ -65,10 +65,8 @@ ReportPage report_page(const RunResults& results, const Figures& figures, const 
   page.comparison = comparison_table(input);
   page.sections = {cost_section(input),      service_section(input), checks_section(input),
                    isolation_section(input), trust_section(input),   reproduce_section(results)};
-  page.command =
-      fmt::format("cotenant run {} --seed {} --replications {}",
-                  shell_word(results.scenario_file.empty() ? results.name + ".yaml" : results.scenario_file),
-                  results.seed, results.replications);
+  // The resolved scenario holds every override, the seed and the number of replications.
+  page.command = "cotenant run " + shell_word(results.name + ".yaml");
   page.scenario = results.scenario;
   return page;
 }

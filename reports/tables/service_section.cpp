@@ -33,7 +33,7 @@ std::string wanted(const ExpectationRow& row, const std::string& currency) {
 std::string got(const ExpectationResult& e, const std::string& currency) {
   const Outcome* worst = e.worst_outcome();
   if (worst == nullptr) return "no such tenancy entry";
-  if (!worst->measured) return worst->note;
+  if (!worst->note.empty()) return worst->note;
   const bool relative = !e.row.baseline.empty();
   const auto text = [&](double v) { return metric_text(e.row.metric, v, currency, relative); };
   std::string out = text(worst->got.mean);

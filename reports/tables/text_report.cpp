@@ -95,8 +95,8 @@ std::string markdown_report(const ReportPage& page) {
     for (const TextTable& table : section.tables) out += markdown_table(table);
     for (const std::string& note : section.notes) out += MarkdownSink::escape(note) + Markdown("\n\n");
   }
-  out +=
-      Markdown("Run again: ") + MarkdownSink::code(page.command) + Markdown("\n\nThe resolved scenario:\n\n");
+  out += Markdown("Save the resolved scenario under this name and run: ") + MarkdownSink::code(page.command) +
+         Markdown("\n\nThe resolved scenario:\n\n");
   out += MarkdownSink::code_block(page.scenario) + Markdown(kNewline);
   return out.text();
 }

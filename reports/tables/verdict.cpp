@@ -35,6 +35,14 @@ const GroupFigures* find_group(const TenancyFigures& entry, const std::string& t
   return nullptr;
 }
 
+// Whether the metric counts breaches of a code that had no opportunity in this entry.
+bool nothing_checked(const TenancyFigures& entry, const std::string& metric) {
+  for (const BreachFigures& breach : entry.breaches) {
+    if (metric == "breaches." + breach.code) return breach.total_checks == 0 && breach.total_count == 0;
+  }
+  return false;
+}
+
 Outcome outcome_of(const Figures& figures, const TenancyFigures& entry, const ExpectationRow& row,
                    const std::string& tier) {
   Outcome outcome;
@@ -57,6 +65,12 @@ Outcome outcome_of(const Figures& figures, const TenancyFigures& entry, const Ex
     outcome.note = "not measured in this run";
     return outcome;
   }
+  if (entry.requests.arrived == 0) {
+    outcome.measured = false;
+    outcome.note = "no request arrived";
+    return outcome;
+  }
+  if (nothing_checked(entry, row.metric)) outcome.note = "0, nothing to check";
   outcome.met = holds(outcome.got.mean, row.compare, row.value);
   outcome.crosses =
       outcome.got.has_interval() && outcome.got.low < outcome.got.high &&

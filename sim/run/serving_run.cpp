@@ -64,7 +64,7 @@ class ServingRun {
     for (const Arrival* next = arrivals_.peek(); next != nullptr; next = arrivals_.peek()) {
       const Arrival arrival = *next;
       arrivals_.pop();
-      if (totals_.requests % 4096 == 0 && variant_.stop != nullptr && variant_.stop->load())
+      if (totals_.requests % 128 == 0 && variant_.stop != nullptr && variant_.stop->load())
         throw UnitStopped{};
       handle_events(arrival.at);
       now_ = arrival.at;

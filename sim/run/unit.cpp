@@ -330,6 +330,7 @@ class Unit {
                               .over_quota = c.over_quota,
                               .slo_met = c.slo_met,
                               .slo_missed = c.slo_missed,
+                              .missed_over_quota = c.missed_over_quota,
                               .missed_neighbour = causes_[t].neighbour,
                               .prompt_tokens = c.prompt_tokens,
                               .output_tokens = c.output_tokens,

@@ -226,7 +226,7 @@ const Table<Tier>& tier_table() {
     t.quota_burst = q.burst;
   };
   static const Table<Tier> table = {
-      scalar_field<Tier>("count", whole_codec(0, 10'000'000), &Tier::count, "tenants when the tier starts")
+      scalar_field<Tier>("count", whole_codec(0, 1'000'000), &Tier::count, "tenants when the tier starts")
           .required(),
       group<Tier>("growth", &Tier::growth, growth_table(), "how the number of tenants changes"),
       scalar_field<Tier>("starts", duration_codec(Duration{}, kLongest), &Tier::starts,

@@ -230,3 +230,51 @@ TEST_CASE("a trace is found below the data folder, and its rows are counted") {
                                "tenants.gold.load.trace.file=data:../s.yaml"})
               .code == 2);
 }
+
+TEST_CASE("an interrupt before the first unit is finished leaves an earlier result as it was") {
+  const Folder folder;
+  folder.write_profile_file();
+  folder.write("s.yaml", small_scenario_text());
+  REQUIRE(run_program(folder, {"run", "s.yaml"}).code == 0);
+  const std::string before = folder.read("out/small/results.h5");
+  const Ended run =
+      run_program(folder, {"run", "s.yaml", "--set", "tenants.gold.load.arrivals=poisson rate=400/s"}, {},
+                  [](pid_t child) {
+                    ::usleep(400'000);
+                    ::kill(child, SIGINT);
+                  });
+  INFO(run.err);
+  REQUIRE(run.code == 130);
+  REQUIRE(folder.read("out/small/results.h5") == before);
+}
+
+TEST_CASE("a full disk behind stdout is exit code 3, a reader that stops early is none") {
+  const Folder folder;
+  folder.write("s.yaml", small_scenario_text());
+  const auto onto = [](const char* path) { return [path] { ::dup2(::open(path, O_WRONLY), 1); }; };
+  REQUIRE(run_program(folder, {"schema"}, onto("/dev/full")).code == 3);
+  REQUIRE(run_program(folder, {"schema"}, onto("/dev/null")).code == 0);
+  REQUIRE(run_program(folder, {"schema"}, [] {
+            int ends[2];
+            if (::pipe(ends) != 0) ::_exit(97);
+            ::close(ends[0]);
+            ::dup2(ends[1], 1);
+          }).code == 0);
+}
+
+TEST_CASE("a run in which nothing arrives meets no expectation, and a check without opportunity says so") {
+  const Folder folder;
+  folder.write_profile_file();
+  const std::string text = small_scenario_text("gold", "expect:\n  - breaches.A1 == 0\n");
+  folder.write("s.yaml", text);
+  REQUIRE(run_program(folder, {"run", "s.yaml", "--set", "tenants.gold.count=0"}).code == 4);
+  std::string pretrained =
+      small_scenario_text("gold", "expect:\n  - { that: breaches.D1 == 0, for: { tenancy: base } }\n");
+  const size_t at = pretrained.find("  shared: { kind");
+  pretrained.insert(at, "  base: { kind: shared-pretrained, model: chat, pool: serve }\n");
+  folder.write("p.yaml", pretrained);
+  const Ended run = run_program(folder, {"run", "p.yaml"});
+  INFO(run.err);
+  REQUIRE(run.code == 0);
+  REQUIRE(run.out.find("nothing to check") != std::string::npos);
+}

@@ -178,7 +178,7 @@ TEST_CASE("every missing kernel is a problem with the command that measures it")
   REQUIRE(make_service_times(p, {.model = "g", .load_byte_per_s = 1}, "p.h5").problems().size() == 1);
   const auto unknown = make_service_times(p, {.model = "llama"}, "p.h5");
   REQUIRE(!unknown.ok());
-  REQUIRE(unknown.problems()[0].message == "the profile has no model 'llama'");
+  REQUIRE(unknown.problems()[0].message == "the profile has no model 'llama', only: g, s");
 }
 
 TEST_CASE("kernels with other axes, and damaged ones, are refused") {
