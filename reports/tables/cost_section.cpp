@@ -84,8 +84,12 @@ TextTable tenant_table(const ReportInput& input) {
   table.caption =
       fmt::format("The {} most costly of {} tenants: {}", std::min(list.size(), kTenantsShown),
                   count_text(static_cast<int64_t>(list.size())), shortened_name(input.chosen->name));
-  table.columns = {{"Tenant", false},          {"Tier", false},   {input.results.currency + " / month", true},
-                   {"Requests / month", true}, {"SLO met", true}, {"Missed because of a neighbour", true}};
+  table.columns = {{"Tenant", false},
+                   {"Tier", false},
+                   {input.results.currency + " / month", true},
+                   {"Requests / month", true},
+                   {"SLO met", true},
+                   {"Missed because of a neighbour, all replications", true}};
   list.resize(std::min(list.size(), kTenantsShown));
   for (const TenantSum& t : list) {
     const double asked = static_cast<double>(t.slo_met + t.slo_missed - t.missed_over_quota);

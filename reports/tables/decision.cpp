@@ -108,6 +108,36 @@ std::string unequal_questions(const std::vector<EntryStanding>& list) {
       least->judged, least->name, most->judged, most->name);
 }
 
+const Figure* percentile_of(const GroupFigures& group, const ObjectiveRow& objective) {
+  const LatencyFigures& latency = objective.metric == "ttft"   ? group.ttft
+                                  : objective.metric == "tpot" ? group.tpot
+                                                               : group.e2e;
+  if (objective.percentile == 50) return &latency.p50;
+  if (objective.percentile == 90) return &latency.p90;
+  if (objective.percentile == 95) return &latency.p95;
+  if (objective.percentile == 99) return &latency.p99;
+  if (objective.percentile == 99.9) return &latency.p999;
+  return nullptr;  // not among the percentiles that results keep
+}
+
+// Objectives that tiers state for themselves and an entry misses, whether an expectation speaks about them or
+// not.
+std::string own_objectives(const RunResults& results, const TenancyFigures& entry) {
+  std::vector<std::string> missed;
+  for (const ObjectiveRow& objective : results.objectives) {
+    for (const GroupFigures& group : entry.tiers) {
+      if (group.tier != objective.tier) continue;
+      const Figure* got = percentile_of(group, objective);
+      if (got == nullptr || !got->known() || got->mean < objective.below_s) continue;
+      missed.push_back(fmt::format("{} p{:g} of {} is {}, below {} wanted", objective.metric,
+                                   objective.percentile, objective.tier, seconds_text(got->mean),
+                                   seconds_text(objective.below_s)));
+    }
+  }
+  if (missed.empty()) return "";
+  return fmt::format(" In {} tiers miss their own objectives: {}.", entry.name, fmt::join(missed, "; "));
+}
+
 std::string caveats(const RunResults& results, const EntryStanding& best, const Verdict& verdict) {
   std::string text;
   if (!best.warned.empty()) {
@@ -182,6 +212,7 @@ Decision decide(const RunResults& results, const Figures& figures, const Verdict
   decision.text += fmt::format(" {} runs {}.", best.name, per_month(best.cost_per_month, results.currency));
   for (size_t i = 1; i < list.size(); ++i)
     decision.text += " " + about_other(list[i], best, figures, results.currency);
+  decision.text += own_objectives(results, *find(figures, best.name));
   decision.text += breaches_of(*find(figures, best.name)) + unequal_questions(list);
   decision.text += caveats(results, best, verdict);
   return decision;

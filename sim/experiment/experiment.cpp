@@ -46,6 +46,15 @@ RunResults header_of(const Scenario& scenario) {
   results.prices_as_of = scenario.prices.as_of;
   results.prices_source = scenario.prices.source;
   results.expectations = scenario.expectations;
+  for (const Tier& tier : scenario.tiers) {
+    const auto add = [&](const char* metric, const Objective& objective) {
+      if (objective.below.ns == 0) return;
+      results.objectives.push_back({tier.name, metric, objective.percentile, seconds(objective.below)});
+    };
+    add("ttft", tier.slo.ttft);
+    add("tpot", tier.slo.tpot);
+    add("e2e", tier.slo.e2e);
+  }
   return results;
 }
 

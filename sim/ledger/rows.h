@@ -290,6 +290,21 @@ struct TraceRow {
   }
 };
 
+// A latency objective that a tier states in `slo:`: "p99 < 500 ms".
+struct ObjectiveRow {
+  std::string tier;
+  std::string metric;     // "ttft", "tpot" or "e2e"
+  double percentile = 0;  // 99
+  double below_s = 0;
+
+  template <class V>
+  static void describe(V&& v) {
+    using R = ObjectiveRow;
+    v("tier", "", &R::tier), v("metric", "", &R::metric), v("percentile", "%", &R::percentile);
+    v("below_s", "s", &R::below_s);
+  }
+};
+
 // One sentence of `expect:`. The metric is its path in summary.json without the unit.
 struct ExpectationRow {
   std::string that;        // as written
@@ -344,6 +359,7 @@ struct RunResults {
   std::vector<RequestRow> requests;
   std::vector<InputRow> inputs;
   std::vector<TraceRow> traces;
+  std::vector<ObjectiveRow> objectives;
   std::vector<ExpectationRow> expectations;
 
   // v(name, vector): every table, in file order.
@@ -352,7 +368,8 @@ struct RunResults {
     v("units", self.units), v("windows", self.windows), v("pools", self.pools);
     v("service", self.service), v("latency", self.latency), v("tenants", self.tenants);
     v("breaches", self.breaches), v("breach_events", self.breach_events), v("requests", self.requests);
-    v("inputs", self.inputs), v("traces", self.traces), v("expectations", self.expectations);
+    v("inputs", self.inputs), v("traces", self.traces), v("objectives", self.objectives),
+        v("expectations", self.expectations);
   }
 };
 

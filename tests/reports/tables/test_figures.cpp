@@ -302,3 +302,15 @@ TEST_CASE("sums that do not come out are said in the report") {
   const std::string markdown = markdown_report(report_page(results, figures, judge(results, figures)));
   REQUIRE(markdown.find("In 1 of 9 units") != std::string::npos);
 }
+
+TEST_CASE(
+    "an objective that a tier states for itself and misses is named, though no expectation asks for it") {
+  RunResults results = sample();
+  results.expectations.clear();
+  results.objectives = {{"gold", "ttft", 99, 1e-9}};
+  const Figures figures = figures_of(results);
+  const std::string text = decide(results, figures, judge(results, figures)).text;
+  REQUIRE(text.find("miss their own objectives: ttft p99 of gold") != std::string::npos);
+  results.objectives[0].below_s = 1e9;
+  REQUIRE(decide(results, figures, judge(results, figures)).text.find("own objectives") == std::string::npos);
+}
