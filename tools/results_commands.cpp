@@ -30,7 +30,7 @@ std::string profile_text(const Profile& p) {
       size_t rest = point;
       for (size_t a = kernel.axes.size(); a-- > 0;) {
         const Axis& axis = kernel.axes[a];
-        at = fmt::format("{} {}  ", printable(axis.name), axis.points[rest % axis.points.size()]) + at;
+        at.insert(0, fmt::format("{} {}  ", printable(axis.name), axis.points[rest % axis.points.size()]));
         rest /= axis.points.size();
       }
       const double hot = kernel.time_s[KernelTimes::time_index(point, Residency::hot, kMedian)];

@@ -86,8 +86,7 @@ TEST_CASE("a page reads in the order that a decision needs") {
   REQUIRE(html.find("gnuplot is not installed") != std::string::npos);
   REQUIRE(html.find("<html lang=\"en\">") != std::string::npos);
   REQUIRE(html.find("Not modelled yet") != std::string::npos);
-  REQUIRE(html.find("cotenant run three-models.yaml") !=
-          std::string::npos);
+  REQUIRE(html.find("cotenant run three-models.yaml") != std::string::npos);
 }
 
 TEST_CASE("a picture keeps its drawing and loses everything else") {
