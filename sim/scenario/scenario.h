@@ -26,7 +26,6 @@ struct Sku {
   int64_t rate_nano_per_hour = 0;
   Bytes memory;
   std::string profile;          // "local-cpu", or a path
-  std::string profile_path;     // resolved by the reader's caller; see read_scenario()
   int64_t load_byte_per_s = 0;  // 0 = from the profile's memory_copy
   int line = 0;
 };

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <deque>
 
-#include "sim/engine/event_queue.h"
+#include "sim/engine/event_loop.h"
 
 namespace cotenant {
 namespace {
@@ -35,16 +35,14 @@ class TrainingRun {
   TrainingOutcome run() {
     add_bases();
     plan_first_jobs();
-    while (!queue_.empty() && queue_.top_time() < end_) {
-      const auto event = queue_.pop();
-      now_ = event.time;
-      if (event.payload.kind == EventKind::finished) {
-        finish(event.payload.index);
+    loop_.run_until(end_, [this](Time, EventOrder, const Event& event) {
+      if (event.kind == EventKind::finished) {
+        finish(event.index);
       } else {
-        fall_due(event.payload.index);
+        fall_due(event.index);
       }
       start_jobs();
-    }
+    });
     close_books();
     return std::move(out_);
   }
@@ -92,7 +90,7 @@ class TrainingRun {
   }
 
   void push(Time at, uint8_t order_class, Event event) {
-    queue_.push(at, EventOrder{order_class, event.index, sequence_++}, event);
+    loop_.schedule(at, EventOrder{order_class, event.index, sequence_++}, event);
   }
 
   void fall_due(uint32_t index) {
@@ -101,7 +99,7 @@ class TrainingRun {
       return other.owner == job.owner && other.model == job.model;
     });
     if (!waits) waiting_.push_back(job);
-    if (spec_.every.ns > 0) plan({job.owner, job.model, job.version + 1}, now_ + spec_.every);
+    if (spec_.every.ns > 0) plan({job.owner, job.model, job.version + 1}, loop_.now() + spec_.every);
   }
 
   // Whose data a job that starts now uses.
@@ -112,13 +110,13 @@ class TrainingRun {
       const Tenant& tenant = spec_.tenants[t];
       const bool member = spec_.need[t] == TrainingNeed::pooled && spec_.model[t] == job.model;
       const bool taken = tenant.consent.train_shared || spec_.objection_ignored[t] || consent_ignored_now();
-      if (member && taken && tenant.joined <= now_) used.push_back(TenantId{t});
+      if (member && taken && tenant.joined <= loop_.now()) used.push_back(TenantId{t});
     }
     return used;
   }
 
   [[nodiscard]] bool consent_ignored_now() const {
-    return now_.ns >= spec_.consent_ignored_from.ns && now_.ns < spec_.consent_ignored_until.ns;
+    return loop_.now().ns >= spec_.consent_ignored_from.ns && loop_.now().ns < spec_.consent_ignored_until.ns;
   }
 
   [[nodiscard]] Duration length_of(const Job& job, std::span<const TenantId> data) const {
@@ -145,8 +143,8 @@ class TrainingRun {
 
   void start(uint32_t d, const Job& job, std::vector<TenantId> data) {
     const Duration length = length_of(job, data);
-    devices_[d] = {true, job, now_, std::move(data)};
-    push(now_ + length, 0, {EventKind::finished, d});
+    devices_[d] = {true, job, loop_.now(), std::move(data)};
+    push(loop_.now() + length, 0, {EventKind::finished, d});
   }
 
   ModelId register_version(const Device& device) {
@@ -156,7 +154,7 @@ class TrainingRun {
                          .parent = {},
                          .trained_on = device.data_of,
                          .bytes = model.weight_bytes,
-                         .ready = now_,
+                         .ready = loop_.now(),
                          .audience = job.owner};
     if (!job.owner.valid()) {
       version.name = fmt::format("pooled {} v{}", model.name, job.version);
@@ -179,7 +177,7 @@ class TrainingRun {
     Device& device = devices_[d];
     const ModelId made = register_version(device);
     const Job job = device.job;
-    out_.runs.push_back({device.started, now_, made, !job.owner.valid(), job.model});
+    out_.runs.push_back({device.started, loop_.now(), made, !job.owner.valid(), job.model});
     for (uint32_t t = 0; t < spec_.tenants.size(); ++t) {
       const bool own = job.owner == TenantId{t};
       const bool pooled =
@@ -187,14 +185,14 @@ class TrainingRun {
       if (!own && !pooled) continue;
       assign(t, job.model, made);
     }
-    book(device, now_);
+    book(device, loop_.now());
     device = {};
   }
 
   // From now on, or from its join, a tenant is served by the version just made.
   void assign(uint32_t tenant, uint32_t model, ModelId made) {
     const bool adapter = spec_.need[tenant] == TrainingNeed::own_adapter;
-    const Time from = std::max(now_, spec_.tenants[tenant].joined);
+    const Time from = std::max(loop_.now(), spec_.tenants[tenant].joined);
     const Assignment next{from, adapter ? ModelId{model} : made, adapter ? made : ModelId{}};
     std::vector<Assignment>& all = out_.assignments[tenant];
     // A tenant that joins later never sees the versions in between.
@@ -212,6 +210,7 @@ class TrainingRun {
     for (const TenantId t : device.data_of) bytes.push_back(spec_.tenants[t.index].data.count);
     int64_t total = 0;
     for (int64_t& b : bytes) total += b = std::max<int64_t>(b, 1);
+    CHECK(total > 0);  // a job has data
     for (int64_t at = device.started.ns; at < until.ns;) {
       const auto window = static_cast<size_t>(at / spec_.window.ns);
       const int64_t to = std::min((at / spec_.window.ns + 1) * spec_.window.ns, until.ns);
@@ -241,9 +240,8 @@ class TrainingRun {
 
   const TrainingSpec& spec_;
   Time end_;
-  Time now_{};
   TrainingOutcome out_;
-  EventQueue<Event> queue_;
+  EventLoop<Event> loop_;
   uint32_t sequence_ = 0;
   std::vector<Job> dues_;
   std::deque<Job> waiting_;

@@ -124,7 +124,6 @@ inline Scenario small_scenario() {
                     .rate_nano_per_hour = 50'000'000,
                     .memory = {8'000'000'000},
                     .profile = "made-up",
-                    .profile_path = {},
                     .load_byte_per_s = 0});
   s.models.push_back({.name = "chat", .kind = Model::Kind::generative, .shape = "toy"});
   s.tiers = {small_tier("gold", 3, 0.05), small_tier("standard", 9, 0.03)};
