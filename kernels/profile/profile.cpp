@@ -1,5 +1,4 @@
-// Public here: to_word, KernelTimes::point_count, Profile::find, Profile::find_model, problems_of,
-// holdout_error.
+// Public here: to_word, KernelTimes::point_count, Profile's look-ups by name, problems_of, holdout_error.
 #include "kernels/profile/profile.h"
 
 #include <fmt/format.h>
@@ -108,6 +107,52 @@ void check_model(const ModelFacts& model, ProblemList* problems) {
   if (least < 0) problems->add(where, "a size is negative");
 }
 
+bool is_provenance(const std::string& word) {
+  return word == "measured" || word == "imported" || word == "fitted" || word == "modelled" ||
+         word == "assumed";
+}
+
+void check_parameter(const Parameter& p, ProblemList* problems) {
+  const std::string where = "parameters/" + p.name;
+  if (std::find(kParameterNames.begin(), kParameterNames.end(), p.name) == kParameterNames.end()) {
+    problems->add(where, "no parameter has this name");
+  }
+  if (!finite_from_zero(p.value)) problems->add(where, "the value is negative or not finite");
+  if (!is_provenance(p.provenance)) problems->add(where, "does not know the word '" + p.provenance + "'");
+}
+
+void check_corun(const CoRun& pair, ProblemList* problems) {
+  const std::string where = "corun/" + pair.a + " with " + pair.b;
+  const bool valid = pair.validity == kCoRunValid;
+  if (!valid && pair.validity != kCoRunHostBusy)
+    problems->add(where, "validity is neither valid nor host busy");
+  for (const double s :
+       {pair.slowdown_a_p50, pair.slowdown_a_p95, pair.slowdown_b_p50, pair.slowdown_b_p95}) {
+    if (finite_from_zero(s) && (!valid || s > 0)) continue;
+    problems->add(where, "a slowdown is not positive and finite");
+    return;
+  }
+}
+
+void check_skew(const SkewTable& skew, ProblemList* problems) {
+  const std::string where = "skew/" + skew.model;
+  constexpr std::array kAxes = {"chunk", "sequences", "evenness", "max_context", "context"};
+  size_t points = 1;
+  for (size_t a = 0; a < skew.axes.size(); ++a) {
+    check_axis(skew.axes[a], where + "/axis_" + skew.axes[a].name, problems);
+    const bool named = a < kAxes.size() && skew.axes[a].name == kAxes[a];
+    if (!named || skew.axes[a].rule != AxisRule::bucket)
+      problems->add(where, "the axes are not the five bucket axes of a skew table");
+    if (__builtin_mul_overflow(points, skew.axes[a].points.size(), &points)) points = SIZE_MAX;
+  }
+  if (skew.axes.size() != kAxes.size()) problems->add(where, "a skew table has five axes");
+  check_size(skew.alpha.size(), points, where + "/alpha", problems);
+  const auto finite = [](double v) { return std::isfinite(v) && std::abs(v) <= 10; };
+  if (!std::all_of(skew.alpha.begin(), skew.alpha.end(), finite) || !finite(skew.alpha_default)) {
+    problems->add(where + "/alpha", "a value is not finite or beyond 10");
+  }
+}
+
 template <class Rows>
 void check_unique(const Rows& rows, const std::string& group, ProblemList* problems) {
   std::set<std::string> seen;
@@ -154,6 +199,21 @@ const ModelFacts* Profile::find_model(std::string_view model) const {
   return it == models.end() ? nullptr : &*it;
 }
 
+const SkewTable* Profile::find_skew(std::string_view model) const {
+  const auto it = std::find_if(skews.begin(), skews.end(), [&](const auto& s) { return s.model == model; });
+  return it == skews.end() ? nullptr : &*it;
+}
+
+double Profile::parameter(std::string_view model, std::string_view name, double otherwise) const {
+  double value = otherwise;
+  for (const Parameter& p : parameters) {
+    if (p.name != name || (p.model != model && !p.model.empty())) continue;
+    if (p.model == model) return p.value;
+    value = p.value;
+  }
+  return value;
+}
+
 Diagnostics problems_of(const KernelTimes& kernel, const std::string& file) {
   ProblemList problems{file, {}};
   check_kernel(kernel, &problems);
@@ -170,6 +230,13 @@ Diagnostics problems_of(const Profile& profile, const std::string& file) {
     const bool good = finite_from_zero(h.predicted_s) && finite_from_zero(h.measured_s) && h.measured_s > 0;
     if (!good) problems.add("holdout/" + h.kernel, "a time is not positive and finite");
   }
+  for (const Parameter& p : profile.parameters) check_parameter(p, &problems);
+  for (const CoRun& pair : profile.coruns) check_corun(pair, &problems);
+  for (const SkewTable& skew : profile.skews) check_skew(skew, &problems);
+  const auto positive = [](double s) { return finite_from_zero(s) && s > 0; };
+  if (!std::all_of(profile.reference_s.begin(), profile.reference_s.end(), positive)) {
+    problems.add("reference_s", "a time is not positive and finite");
+  }
   const DeviceFacts& d = profile.device;
   const bool sizes = std::min({d.cores, d.memory_bytes, d.last_level_cache_bytes}) >= 0;
   if (!sizes || !finite_from_zero(d.peak_flop_per_s) || !finite_from_zero(d.stream_byte_per_s)) {
@@ -185,7 +252,11 @@ HoldOutError holdout_error(const Profile& profile) {
   for (const HoldOut& h : profile.holdouts) errors.push_back(std::abs(h.predicted_s / h.measured_s - 1));
   std::sort(errors.begin(), errors.end());
   const size_t n = errors.size();
-  return {.median = (errors[(n - 1) / 2] + errors[n / 2]) / 2, .maximum = errors.back(), .count = n};
+  // p99: the least error that at least 99 % of the hold-outs do not exceed.
+  return {.median = (errors[(n - 1) / 2] + errors[n / 2]) / 2,
+          .p99 = errors[(99 * n + 99) / 100 - 1],
+          .maximum = errors.back(),
+          .count = n};
 }
 
 }  // namespace cotenant

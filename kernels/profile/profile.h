@@ -60,6 +60,55 @@ struct HoldOut {
   double measured_s = 0;
 };
 
+// Two kernels at the same time on one device: each one's time beside the other, divided by its time alone.
+struct CoRun {
+  std::string a;  // a point: "decoder-25m/linear/tokens:64"
+  std::string b;
+  std::string mode;           // "two cores", "one core", "streams" or "green contexts"
+  double slowdown_a_p50 = 0;  // ratios; 0 where the pair is not valid
+  double slowdown_a_p95 = 0;
+  double slowdown_b_p50 = 0;
+  double slowdown_b_p95 = 0;
+  int64_t samples = 0;
+  std::string validity;  // kCoRunValid or kCoRunHostBusy
+};
+inline constexpr std::string_view kCoRunValid = "valid";
+inline constexpr std::string_view kCoRunHostBusy = "host busy";
+
+// A figure beside the kernels: what an engine adds to a step, and links between devices.
+struct Parameter {
+  std::string model;  // empty: every model of the profile
+  std::string name;   // one of kParameterNames
+  double value = 0;   // not negative; the unit ends the name
+  std::string provenance;
+  std::string source;  // who says so, or which fit
+};
+// Of a model (or, without one, of the device); what is not stated is 0, `devices` 1.
+inline constexpr std::array<std::string_view, 11> kParameterNames = {
+    "devices",                     // devices of one replica (tensor parallel)
+    "all_reduces_per_step",        // collective calls of one step
+    "all_reduce_latency_s",        // of one call
+    "all_reduce_byte_per_s",       // of one call
+    "all_reduce_bytes_per_token",  // of one call, per token of the step
+    "host_step_s",                 // of every step
+    "host_sequence_s",             // of every sequence in a step
+    "host_prefill_step_s",         // of every step with prompt tokens
+    "client_request_s",            // between a client's send and the engine's queue
+    "client_input_token_s",
+    "client_output_s",  // from the engine to the client
+};
+
+// Decodes of unequal context in one step take longer than as many of the mean context:
+// t = t(mean) + alpha (t(max) - t(mean)). Alpha by cell; every axis is a bucket axis, and beyond its last
+// point stands alpha_default. Axes: chunk, sequences, evenness (1000 (mean - min) / (max - min)),
+// max_context, context. Source of the form: the layer profiles of casys-kaist/LLMServingSim (skew_fit).
+struct SkewTable {
+  std::string model;
+  double alpha_default = 0;
+  std::vector<Axis> axes;     // the five above
+  std::vector<double> alpha;  // row-major, the last axis fastest
+};
+
 struct DeviceFacts {
   std::string kind;  // "cpu" or "gpu"
   std::string name;
@@ -93,9 +142,17 @@ struct Profile {
   std::vector<ModelFacts> models;
   std::vector<KernelTimes> kernels;
   std::vector<HoldOut> holdouts;
+  std::vector<CoRun> coruns;
+  std::vector<Parameter> parameters;
+  std::vector<SkewTable> skews;
+  // Seconds of the reference kernel through the calibration, in the order measured: the drift of the machine.
+  std::vector<double> reference_s;
 
   [[nodiscard]] const KernelTimes* find(std::string_view kernel) const;
   [[nodiscard]] const ModelFacts* find_model(std::string_view model) const;
+  [[nodiscard]] const SkewTable* find_skew(std::string_view model) const;
+  // The model's own value, else the one for every model, else `otherwise`.
+  [[nodiscard]] double parameter(std::string_view model, std::string_view name, double otherwise) const;
 };
 
 // Sizes agree, axes increase, times are finite, positive and do not fall over quantiles. Each problem names
@@ -104,9 +161,10 @@ Diagnostics problems_of(const Profile& profile, const std::string& file);
 // The same for one kernel.
 Diagnostics problems_of(const KernelTimes& kernel, const std::string& file);
 
-// |predicted / measured - 1| over the hold-outs: median and greatest. Requires at least one hold-out.
+// |predicted / measured - 1| over the hold-outs. Requires at least one hold-out.
 struct HoldOutError {
   double median = 0;
+  double p99 = 0;
   double maximum = 0;
   size_t count = 0;
 };

@@ -68,6 +68,10 @@ bool Hdf5Reader::hard_linked(const std::string& path) {
   }
 }
 
+bool Hdf5Reader::has(const std::string& path) {
+  return file_.ok() && H5Lexists(file_.get(), path.c_str(), H5P_DEFAULT) > 0;
+}
+
 bool Hdf5Reader::filters_are_known(hid_t creation, const std::string& path) {
   const int count = H5Pget_nfilters(creation);
   for (int i = 0; i < count; ++i) {

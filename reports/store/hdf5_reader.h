@@ -20,6 +20,9 @@ class Hdf5Reader {
   // `bytes` must outlive the reader.
   Hdf5Reader(const std::string& file, const std::string& bytes);
 
+  // Whether a link of the root has this name: "/corun". For what a file may leave out.
+  bool has(const std::string& path);
+
   void text(const std::string& group, const std::string& name, std::string& into);
   void number(const std::string& group, const std::string& name, int64_t& into);
   void number(const std::string& group, const std::string& name, uint64_t& into);

@@ -49,6 +49,22 @@ void holdout_fields(Visitor&& v) {
   v("measured_s", "s", &H::measured_s);
 }
 
+template <class Visitor>
+void corun_fields(Visitor&& v) {
+  using C = CoRun;
+  v("a", "", &C::a), v("b", "", &C::b), v("mode", "", &C::mode), v("slowdown_a_p50", "", &C::slowdown_a_p50);
+  v("slowdown_a_p95", "", &C::slowdown_a_p95), v("slowdown_b_p50", "", &C::slowdown_b_p50);
+  v("slowdown_b_p95", "", &C::slowdown_b_p95), v("samples", "", &C::samples);
+  v("validity", "", &C::validity);
+}
+
+template <class Visitor>
+void parameter_fields(Visitor&& v) {
+  using P = Parameter;
+  v("model", "", &P::model), v("name", "", &P::name), v("value", "", &P::value);
+  v("provenance", "", &P::provenance), v("source", "", &P::source);
+}
+
 // Segments of [A-Za-z0-9_-] with single slashes between them: safe as a path inside a file.
 bool is_kernel_name(const std::string& name);
 

@@ -129,17 +129,7 @@ RunResults parse_results(const std::string& path, const std::string& bytes, Diag
   return results;
 }
 
-void read_kernel(Hdf5Reader& file, KernelTimes& kernel) {
-  const std::string path = "/kernels/" + kernel.name;
-  std::string word;
-  file.text(path, "provenance", word);
-  bool known = false;
-  for (const Provenance p : kProvenances) {
-    if (to_word(p) != word) continue;
-    kernel.provenance = p;
-    known = true;
-  }
-  if (!known) file.problem(path + "@provenance", fmt::format("does not know the word \"{}\"", word));
+void read_axes(Hdf5Reader& file, const std::string& path, std::vector<Axis>& axes) {
   std::vector<std::string> names;
   std::vector<std::string> rules;
   file.column(path + "/axis_names", "", names);
@@ -153,8 +143,22 @@ void read_kernel(Hdf5Reader& file, KernelTimes& kernel) {
     }
     Axis axis{names[i], rules[i] == kAxisBucket ? AxisRule::bucket : AxisRule::linear, {}};
     file.column(path + "/axes/" + names[i], "", axis.points);
-    kernel.axes.push_back(std::move(axis));
+    axes.push_back(std::move(axis));
   }
+}
+
+void read_kernel(Hdf5Reader& file, KernelTimes& kernel) {
+  const std::string path = "/kernels/" + kernel.name;
+  std::string word;
+  file.text(path, "provenance", word);
+  bool known = false;
+  for (const Provenance p : kProvenances) {
+    if (to_word(p) != word) continue;
+    kernel.provenance = p;
+    known = true;
+  }
+  if (!known) file.problem(path + "@provenance", fmt::format("does not know the word \"{}\"", word));
+  read_axes(file, path, kernel.axes);
   file.column(path + "/time_s", "s", kernel.time_s);
   file.column(path + "/samples", "", kernel.samples);
   file.column(path + "/settled", "", kernel.settled);
@@ -187,6 +191,31 @@ void read_fields(Hdf5Reader& file, const std::string& group, std::vector<Row>& r
   });
 }
 
+void read_skews(Hdf5Reader& file, std::vector<SkewTable>& skews) {
+  std::vector<std::string> models;
+  file.column("/skew/models", "", models);
+  for (size_t i = 0; i < models.size(); ++i) {
+    const std::string path = "/skew/" + std::to_string(i);
+    SkewTable skew;
+    skew.model = models[i];
+    file.number(path, "alpha_default", skew.alpha_default);
+    read_axes(file, path, skew.axes);
+    file.column(path + "/alpha", "", skew.alpha);
+    skews.push_back(std::move(skew));
+  }
+}
+
+// What a profile may leave out: files of other makers, and those that were written before there was such a
+// table.
+void read_optional_tables(Hdf5Reader& file, Profile& profile) {
+  if (file.has("/corun")) read_fields(file, "/corun", profile.coruns, [](auto&& v) { corun_fields(v); });
+  if (file.has("/parameters")) {
+    read_fields(file, "/parameters", profile.parameters, [](auto&& v) { parameter_fields(v); });
+  }
+  if (file.has("/skew")) read_skews(file, profile.skews);
+  if (file.has("/reference_s")) file.column("/reference_s", "s", profile.reference_s);
+}
+
 Profile parse_profile(const std::string& path, const std::string& bytes, Diagnostics& problems) {
   Hdf5Reader file(path, bytes);
   Profile profile;
@@ -206,6 +235,7 @@ Profile parse_profile(const std::string& path, const std::string& bytes, Diagnos
     read_fields(file, "/models", profile.models, [](auto&& v) { model_fields(v); });
     read_kernels(file, profile);
     read_fields(file, "/holdout", profile.holdouts, [](auto&& v) { holdout_fields(v); });
+    read_optional_tables(file, profile);
     file.verify_digest(false);
     if (file.problems().empty()) {
       for (Diagnostic& d : problems_of(profile, path)) file.problems().push_back(std::move(d));

@@ -29,29 +29,69 @@ void write_table(Hdf5Writer& file, const std::string& name, const std::vector<Ro
   });
 }
 
-void write_kernel(Hdf5Writer& file, const KernelTimes& kernel) {
-  const std::string path = "/kernels/" + kernel.name;
-  CHECK_MSG(is_kernel_name(kernel.name), kernel.name);
-  file.group(path + "/axes");
-  file.attribute(path, "provenance", std::string(to_word(kernel.provenance)));
+void write_axes(Hdf5Writer& file, const std::string& path, const std::vector<Axis>& axes) {
   std::vector<std::string> names;
   std::vector<std::string> rules;
-  for (const Axis& axis : kernel.axes) {
+  for (const Axis& axis : axes) {
     CHECK_MSG(is_kernel_name(axis.name), axis.name);
     names.push_back(axis.name);
     rules.emplace_back(axis.rule == AxisRule::bucket ? kAxisBucket : kAxisLinear);
   }
   file.column(path + "/axis_names", "", names);
   file.column(path + "/axis_rules", "", rules);
-  for (const Axis& axis : kernel.axes) {
+  for (const Axis& axis : axes) {
     file.column(path + "/axes/" + axis.name, "", axis.points, {axis.points.size()});
   }
+}
+
+void write_kernel(Hdf5Writer& file, const KernelTimes& kernel) {
+  const std::string path = "/kernels/" + kernel.name;
+  CHECK_MSG(is_kernel_name(kernel.name), kernel.name);
+  file.group(path + "/axes");
+  file.attribute(path, "provenance", std::string(to_word(kernel.provenance)));
+  write_axes(file, path, kernel.axes);
   const hsize_t points = kernel.flop.size();
   file.column(path + "/time_s", "s", kernel.time_s, {points, kResidencies, kQuantiles});
   file.column(path + "/samples", "", kernel.samples, {points, kResidencies});
   file.column(path + "/settled", "", kernel.settled, {points, kResidencies});
   file.column(path + "/flop", "flop", kernel.flop, {points});
   file.column(path + "/bytes", "B", kernel.bytes, {points});
+}
+
+void write_skews(Hdf5Writer& file, const std::vector<SkewTable>& skews) {
+  file.group("/skew");
+  std::vector<std::string> models;
+  models.reserve(skews.size());
+  for (const SkewTable& skew : skews) models.push_back(skew.model);
+  file.column("/skew/models", "", models);
+  for (size_t i = 0; i < skews.size(); ++i) {
+    const std::string path = "/skew/" + std::to_string(i);
+    file.group(path + "/axes");
+    file.attribute(path, "alpha_default", skews[i].alpha_default);
+    write_axes(file, path, skews[i].axes);
+    file.column(path + "/alpha", "", skews[i].alpha, {skews[i].alpha.size()});
+  }
+}
+
+template <class Row, class Fields>
+void write_fields(Hdf5Writer& file, const std::string& group, const std::vector<Row>& rows, Fields&& fields) {
+  file.group(group);
+  fields([&](const char* column, const char* unit, auto member) {
+    write_column(file, group + "/" + column, unit, rows, member);
+  });
+}
+
+void write_optional_tables(Hdf5Writer& file, const Profile& profile) {
+  if (!profile.coruns.empty()) {
+    write_fields(file, "/corun", profile.coruns, [](auto&& v) { corun_fields(v); });
+  }
+  if (!profile.parameters.empty()) {
+    write_fields(file, "/parameters", profile.parameters, [](auto&& v) { parameter_fields(v); });
+  }
+  if (!profile.skews.empty()) write_skews(file, profile.skews);
+  if (!profile.reference_s.empty()) {
+    file.column("/reference_s", "s", profile.reference_s, {profile.reference_s.size()});
+  }
 }
 
 }  // namespace
@@ -81,20 +121,15 @@ void write_profile(const Profile& profile, const std::string& folder, const std:
   file.group("/device");
   device_fields(profile.device,
                 [&](const char* field, const auto& value) { file.attribute("/device", field, value); });
-  file.group("/models");
-  model_fields([&](const char* column, const char* unit, auto member) {
-    write_column(file, std::string("/models/") + column, unit, profile.models, member);
-  });
+  write_fields(file, "/models", profile.models, [](auto&& v) { model_fields(v); });
   std::vector<std::string> order;
   order.reserve(profile.kernels.size());
   for (const KernelTimes& kernel : profile.kernels) order.push_back(kernel.name);
   file.group("/kernels");
   file.column("/kernel_names", "", order);
   for (const KernelTimes& kernel : profile.kernels) write_kernel(file, kernel);
-  file.group("/holdout");
-  holdout_fields([&](const char* column, const char* unit, auto member) {
-    write_column(file, std::string("/holdout/") + column, unit, profile.holdouts, member);
-  });
+  write_fields(file, "/holdout", profile.holdouts, [](auto&& v) { holdout_fields(v); });
+  write_optional_tables(file, profile);
   file.finish();
   pending.commit();
 }

@@ -1,5 +1,7 @@
 #include <catch2/catch.hpp>
+#include <cmath>
 #include <fstream>
+#include <functional>
 
 #include "reports/store/results_file.h"
 #include "tests/reports/store/temporary_folder.h"
@@ -37,6 +39,18 @@ Profile sample() {
                                                        {"context", AxisRule::linear, {0, 512, 4096}}}),
                kernel("memory_copy", {{"bytes", AxisRule::linear, {1024, 1048576}}})};
   p.holdouts = {{"decoder-25m/linear", "tokens 3", 1e-3, 1.1e-3}};
+  p.coruns = {{"a/x", "b/y", "two cores", 1.5, 2, 1, 1.25, 30, "valid"},
+              {"a/x", "a/x", "one core", 0, 0, 0, 0, 0, "host busy"}};
+  p.parameters = {{"decoder-25m", "all_reduce_latency_s", 2e-5, "assumed", "a study's \xC3\xA9 own"}};
+  p.skews = {{"decoder-25m",
+              0.06,
+              {{"chunk", AxisRule::bucket, {0, 16}},
+               {"sequences", AxisRule::bucket, {2}},
+               {"evenness", AxisRule::bucket, {150, 1000}},
+               {"max_context", AxisRule::bucket, {1024}},
+               {"context", AxisRule::bucket, {0, 512}}},
+              {0.1, 0.2, -0.1, 0.4, 0.5, 0.6, 0.7, 0.8}}};
+  p.reference_s = {1e-3, 1.1e-3};
   return p;
 }
 
@@ -73,6 +87,46 @@ TEST_CASE("a profile comes back from its file as it was") {
     REQUIRE(q.kernels[i].axes.back().points == p.kernels[i].axes.back().points);
   }
   REQUIRE(q.holdouts.at(0).measured_s == 1.1e-3);
+  REQUIRE(q.coruns.size() == 2);
+  REQUIRE(q.coruns[0].slowdown_b_p95 == 1.25);
+  REQUIRE(q.coruns[1].validity == "host busy");
+  REQUIRE(q.parameters.at(0).source == p.parameters[0].source);
+  REQUIRE(q.parameter("decoder-25m", "all_reduce_latency_s", 0) == 2e-5);
+  REQUIRE(q.skews.at(0).alpha == p.skews[0].alpha);
+  REQUIRE(q.skews.at(0).axes.at(4).points == std::vector<int64_t>{0, 512});
+  REQUIRE(q.find_skew("decoder-25m")->alpha_default == 0.06);
+  REQUIRE(q.reference_s == p.reference_s);
+}
+
+TEST_CASE("a profile without co-runs, parameters, skew and drift has no such tables and reads as empty") {
+  const TemporaryFolder folder;
+  Profile p = sample();
+  p.coruns.clear(), p.parameters.clear(), p.skews.clear(), p.reference_s.clear();
+  write_profile(p, folder.path(), "plain.h5");
+  const Result<Profile> read = read_profile(folder.path() + "/plain.h5");
+  REQUIRE(read.ok());
+  REQUIRE(read.value().coruns.empty());
+  REQUIRE(read.value().skews.empty());
+}
+
+TEST_CASE("co-runs, parameters and skew tables that make no sense are refused by name") {
+  const auto refused = [](const std::function<void(Profile&)>& spoil, const std::string& word) {
+    Profile p = sample();
+    spoil(p);
+    const Diagnostics found = problems_of(p, "p.h5");
+    INFO(to_text(found));
+    REQUIRE(found.size() == 1);
+    REQUIRE(to_text(found).find(word) != std::string::npos);
+  };
+  refused([](Profile& p) { p.coruns[0].validity = "perhaps"; }, "corun/a/x with b/y");
+  refused([](Profile& p) { p.coruns[0].slowdown_a_p50 = 0; }, "corun/a/x with b/y");
+  refused([](Profile& p) { p.parameters[0].name = "speed"; }, "parameters/speed");
+  refused([](Profile& p) { p.parameters[0].value = -1; }, "parameters/all_reduce_latency_s");
+  refused([](Profile& p) { p.parameters[0].provenance = "heard"; }, "heard");
+  refused([](Profile& p) { p.skews[0].alpha.pop_back(); }, "skew/decoder-25m/alpha");
+  refused([](Profile& p) { p.skews[0].alpha[2] = std::nan(""); }, "skew/decoder-25m/alpha");
+  refused([](Profile& p) { p.skews[0].axes[0].name = "piece"; }, "five bucket axes");
+  refused([](Profile& p) { p.reference_s[1] = 0; }, "reference_s");
 }
 
 TEST_CASE("a profile whose values make no sense is refused with the kernel's name") {
