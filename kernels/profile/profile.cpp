@@ -12,6 +12,8 @@ namespace {
 
 // About 28 hours. A longer time of one kernel call is a damaged file, and picoseconds would leave int64.
 constexpr double kTimeLimitS = 1e5;
+// Cells of a skew table are found by value: a million tokens of context are enough.
+constexpr int64_t kSkewPointLimit = 1 << 20;
 
 // Collects problems of one profile file; `where` is a path inside it.
 struct ProblemList {
@@ -140,6 +142,8 @@ void check_skew(const SkewTable& skew, ProblemList* problems) {
   size_t points = 1;
   for (size_t a = 0; a < skew.axes.size(); ++a) {
     check_axis(skew.axes[a], where + "/axis_" + skew.axes[a].name, problems);
+    const bool dense = skew.axes[a].points.empty() || skew.axes[a].points.back() <= kSkewPointLimit;
+    if (!dense) problems->add(where, fmt::format("an axis goes beyond {}", kSkewPointLimit));
     const bool named = a < kAxes.size() && skew.axes[a].name == kAxes[a];
     if (!named || skew.axes[a].rule != AxisRule::bucket)
       problems->add(where, "the axes are not the five bucket axes of a skew table");
@@ -204,10 +208,10 @@ const SkewTable* Profile::find_skew(std::string_view model) const {
   return it == skews.end() ? nullptr : &*it;
 }
 
-double Profile::parameter(std::string_view model, std::string_view name, double otherwise) const {
+double Profile::parameter(std::string_view model, std::string_view wanted, double otherwise) const {
   double value = otherwise;
   for (const Parameter& p : parameters) {
-    if (p.name != name || (p.model != model && !p.model.empty())) continue;
+    if (p.name != wanted || (p.model != model && !p.model.empty())) continue;
     if (p.model == model) return p.value;
     value = p.value;
   }

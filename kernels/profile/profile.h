@@ -152,7 +152,7 @@ struct Profile {
   [[nodiscard]] const ModelFacts* find_model(std::string_view model) const;
   [[nodiscard]] const SkewTable* find_skew(std::string_view model) const;
   // The model's own value, else the one for every model, else `otherwise`.
-  [[nodiscard]] double parameter(std::string_view model, std::string_view name, double otherwise) const;
+  [[nodiscard]] double parameter(std::string_view model, std::string_view wanted, double otherwise) const;
 };
 
 // Sizes agree, axes increase, times are finite, positive and do not fall over quantiles. Each problem names

@@ -4,42 +4,55 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
+#include <optional>
 
+#include "kernels/profile/attention_tables.h"
 #include "kernels/profile/time_table.h"
 
 namespace cotenant {
 namespace {
 
 constexpr double kMeasuredRank = 16;  // calibration runs rank-16 adapters
-constexpr const char* kCalibrateHelp = "measure it with `cotenant calibrate --device cpu --quick`";
+constexpr double kPicosecondsPerSecond = 1e12;
+constexpr double kCellLimit = 4e6;  // of a dense table; a greater one is a damaged file
 
-Diagnostic problem(const std::string& file, std::string message) {
+Diagnostic problem(const std::string& file, std::string message, std::string help) {
   Diagnostic d;
   d.file = file;
   d.message = std::move(message);
-  d.help = kCalibrateHelp;
+  d.help = std::move(help);
   return d;
 }
 
 struct NeededKernel {
   std::string name;
   std::vector<std::string> axes;
+  bool counts = true;  // every axis counts things: looked up in a dense table
 };
 
-std::vector<NeededKernel> needed(const std::string& kind, const std::string& model, bool adapters) {
+std::vector<NeededKernel> needed(const Profile& profile, const ProfileTimesOptions& options) {
+  const std::string& model = options.model;
+  const ModelFacts* facts = profile.find_model(model);
   std::vector<NeededKernel> out;
-  if (kind == "generative") {
+  if (facts != nullptr && facts->kind == "generative") {
     out.push_back({model + "/linear", {"tokens"}});
-    out.push_back({model + "/attention_prefill", {"chunk", "context"}});
-    out.push_back({model + "/attention_decode", {"sequences", "context"}});
+    if (profile.find(model + "/attention") != nullptr) {
+      out.push_back({model + "/attention", {"chunk", "context", "sequences", "mean_context"}, false});
+    } else {
+      out.push_back({model + "/attention_prefill", {"chunk", "context"}, false});
+      out.push_back({model + "/attention_decode", {"sequences", "context"}, false});
+    }
     out.push_back({model + "/head", {"sequences"}});
-    if (adapters) out.push_back({model + "/lora", {"tokens", "adapters"}});
+    if (options.adapters) out.push_back({model + "/lora", {"tokens", "adapters"}});
+    if (options.trains) out.push_back({model + "/train_step", {"tokens"}});
+    if (options.tunes) out.push_back({model + "/lora_train_step", {"tokens"}});
   } else {
     out.push_back({model + "/score", {"rows"}});
-    out.push_back({model + "/train_step", {"rows"}});
+    if (options.trains || options.tunes) out.push_back({model + "/train_step", {"rows"}});
   }
-  out.push_back({"memory_copy", {"bytes"}});
-  out.push_back({"memory_scrub", {"bytes"}});
+  if (options.load_byte_per_s == 0) out.push_back({"memory_copy", {"bytes"}, false});
+  out.push_back({"memory_scrub", {"bytes"}, false});
   return out;
 }
 
@@ -68,40 +81,127 @@ struct MemoryTables {
   }
 };
 
+// Measured steps of the largest batch; the rest in its own bucket.
+Duration whole_steps(const CountTable& step, int64_t units) {
+  CHECK(units >= 0);
+  const auto took = [&](int64_t n) { return Duration{duration_ns(step.at(n, 0, Residency::hot))}; };
+  return took(step.last()) * (units / step.last()) + took(units % step.last());
+}
+
+// What an engine adds to the kernels of a step: collectives between the devices of a replica, and its host.
+// Sources: the parameters of the profile.
+struct EngineCosts {
+  int64_t step_ps = 0;
+  int64_t token_ps = 0;
+  int64_t sequence_ps = 0;
+  int64_t prefill_step_ps = 0;
+
+  static EngineCosts of(const Profile& profile, const std::string& model) {
+    const auto value = [&](const char* name) { return profile.parameter(model, name, 0); };
+    const auto ps = [](double s) { return static_cast<int64_t>(std::round(s * kPicosecondsPerSecond)); };
+    const double calls = value("all_reduces_per_step");
+    const double bandwidth = value("all_reduce_byte_per_s");
+    const double token_s = bandwidth > 0 ? calls * value("all_reduce_bytes_per_token") / bandwidth : 0;
+    return {.step_ps = ps(value("host_step_s") + calls * value("all_reduce_latency_s")),
+            .token_ps = ps(token_s),
+            .sequence_ps = ps(value("host_sequence_s")),
+            .prefill_step_ps = ps(value("host_prefill_step_s"))};
+  }
+  [[nodiscard]] int64_t of_step(const BatchShape& shape) const {
+    const int64_t tokens = shape.prefill_tokens + shape.decode_sequences;
+    const int64_t sequences = shape.prefill_sequences + shape.decode_sequences;
+    return step_ps + multiply_checked(token_ps, tokens) + multiply_checked(sequence_ps, sequences) +
+           (shape.prefill_tokens > 0 ? prefill_step_ps : 0);
+  }
+};
+
+// Attention of one step as a line in the decode context.
+// Chunks c_i at contexts k_i attend W = sum c_i (k_i + c_i / 2) pairs; a single chunk of C = sum c_i tokens
+// at context W / C - C / 2 attends as many. Where that context would be negative (several short prompts), the
+// time that C tokens at context 0 add is scaled by the share of their pairs, W / (C^2 / 2).
+struct PrefillWork {
+  double context = 0;
+  double share = 1;
+
+  static PrefillWork of(const BatchShape& shape) {
+    if (shape.prefill_tokens == 0) return {};
+    const auto tokens = static_cast<double>(shape.prefill_tokens);
+    const double work = static_cast<double>(shape.prefill_work_x2) / 2;
+    const double context = work / tokens - tokens / 2;
+    if (context >= 0) return {context, 1};
+    return {0, work / (tokens * tokens / 2)};
+  }
+};
+
+int64_t scaled(int64_t ps, double share) {
+  return share == 1 ? ps : static_cast<int64_t>(static_cast<double>(ps) * share);
+}
+
+// Prefill and decode attention measured apart: their times add up.
+struct SplitAttention {
+  TimeTable prefill;
+  DecodeAttentionTable decode;
+
+  [[nodiscard]] AttentionLine line(const BatchShape& shape) const {
+    AttentionLine line;
+    if (shape.decode_sequences > 0) {
+      line = decode.line(shape.decode_sequences, shape.decode_context, shape.residency);
+    }
+    if (shape.prefill_tokens == 0) return line;
+    const PrefillWork work = PrefillWork::of(shape);
+    const int64_t ps = prefill.at(static_cast<double>(shape.prefill_tokens), work.context, shape.residency);
+    line.base_ps = add_checked(line.base_ps, scaled(ps, work.share));
+    return line;
+  }
+};
+
+// Both measured together.
+struct JointAttention {
+  MixedAttentionTable table;
+
+  [[nodiscard]] AttentionLine line(const BatchShape& shape) const {
+    const PrefillWork work = PrefillWork::of(shape);
+    MixedAttentionShape asked{.chunk = shape.prefill_tokens,
+                              .chunk_context = work.context,
+                              .sequences = shape.decode_sequences,
+                              .context = shape.decode_context,
+                              .min_context = shape.min_context,
+                              .max_context = shape.max_context};
+    AttentionLine line = table.line(asked, shape.residency);
+    if (work.share == 1) return line;
+    asked.chunk = 0;
+    const AttentionLine alone = table.line(asked, shape.residency);
+    // The decodes' line, and a share of what the chunk adds to it: at this context, no further.
+    const int64_t added = scaled(line.base_ps - alone.base_ps, work.share);
+    return {add_checked(alone.base_ps, added), alone.slope_ps, shape.decode_context};
+  }
+};
+
 class GenerativeTimes final : public ServiceTimes {
  public:
   struct Tables {
-    TimeTable linear;
-    TimeTable prefill;
-    TimeTable head;
-    TimeTable lora;
-    bool adapters = false;
-    DecodeAttentionTable decode;
+    CountTable linear;
+    CountTable head;
+    std::optional<CountTable> lora;
+    std::optional<SplitAttention> split;
+    std::optional<JointAttention> joint;
+    std::optional<CountTable> train_step;
+    std::optional<CountTable> tune_step;
+    EngineCosts engine;
     MemoryTables memory;
   };
-  explicit GenerativeTimes(Tables tables) : t_(std::move(tables)) {
-    const double tokens = t_.linear.last();
-    forward_ps_ = t_.linear.at(tokens, 0, Residency::hot) + t_.prefill.at(tokens, 0, Residency::hot) +
-                  t_.head.at(tokens, 0, Residency::hot);
-  }
+  explicit GenerativeTimes(Tables tables) : t_(std::move(tables)) {}
 
   [[nodiscard]] StepLine step(const BatchShape& shape) const override {
     const int64_t tokens = shape.prefill_tokens + shape.decode_sequences;
     CHECK(shape.prefill_tokens >= 0 && shape.decode_sequences >= 0 && tokens > 0);
-    CHECK(shape.adapters == 0 || t_.adapters);
-    StepLine line;
-    line.base_ps = t_.linear.at(static_cast<double>(tokens), 0, shape.residency) + prefill_ps(shape) +
-                   t_.head.at(static_cast<double>(shape.head_sequences), 0, shape.residency);
-    if (shape.adapters > 0) {
-      line.base_ps +=
-          t_.lora.at(static_cast<double>(tokens), static_cast<double>(shape.adapters), shape.residency);
-    }
-    if (shape.decode_sequences > 0) {
-      const auto decode = t_.decode.line(shape.decode_sequences, shape.decode_context, shape.residency);
-      line.base_ps = add_checked(line.base_ps, decode.base_ps);
-      line.slope_ps = decode.slope_ps;
-      line.valid_to_context = decode.valid_to_context;
-    }
+    CHECK(shape.adapters == 0 || t_.lora.has_value());
+    const AttentionLine attention = t_.split ? t_.split->line(shape) : t_.joint->line(shape);
+    StepLine line{.slope_ps = attention.slope_ps, .valid_to_context = attention.valid_to_context};
+    line.base_ps = t_.linear.at(tokens, 0, shape.residency) +
+                   t_.head.at(shape.head_sequences, 0, shape.residency) + t_.engine.of_step(shape);
+    if (shape.adapters > 0) line.base_ps += t_.lora->at(tokens, shape.adapters, shape.residency);
+    line.base_ps = add_checked(line.base_ps, attention.base_ps);
     return line;
   }
 
@@ -109,49 +209,25 @@ class GenerativeTimes final : public ServiceTimes {
     CHECK_MSG(false, "a generative model was asked to score rows");
     return {};
   }
-
-  // Modelled: a forward pass of N weights costs 2 N flop a token; the backward pass 2 N for the gradients of
-  // activations and 2 N for those of weights: together 3 times the forward. Adapter tuning leaves out the
-  // base weights' gradients: 2 times. The forward is measured, at the largest calibrated token bucket, with
-  // logits for every token.
   [[nodiscard]] Duration train(int64_t tokens, bool adapter_only) const override {
-    CHECK(tokens >= 0);
-    const auto bucket = static_cast<int64_t>(t_.linear.last());
-    const int64_t pass_ps = multiply_checked(forward_ps_, adapter_only ? 2 : 3);
-    const int64_t whole_ns = multiply_checked(tokens / bucket, duration_ns(pass_ps));
-    const double rest = static_cast<double>(tokens % bucket) / static_cast<double>(bucket);
-    return Duration{whole_ns} +
-           Duration{static_cast<int64_t>(rest * static_cast<double>(duration_ns(pass_ps)))};
+    const std::optional<CountTable>& step = adapter_only ? t_.tune_step : t_.train_step;
+    CHECK_MSG(step.has_value(), "training was not among what the service times were made for");
+    return whole_steps(*step, tokens);
   }
-
   [[nodiscard]] Duration load(Bytes bytes) const override { return t_.memory.load(bytes); }
   [[nodiscard]] Duration scrub(Bytes bytes) const override {
     return MemoryTables::at(t_.memory.scrub, bytes);
   }
 
  private:
-  // Chunks c_i at contexts k_i attend W = sum c_i (k_i + c_i / 2) pairs; a single chunk of C = sum c_i tokens
-  // at context W / C - C / 2 attends as many. Where that context would be negative (several short prompts),
-  // the time of C tokens at context 0 is scaled by the share of its pairs, W / (C^2 / 2).
-  [[nodiscard]] int64_t prefill_ps(const BatchShape& shape) const {
-    if (shape.prefill_tokens == 0) return 0;
-    const auto tokens = static_cast<double>(shape.prefill_tokens);
-    const double work = static_cast<double>(shape.prefill_work_x2) / 2;
-    const double context = work / tokens - tokens / 2;
-    if (context >= 0) return t_.prefill.at(tokens, context, shape.residency);
-    const auto square = static_cast<double>(t_.prefill.at(tokens, 0, shape.residency));
-    return static_cast<int64_t>(square * (work / (tokens * tokens / 2)));
-  }
-
   Tables t_;
-  int64_t forward_ps_ = 0;  // of linear.last() tokens
 };
 
 class ScoringTimes final : public ServiceTimes {
  public:
   struct Tables {
-    TimeTable score;
-    TimeTable train_step;
+    CountTable score;
+    std::optional<CountTable> train_step;
     MemoryTables memory;
   };
   explicit ScoringTimes(Tables tables) : t_(std::move(tables)) {}
@@ -162,14 +238,12 @@ class ScoringTimes final : public ServiceTimes {
   }
   [[nodiscard]] Duration score(int64_t rows, Residency residency) const override {
     CHECK(rows > 0);
-    return {duration_ns(t_.score.at(static_cast<double>(rows), 0, residency))};
+    return {duration_ns(t_.score.at(rows, 0, residency))};
   }
-  // Measured training steps of the largest batch; the rest in its own bucket. A scoring model has no
-  // adapters: tuning it trains all of it.
+  // A scoring model has no adapters: tuning it trains all of it.
   [[nodiscard]] Duration train(int64_t rows, bool) const override {
-    CHECK(rows >= 0);
-    const auto bucket = static_cast<int64_t>(t_.train_step.last());
-    return step_ns(bucket) * (rows / bucket) + step_ns(rows % bucket);
+    CHECK_MSG(t_.train_step.has_value(), "training was not among what the service times were made for");
+    return whole_steps(*t_.train_step, rows);
   }
   [[nodiscard]] Duration load(Bytes bytes) const override { return t_.memory.load(bytes); }
   [[nodiscard]] Duration scrub(Bytes bytes) const override {
@@ -177,67 +251,130 @@ class ScoringTimes final : public ServiceTimes {
   }
 
  private:
-  [[nodiscard]] Duration step_ns(int64_t rows) const {
-    return {duration_ns(t_.train_step.at(static_cast<double>(rows), 0, Residency::hot))};
-  }
   Tables t_;
 };
+
+std::string axis_names(const std::vector<Axis>& axes) {
+  std::string names;
+  for (const Axis& axis : axes) names += (names.empty() ? "" : ", ") + axis.name;
+  return names;
+}
+
+// What is wrong with a sound kernel's axes for the look-up that it is needed for; empty = nothing.
+std::string axis_problem(const KernelTimes& kernel, const NeededKernel& want) {
+  const std::string wanted = fmt::format("{}", fmt::join(want.axes, ", "));
+  if (axis_names(kernel.axes) != wanted) {
+    return fmt::format("the axes are ({}), not ({})", axis_names(kernel.axes), wanted);
+  }
+  const bool all_linear = want.axes.size() == 4;
+  for (size_t a = 0; a < kernel.axes.size(); ++a) {
+    const Axis& axis = kernel.axes[a];
+    const bool linear = axis.rule == AxisRule::linear;
+    const bool smooth = all_linear || axis.name == "context" || axis.name == "bytes";
+    if (smooth && !linear) return fmt::format("the {} axis must be linear", axis.name);
+    if (axis.name == "mean_context" && axis.points.front() != 0)
+      return "the mean_context axis must begin at 0";
+    const bool dense = want.counts || axis.name == "sequences";
+    const int64_t limit = dense                         ? CountTable::kCountLimit
+                          : axis.name == "mean_context" ? PointCount::kLimit
+                                                        : INT64_MAX;
+    if (axis.points.back() > limit) {
+      return fmt::format("the {} axis ends at {}, beyond {}", axis.name, axis.points.back(), limit);
+    }
+  }
+  if (!want.counts) return "";
+  const Axis& first = kernel.axes.front();
+  double cells = first.rule == AxisRule::linear ? static_cast<double>(first.points.back())
+                                                : static_cast<double>(first.points.size());
+  if (kernel.axes.size() == 2) cells *= static_cast<double>(kernel.axes.back().points.back()) + 1;
+  return cells <= kCellLimit ? "" : "the axes span too many values for a table";
+}
 
 // Problems of the kernels that a model needs: missing, damaged, or with other axes than the look-up's.
 void check_needed(const Profile& profile, const NeededKernel& want, const std::string& file,
                   Diagnostics* problems) {
+  const std::string device = profile.device.kind == "gpu" ? "cuda" : "cpu";
   const KernelTimes* kernel = profile.find(want.name);
   if (kernel == nullptr) {
-    problems->push_back(problem(file, fmt::format("the profile has no kernel '{}'", want.name)));
+    problems->push_back(
+        problem(file, fmt::format("the profile has no kernel '{}'", want.name),
+                fmt::format("measure it with `cotenant calibrate --device {} --quick`", device)));
     return;
-  }
-  std::vector<std::string> names;
-  names.reserve(kernel->axes.size());
-  for (const Axis& axis : kernel->axes) names.push_back(axis.name);
-  if (names != want.axes) {
-    problems->push_back(problem(file, fmt::format("kernels/{}: the axes are ({}), not ({})", want.name,
-                                                  fmt::join(names, ", "), fmt::join(want.axes, ", "))));
-    return;
-  }
-  const bool context_padded = want.axes.back() == "context" && kernel->axes.back().rule == AxisRule::bucket;
-  if (context_padded) {
-    problems->push_back(problem(file, fmt::format("kernels/{}: the context axis must be linear", want.name)));
   }
   const Diagnostics damaged = problems_of(*kernel, file);
   problems->insert(problems->end(), damaged.begin(), damaged.end());
+  if (!damaged.empty()) return;
+  const std::string wrong = axis_problem(*kernel, want);
+  if (wrong.empty()) return;
+  problems->push_back(
+      problem(file, fmt::format("kernels/{}: {}", want.name, wrong),
+              "docs/profile-format.md and kernels/profile/service_times.h say what it must be"));
 }
 
-TimeTable table(const Profile& profile, const std::string& kernel, double factor = 1) {
-  return {*profile.find(kernel), factor};
-}
+// Makes the look-ups of one model out of a profile that has all that they need.
+class TableMaker {
+ public:
+  TableMaker(const Profile& profile, const ProfileTimesOptions& options)
+      : profile_(profile), options_(options) {}
 
-MemoryTables memory_tables(const Profile& profile, const ProfileTimesOptions& options) {
-  MemoryTables memory;
-  memory.load_byte_per_s = options.load_byte_per_s;
-  if (options.load_byte_per_s == 0) memory.copy = table(profile, "memory_copy");
-  memory.scrub = table(profile, "memory_scrub");
-  return memory;
-}
+  [[nodiscard]] std::unique_ptr<ServiceTimes> scoring() const {
+    ScoringTimes::Tables tables{.score = counts("score"), .train_step = {}, .memory = memory()};
+    if (options_.trains || options_.tunes) tables.train_step = counts("train_step");
+    return std::make_unique<ScoringTimes>(std::move(tables));
+  }
 
-// The work of LoRA grows with the rank; below the measured rank the measured time stands, since overhead
-// does not shrink.
-double rank_factor(const ProfileTimesOptions& options) {
-  return std::max(1.0, static_cast<double>(options.adapter_rank) / kMeasuredRank);
-}
+  [[nodiscard]] std::unique_ptr<ServiceTimes> generative() const {
+    GenerativeTimes::Tables tables;
+    tables.linear = counts("linear");
+    tables.head = counts("head");
+    tables.engine = EngineCosts::of(profile_, options_.model);
+    if (options_.adapters) tables.lora = counts("lora", rank_factor());
+    if (options_.trains) tables.train_step = counts("train_step");
+    if (options_.tunes) tables.tune_step = counts("lora_train_step");
+    if (const KernelTimes* joint = profile_.find(path("attention"))) {
+      tables.joint = JointAttention{MixedAttentionTable(*joint, profile_.find_skew(options_.model))};
+    } else {
+      tables.split = SplitAttention{TimeTable(*profile_.find(path("attention_prefill")), 1),
+                                    DecodeAttentionTable(*profile_.find(path("attention_decode")))};
+    }
+    tables.memory = memory();
+    return std::make_unique<GenerativeTimes>(std::move(tables));
+  }
 
-}  // namespace
+ private:
+  [[nodiscard]] std::string path(const char* kernel) const { return options_.model + "/" + kernel; }
+  [[nodiscard]] CountTable counts(const char* kernel, double factor = 1) const {
+    return {*profile_.find(path(kernel)), factor};
+  }
+  [[nodiscard]] MemoryTables memory() const {
+    MemoryTables memory;
+    memory.load_byte_per_s = options_.load_byte_per_s;
+    if (options_.load_byte_per_s == 0) memory.copy = TimeTable(*profile_.find("memory_copy"), 1);
+    memory.scrub = TimeTable(*profile_.find("memory_scrub"), 1);
+    return memory;
+  }
+  // The work of LoRA grows with the rank; below the measured rank the measured time stands, since overhead
+  // does not shrink.
+  [[nodiscard]] double rank_factor() const {
+    return std::max(1.0, static_cast<double>(options_.adapter_rank) / kMeasuredRank);
+  }
 
-std::vector<std::string> kernels_needed(const std::string& model_kind, const std::string& model,
-                                        bool adapters) {
-  std::vector<std::string> names;
-  for (NeededKernel& kernel : needed(model_kind, model, adapters)) names.push_back(std::move(kernel.name));
-  return names;
-}
+  const Profile& profile_;
+  const ProfileTimesOptions& options_;
+};
 
 std::string model_names(const Profile& profile) {
   std::string names;
   for (const ModelFacts& model : profile.models) names += (names.empty() ? "" : ", ") + model.name;
   return names.empty() ? "none" : names;
+}
+
+}  // namespace
+
+std::vector<std::string> kernels_needed(const Profile& profile, const ProfileTimesOptions& options) {
+  std::vector<std::string> names;
+  for (NeededKernel& kernel : needed(profile, options)) names.push_back(std::move(kernel.name));
+  return names;
 }
 
 Result<std::unique_ptr<ServiceTimes>> make_service_times(const Profile& profile,
@@ -246,32 +383,18 @@ Result<std::unique_ptr<ServiceTimes>> make_service_times(const Profile& profile,
   CHECK(options.load_byte_per_s >= 0 && options.adapter_rank > 0);
   const ModelFacts* model = profile.find_model(options.model);
   if (model == nullptr) {
-    return problem(profile_file, fmt::format("the profile has no model '{}', only: {}", options.model,
-                                             model_names(profile)));
+    return problem(
+        profile_file,
+        fmt::format("the profile has no model '{}', only: {}", options.model, model_names(profile)),
+        "name one of these as the model's shape, or calibrate a device for it");
   }
-  const bool adapters = options.adapters && model->kind == "generative";
   Diagnostics problems;
-  for (const NeededKernel& kernel : needed(model->kind, options.model, adapters)) {
-    if (kernel.name == "memory_copy" && options.load_byte_per_s > 0) continue;
+  for (const NeededKernel& kernel : needed(profile, options)) {
     check_needed(profile, kernel, profile_file, &problems);
   }
   if (!problems.empty()) return problems;
-  const std::string prefix = options.model + "/";
-  if (model->kind != "generative") {
-    return std::unique_ptr<ServiceTimes>(std::make_unique<ScoringTimes>(
-        ScoringTimes::Tables{.score = table(profile, prefix + "score"),
-                             .train_step = table(profile, prefix + "train_step"),
-                             .memory = memory_tables(profile, options)}));
-  }
-  GenerativeTimes::Tables tables;
-  tables.linear = table(profile, prefix + "linear");
-  tables.prefill = table(profile, prefix + "attention_prefill");
-  tables.head = table(profile, prefix + "head");
-  tables.adapters = adapters;
-  if (adapters) tables.lora = table(profile, prefix + "lora", rank_factor(options));
-  tables.decode = DecodeAttentionTable(*profile.find(prefix + "attention_decode"));
-  tables.memory = memory_tables(profile, options);
-  return std::unique_ptr<ServiceTimes>(std::make_unique<GenerativeTimes>(std::move(tables)));
+  const TableMaker maker(profile, options);
+  return model->kind == "generative" ? maker.generative() : maker.scoring();
 }
 
 }  // namespace cotenant

@@ -16,8 +16,11 @@ struct BatchShape {
   int64_t prefill_work_x2 = 0;   // sum over chunks c at context k of c (2 k + c): twice the attended pairs
   int64_t decode_sequences = 0;  // B: sequences that compute one token
   int64_t decode_context = 0;    // K: sum of their contexts before the step, tokens
-  int64_t head_sequences = 0;    // sequences that need logits: B plus prompts completed in this step
-  int64_t adapters = 0;          // G: distinct LoRA adapters in the batch; 0 = none
+  int64_t min_context = 0;       // the least and the greatest of them
+  int64_t max_context = 0;
+  int64_t head_sequences = 0;     // sequences that need logits: B plus prompts completed in this step
+  int64_t prefill_sequences = 0;  // sequences that compute prompt tokens
+  int64_t adapters = 0;           // G: distinct LoRA adapters in the batch; 0 = none
   Residency residency = Residency::hot;
 };
 
@@ -46,23 +49,31 @@ class ServiceTimes {
   [[nodiscard]] virtual Duration scrub(Bytes bytes) const = 0;  // overwrite with zeros
 };
 
-// Kernels that a model of this kind needs; what the simulator looks up and calibration must measure.
-//   <model>/linear            axes: tokens (bucket)                      all GEMMs, norms, activations, RoPE
-//   <model>/attention_prefill axes: chunk (linear), context (linear)     one sequence
-//   <model>/attention_decode  axes: sequences (bucket), context (linear) context = sum over the sequences
-//   <model>/head              axes: sequences (bucket)                   final norm, logits, argmax
-//   <model>/lora              axes: tokens (bucket), adapters (linear)   added time of rank-16 adapters on
-//   all linears <model>/score             axes: rows (bucket) <model>/train_step        axes: rows (bucket)
-//   scoring models: really run memory_copy, memory_scrub axes: bytes (linear)
-std::vector<std::string> kernels_needed(const std::string& model_kind, const std::string& model,
-                                        bool adapters);
-
+// What a scenario asks of a model on a device.
 struct ProfileTimesOptions {
   std::string model;  // "decoder-25m"
   bool adapters = false;
   int64_t adapter_rank = 16;    // lora times scale with rank / 16 beyond the measured rank
   int64_t load_byte_per_s = 0;  // > 0: the scenario states the load bandwidth; else memory_copy is used
+  bool trains = false;          // all weights
+  bool tunes = false;           // adapters
 };
+
+// Kernels that a model of this kind needs; what the simulator looks up and calibration must measure.
+//   <model>/linear            axes: tokens                       all GEMMs, norms, activations, RoPE
+//   <model>/attention_prefill axes: chunk, context (linear)      one sequence
+//   <model>/attention_decode  axes: sequences, context (linear)  context = sum over the sequences
+//   <model>/head              axes: sequences                    final norm, logits, argmax
+//   <model>/lora              axes: tokens, adapters (linear)    added time of rank-16 adapters on all
+//   linears <model>/train_step        axes: tokens                       forward, backward, update of all
+//   weights <model>/lora_train_step   axes: tokens                       the same of one adapter's weights
+//   <model>/score             axes: rows                         scoring models
+//   <model>/train_step        axes: rows                         scoring models
+//   memory_copy, memory_scrub axes: bytes (linear)
+// Tokens, sequences and rows are bucket axes in our own profiles, linear ones in imported profiles. In place
+// of the two attention kernels a profile may have both together:
+//   <model>/attention         axes: chunk, context, sequences, mean_context (all linear)
+std::vector<std::string> kernels_needed(const Profile& profile, const ProfileTimesOptions& options);
 
 // Look-ups in a profile: the p50 of each kernel, summed. Every missing kernel or model is one problem that
 // names it and the command that measures it.

@@ -24,6 +24,7 @@ class AxisIndex {
   [[nodiscard]] bool pads() const { return rule_ == AxisRule::bucket; }
   [[nodiscard]] double last() const { return points_.back(); }
   [[nodiscard]] size_t size() const { return points_.size(); }
+  [[nodiscard]] double point(size_t i) const { return points_[i]; }
 
  private:
   AxisRule rule_;
@@ -33,6 +34,9 @@ class AxisIndex {
 // A value between `low` and `high`. Beyond the far end it follows the segment only upwards: noise between
 // two points must not make a larger shape cheaper. Never negative.
 double blend(double low, double high, double weight);
+
+// The p50 of every point of one residency, in whole picoseconds.
+std::vector<double> medians_ps(const KernelTimes& kernel, Residency residency, double factor);
 
 // The p50 of a kernel with one or two axes, in whole picoseconds, one plane a residency.
 // Immutable; any thread may call; a look-up allocates nothing.
@@ -52,28 +56,31 @@ class TimeTable {
   std::array<std::vector<double>, kResidencies> planes_;
 };
 
-// Decode attention as a line in the summed context: exact in integers, so that n steps taken one by one and
-// n steps taken at once agree to the picosecond.
-class DecodeAttentionTable {
+// The same for axes that count things (tokens, rows, sequences, adapters): every whole value up to the last
+// point stands ready, so that a look-up is one load. A first axis that pads keeps one row a bucket.
+class CountTable {
  public:
-  struct Line {
-    int64_t base_ps = 0;
-    int64_t slope_ps = 0;
-    int64_t valid_to_context = INT64_MAX;
-  };
-  DecodeAttentionTable() = default;
-  // Requires: problems_of(kernel) is empty, axes (sequences, context), context linear.
-  explicit DecodeAttentionTable(const KernelTimes& kernel);
-  // The line at `context`, the sum over the sequences. Beyond the last sequence bucket the batch is cut into
-  // equal groups that share the context equally. Requires: sequences > 0, context >= 0.
-  [[nodiscard]] Line line(int64_t sequences, int64_t context, Residency residency) const;
+  // Requires, beside TimeTable's: last point of each axis <= kCountLimit.
+  static constexpr int64_t kCountLimit = 1 << 16;
+  CountTable() = default;
+  CountTable(const KernelTimes& kernel, double factor);
+  [[nodiscard]] int64_t at(int64_t x, int64_t y, Residency residency) const {
+    if (x <= 0) return 0;
+    if (x <= last_x_ && y <= last_y_) {
+      const size_t cell = row_of_[static_cast<size_t>(x)] * columns_ + static_cast<size_t>(y);
+      return cells_[static_cast<size_t>(residency)][cell];
+    }
+    return table_.at(static_cast<double>(x), static_cast<double>(y), residency);
+  }
+  [[nodiscard]] int64_t last() const { return last_x_; }
 
  private:
-  [[nodiscard]] int64_t knot_ps(const AxisPosition& row, size_t knot, Residency residency) const;
-  [[nodiscard]] int64_t slope_ps(const AxisPosition& row, size_t knot, Residency residency) const;
-  std::vector<AxisIndex> sequences_;                      // exactly one once constructed
-  std::vector<int64_t> context_;                          // knots; the first is 0
-  std::array<std::vector<double>, kResidencies> planes_;  // sequences x context, picoseconds
+  TimeTable table_;  // beyond the last points
+  int64_t last_x_ = 0;
+  int64_t last_y_ = 0;
+  size_t columns_ = 1;
+  std::vector<uint32_t> row_of_;  // by x
+  std::array<std::vector<int64_t>, kResidencies> cells_;
 };
 
 }  // namespace cotenant

@@ -123,18 +123,23 @@ class WorldBuilder {
     }
   }
 
-  // Which (SKU, model) pairs are used, and whether with adapters.
-  [[nodiscard]] std::map<std::pair<uint32_t, uint32_t>, bool> needed_models() const {
+  struct Use {
+    bool adapters = false;
+    bool trains = false;
+    bool tunes = false;
+  };
+  // Which (SKU, model) pairs are used, and for what.
+  [[nodiscard]] std::map<std::pair<uint32_t, uint32_t>, Use> needed_models() const {
     const Scenario& s = world_->scenario;
-    std::map<std::pair<uint32_t, uint32_t>, bool> needed;
+    std::map<std::pair<uint32_t, uint32_t>, Use> needed;
     for (const std::vector<TierPlan>& plans : world_->plans) {
       for (const TierPlan& plan : plans) {
-        const uint32_t serving = world_->sku_of_pool(plan.pool);
-        const auto at = needed.try_emplace({serving, plan.model}, false).first;
-        at->second = at->second || uses_adapters(plan.choice, s.models[plan.model]);
-        if (needs_training(plan.choice) && s.training.stated) {
-          needed.try_emplace({world_->sku_of_pool(position_of(s.pools, s.training.pool)), plan.model}, false);
-        }
+        const bool adapters = uses_adapters(plan.choice, s.models[plan.model]);
+        Use& serving = needed[{world_->sku_of_pool(plan.pool), plan.model}];
+        serving.adapters = serving.adapters || adapters;
+        if (!needs_training(plan.choice) || !s.training.stated) continue;
+        Use& training = needed[{world_->sku_of_pool(position_of(s.pools, s.training.pool)), plan.model}];
+        (adapters ? training.tunes : training.trains) = true;
       }
     }
     return needed;
@@ -143,15 +148,20 @@ class WorldBuilder {
   void look_up_models() {
     const Scenario& s = world_->scenario;
     for (size_t k = 0; k < s.skus.size(); ++k) world_->models_on_sku.emplace_back(s.models.size());
-    for (const auto& [pair, adapters] : needed_models()) look_up(pair.first, pair.second, adapters);
+    for (const auto& [pair, use] : needed_models()) look_up(pair.first, pair.second, use);
   }
 
-  void look_up(uint32_t sku_index, uint32_t model_index, bool adapters) {
+  void look_up(uint32_t sku_index, uint32_t model_index, const Use& use) {
     const Scenario& s = world_->scenario;
     const Sku& sku = s.skus[sku_index];
     const Model& model = s.models[model_index];
     const Profile& profile = inputs_.profiles.at(sku.profile);
-    const ProfileTimesOptions options{model.shape, adapters, model.adapter_rank, sku.load_byte_per_s};
+    const ProfileTimesOptions options{.model = model.shape,
+                                      .adapters = use.adapters,
+                                      .adapter_rank = model.adapter_rank,
+                                      .load_byte_per_s = sku.load_byte_per_s,
+                                      .trains = use.trains,
+                                      .tunes = use.tunes};
     Result<std::unique_ptr<ServiceTimes>> times = make_service_times(profile, options, sku.profile);
     if (!times.ok()) {
       problems_.insert(problems_.end(), times.problems().begin(), times.problems().end());

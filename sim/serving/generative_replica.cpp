@@ -96,10 +96,13 @@ void GenerativeReplica::shape_parts(Work& work) {
     BatchShape& shape = part_of(work, s.request.weights).shape;
     if (s.prompt_left > 0) {
       prefills = true;
+      shape.prefill_sequences += 1;
       shape.prefill_tokens += s.chunk;
       shape.prefill_work_x2 += s.chunk * (2 * s.context + s.chunk);
       shape.head_sequences += s.chunk == s.prompt_left ? 1 : 0;
     } else {
+      shape.min_context = shape.decode_sequences == 0 ? s.context : std::min(shape.min_context, s.context);
+      shape.max_context = std::max(shape.max_context, s.context);
       shape.decode_sequences += 1;
       shape.decode_context += s.context;
       shape.head_sequences += 1;

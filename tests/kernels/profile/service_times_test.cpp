@@ -2,6 +2,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "kernels/profile/time_table.h"
 #include "sim/core/philox.h"
 #include "tests/kernels/profile/small_profile.h"
 
@@ -139,18 +140,27 @@ TEST_CASE("adapters add their time, between the measured counts, and scale with 
   REQUIRE(added(64, 3) == 4 * added(16, 3));
 }
 
-TEST_CASE("training a generative model is three measured forwards, of adapters two") {
-  const auto t = generative();
-  const int64_t forward = ps(1e-3 + 64e-5) + ps(64e-6) + 4 * ps(16e-4);
-  REQUIRE(t->train(64, false).ns == 3 * forward / 1000);
-  REQUIRE(t->train(64, true).ns == 2 * forward / 1000);
-  REQUIRE(t->train(6400, false).ns == 300 * forward / 1000);
-  REQUIRE(t->train(32, false).ns == 3 * forward / 2000);
+TEST_CASE("training a generative model is measured steps, of all weights or of an adapter") {
+  const auto t = times_of(small_profile(), {.model = "g", .trains = true, .tunes = true});
+  REQUIRE(t->train(64, false).ns == 6'400'000);
+  REQUIRE(t->train(64, true).ns == 3'200'000);
+  REQUIRE(t->train(6400 + 10, false).ns == 640'000'000 + 1'600'000);
   REQUIRE(t->train(0, false).ns == 0);
 }
 
+TEST_CASE("training steps are needed by those who train") {
+  Profile p = small_profile();
+  std::erase_if(p.kernels, [](const KernelTimes& k) { return k.name.ends_with("train_step"); });
+  REQUIRE(make_service_times(p, {.model = "g"}, "p.h5").ok());
+  const auto missing = make_service_times(p, {.model = "g", .trains = true, .tunes = true}, "p.h5");
+  REQUIRE(!missing.ok());
+  REQUIRE(missing.problems().size() == 2);
+  REQUIRE(missing.problems()[0].message == "the profile has no kernel 'g/train_step'");
+  REQUIRE(missing.problems()[1].message == "the profile has no kernel 'g/lora_train_step'");
+}
+
 TEST_CASE("training a scoring model is measured steps") {
-  const auto t = times_of(small_profile(), {.model = "s"});
+  const auto t = times_of(small_profile(), {.model = "s", .trains = true});
   REQUIRE(t->train(1000, false).ns == 3 * 2'560'000 + 2'560'000);
   REQUIRE(t->train(256 + 32, false).ns == 2'560'000 + 320'000);
   REQUIRE(t->train(256'000'000'000, true).ns == 1'000'000'000LL * 2'560'000);
@@ -178,7 +188,7 @@ TEST_CASE("every missing kernel is a problem with the command that measures it")
   REQUIRE(make_service_times(p, {.model = "g", .load_byte_per_s = 1}, "p.h5").problems().size() == 1);
   const auto unknown = make_service_times(p, {.model = "llama"}, "p.h5");
   REQUIRE(!unknown.ok());
-  REQUIRE(unknown.problems()[0].message == "the profile has no model 'llama', only: g, s");
+  REQUIRE(unknown.problems()[0].message == "the profile has no model 'llama', only: g, j, s");
 }
 
 TEST_CASE("kernels with other axes, and damaged ones, are refused") {
@@ -192,12 +202,130 @@ TEST_CASE("kernels with other axes, and damaged ones, are refused") {
 }
 
 TEST_CASE("the kernels a model needs are those that its times are made from") {
-  for (const auto& [kind, model] : {std::pair{"generative", "g"}, std::pair{"scoring", "s"}}) {
+  for (const char* model : {"g", "j", "s"}) {
     Profile only;
     const Profile all = small_profile();
     only.models = all.models;
-    for (const std::string& name : kernels_needed(kind, model, true)) only.kernels.push_back(*all.find(name));
-    REQUIRE(make_service_times(only, {.model = model, .adapters = true}, "p.h5").ok());
+    const bool own = *model == 'g';
+    const ProfileTimesOptions options{.model = model, .adapters = own, .trains = own, .tunes = own};
+    for (const std::string& name : kernels_needed(all, options)) only.kernels.push_back(*all.find(name));
+    REQUIRE(make_service_times(only, options, "p.h5").ok());
+    for (size_t i = 0; i < only.kernels.size(); ++i) {
+      Profile less = only;
+      less.kernels.erase(less.kernels.begin() + static_cast<std::ptrdiff_t>(i));
+      REQUIRE(!make_service_times(less, options, "p.h5").ok());
+    }
+  }
+}
+
+TEST_CASE("a table of counts says what the table of times says, for every count") {
+  const Profile p = small_profile();
+  for (const char* name : {"g/linear", "g/lora", "j/linear", "s/score"}) {
+    const KernelTimes& kernel = *p.find(name);
+    const TimeTable times(kernel, 1.5);
+    const CountTable counts(kernel, 1.5);
+    for (int64_t x = 0; x < 200; ++x) {
+      for (int64_t y = kernel.axes.size() == 2 ? 1 : 0; y < 9; ++y) {
+        for (const Residency r : {Residency::hot, Residency::cold}) {
+          REQUIRE(counts.at(x, y, r) == times.at(static_cast<double>(x), static_cast<double>(y), r));
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("a profile whose counts would fill memory is refused") {
+  Profile p = small_profile();
+  p.kernels[0].axes[0].points.back() = 1 << 20;
+  const auto far = make_service_times(p, {.model = "g"}, "p.h5");
+  REQUIRE(!far.ok());
+  REQUIRE(far.problems()[0].message == "kernels/g/linear: the tokens axis ends at 1048576, beyond 65536");
+  Profile q = small_profile();
+  q.kernels[4].axes = {linear("tokens", {1, 60000}), linear("adapters", {1, 60000})};
+  q.kernels[4].time_s.resize(80, 1.0), q.kernels[4].samples.assign(8, 1), q.kernels[4].settled.assign(8, 1);
+  q.kernels[4].flop.assign(4, 1), q.kernels[4].bytes.assign(4, 1);
+  for (double& s : q.kernels[4].time_s) s = 1;
+  const auto wide = make_service_times(q, {.model = "g", .adapters = true}, "p.h5");
+  REQUIRE(!wide.ok());
+  REQUIRE(wide.problems()[0].message == "kernels/g/lora: the axes span too many values for a table");
+}
+
+// A decode step of the jointly measured model whose contexts are all equal.
+BatchShape even(int64_t sequences, int64_t each) {
+  BatchShape shape = decode(sequences, sequences * each);
+  shape.min_context = shape.max_context = each;
+  return shape;
+}
+
+TEST_CASE("joint attention, links and the host make up a step") {
+  const auto t = times_of(small_profile(), {.model = "j"});
+  // 8 decodes at 64: linear, head, attention; 4 all-reduces of 10 us and 8 x 1,000 bytes; the host.
+  const double attention = 1e-6 + 1e-7 * 8 * 64 + 2e-9 * 64 * 64;
+  const double host = 1e-3 + 8e-5 + 4 * (1e-5 + 8e-6);
+  REQUIRE(t->step(even(8, 64)).base_ps == ps(1e-3 + 8e-5) + ps(8e-4) + ps(attention) + ps(host));
+  REQUIRE(t->step(even(8, 64)).valid_to_context == 8 * 1024 - 1);
+  BatchShape mixed = prefill(16, 100);
+  mixed.prefill_sequences = 1;
+  const double chunk = 1e-6 + 16e-6 + 1e-8 * 16 * 100;
+  REQUIRE(t->step(mixed).base_ps ==
+          ps(1e-3 + 16e-5) + ps(chunk) + ps(1e-3 + 1e-5 + 1e-2 + 4 * (1e-5 + 16e-6)));
+  REQUIRE(t->step(mixed).slope_ps == 0);
+}
+
+TEST_CASE("several short prompts add a share of what one chunk adds to the decodes") {
+  const auto t = times_of(small_profile(), {.model = "j"});
+  BatchShape one = even(8, 64);
+  one.prefill_tokens = 64;
+  one.prefill_work_x2 = 64 * 64;
+  BatchShape two = one;
+  two.prefill_work_x2 = 2 * 32 * 32;
+  const int64_t added = ps(64e-6);
+  REQUIRE(t->step(one).base_ps - t->step(two).base_ps == added / 2);
+  REQUIRE(t->step(two).valid_to_context == two.decode_context);
+}
+
+TEST_CASE("uneven contexts move a step towards the one where all are as long as the longest") {
+  const auto t = times_of(small_profile(), {.model = "j"});
+  BatchShape uneven = decode(2, 168);
+  uneven.min_context = 70, uneven.max_context = 98;  // evenness 0.5: alpha 0.5
+  const int64_t mean = t->step(even(2, 84)).base_ps;
+  const int64_t longest = t->step(even(2, 98)).base_ps;
+  REQUIRE(std::abs(t->step(uneven).base_ps - (mean + longest) / 2) <= 2);
+  REQUIRE(t->step(uneven).valid_to_context == 2 * 100 - 28);  // the longest reaches 100 when the sum is 172
+  // Beyond the table's cells stands the default: 9 sequences.
+  BatchShape many = decode(9, 9 * 20 + 70);
+  many.min_context = 20, many.max_context = 90;
+  REQUIRE(t->step(many).base_ps > t->step(even(9, 27)).base_ps);
+}
+
+TEST_CASE("the line of a step with uneven contexts is the step at every context up to its end") {
+  const auto t = times_of(small_profile(), {.model = "j"});
+  RandomStream random(stream_key(9, 0), 0, Purpose::faults);
+  const auto draw = [&](int64_t n) { return static_cast<int64_t>(random.bits() % static_cast<uint64_t>(n)); };
+  for (int i = 0; i < 3000; ++i) {
+    const int64_t n = 1 + draw(12);
+    BatchShape shape;
+    shape.decode_sequences = shape.head_sequences = n;
+    shape.min_context = draw(1500);
+    shape.max_context = shape.min_context;
+    for (int64_t s = 0; s < n; ++s) {
+      const int64_t each = s == 0 ? shape.min_context : shape.min_context + draw(400);
+      shape.max_context = std::max(shape.max_context, each);
+      shape.decode_context += each;
+    }
+    const StepLine line = t->step(shape);
+    REQUIRE(line.valid_to_context >= shape.decode_context);
+    const int64_t room =
+        line.valid_to_context == INT64_MAX ? 1000 : line.valid_to_context - shape.decode_context;
+    const int64_t steps = std::min(room / n, draw(600));
+    BatchShape later = shape;
+    later.decode_context += steps * n;
+    later.min_context += steps, later.max_context += steps;
+    const StepLine there = t->step(later);
+    REQUIRE(there.base_ps == line.base_ps + line.slope_ps * steps * n);
+    REQUIRE(there.slope_ps == line.slope_ps);
+    REQUIRE(there.valid_to_context == line.valid_to_context);
+    REQUIRE(line.base_ps > 0);
   }
 }
 

@@ -40,11 +40,14 @@ inline Axis linear(const std::string& name, std::vector<int64_t> points) {
   return {name, AxisRule::linear, std::move(points)};
 }
 
-// A profile with round figures: a generative model "g" and a scoring model "s".
+// A profile with round figures: a generative model "g", one whose attention is measured together ("j", skew
+// and links as well), and a scoring model "s".
 inline Profile small_profile() {
   Profile p;
   p.name = "small";
-  p.models = {{.name = "g", .kind = "generative"}, {.name = "s", .kind = "scoring"}};
+  p.models = {{.name = "g", .kind = "generative"},
+              {.name = "j", .kind = "generative"},
+              {.name = "s", .kind = "scoring"}};
   using X = std::vector<double>;
   p.kernels = {
       made_kernel("g/linear", {bucket("tokens", {1, 4, 16, 64})},
@@ -56,12 +59,34 @@ inline Profile small_profile() {
       made_kernel("g/head", {bucket("sequences", {1, 4, 16})}, [](const X& x) { return 1e-4 * x[0]; }),
       made_kernel("g/lora", {bucket("tokens", {1, 16}), linear("adapters", {1, 5})},
                   [](const X& x) { return 1e-6 * x[0] + 1e-4 * x[1]; }),
+      made_kernel("g/train_step", {bucket("tokens", {16, 64})}, [](const X& x) { return 1e-4 * x[0]; }),
+      made_kernel("g/lora_train_step", {bucket("tokens", {64})}, [](const X& x) { return 5e-5 * x[0]; }),
+      made_kernel("j/linear", {linear("tokens", {1, 4, 64})}, [](const X& x) { return 1e-3 + 1e-5 * x[0]; }),
+      made_kernel("j/attention",
+                  {linear("chunk", {0, 16, 64}), linear("context", {0, 100}), linear("sequences", {0, 1, 8}),
+                   linear("mean_context", {0, 16, 64, 1024})},
+                  [](const X& x) {
+                    return 1e-6 + 1e-6 * x[0] + 1e-8 * x[0] * x[1] + 1e-7 * x[2] * x[3] + 2e-9 * x[3] * x[3];
+                  }),
+      made_kernel("j/head", {linear("sequences", {1, 16})}, [](const X& x) { return 1e-4 * x[0]; }),
       made_kernel("s/score", {bucket("rows", {1, 8, 64})}, [](const X& x) { return 1e-5 + 1e-6 * x[0]; }),
       made_kernel("s/train_step", {bucket("rows", {32, 256})}, [](const X& x) { return 1e-5 * x[0]; }),
       made_kernel("memory_copy", {linear("bytes", {1000, 1000000})}, [](const X& x) { return 1e-9 * x[0]; }),
       made_kernel("memory_scrub", {linear("bytes", {1000, 1000000})},
                   [](const X& x) { return 1e-10 * x[0]; }),
   };
+  p.skews = {{"j",
+              0.25,
+              {bucket("chunk", {0, 64}), bucket("sequences", {2, 8}), bucket("evenness", {150, 1000}),
+               bucket("max_context", {100, 1000}), bucket("context", {0, 512})},
+              std::vector<double>(32, 0.5)}};
+  p.skews[0].alpha[0] = 0.125;  // chunk 0, 2 sequences, evenness <= 0.15, max <= 100, context 0
+  const auto given = [&](const char* name, double value) {
+    p.parameters.push_back({"j", name, value, "assumed", "made up"});
+  };
+  given("all_reduces_per_step", 4), given("all_reduce_latency_s", 1e-5);
+  given("all_reduce_byte_per_s", 1e9), given("all_reduce_bytes_per_token", 1000);
+  given("host_step_s", 1e-3), given("host_sequence_s", 1e-5), given("host_prefill_step_s", 1e-2);
   return p;
 }
 

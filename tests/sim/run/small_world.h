@@ -69,6 +69,10 @@ inline Profile small_profile() {
              {axis("tokens", AxisRule::bucket, {1, 16, 256}), axis("adapters", AxisRule::linear, {1, 16})},
              {1e-4, 1e-3, 2e-4, 2e-3, 1e-3, 5e-3}));
   p.kernels.push_back(
+      kernel("toy/train_step", {axis("tokens", AxisRule::bucket, {64, 256})}, {35e-3, 134e-3}));
+  p.kernels.push_back(
+      kernel("toy/lora_train_step", {axis("tokens", AxisRule::bucket, {64, 256})}, {24e-3, 90e-3}));
+  p.kernels.push_back(
       kernel("ranker/score", {axis("rows", AxisRule::bucket, {1, 8, 32})}, {1e-4, 2e-4, 6e-4}));
   p.kernels.push_back(kernel("ranker/train_step", {axis("rows", AxisRule::bucket, {32})}, {2e-3}));
   p.kernels.push_back(
