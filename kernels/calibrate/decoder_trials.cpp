@@ -10,18 +10,10 @@ namespace {
 
 constexpr double kFloatBytes = 4;
 
-// Random values over the whole cache: zeros would make every score equal.
-void fill(KvCache* cache, const DecoderConfig& c) {
+// What caches hold: zeros would make every score equal.
+const std::vector<float>& cache_values() {
   static const std::vector<float> block = random_values(1 << 16, 1, {.seed = 1, .tensor = 1});
-  const int64_t count = c.kv_heads * cache->capacity() * c.head_dim;
-  for (int64_t l = 0; l < c.layers; ++l) {
-    const cpu::KvView kv = cache->layer(l);
-    for (float* values : {kv.keys, kv.values}) {
-      for (int64_t at = 0; at < count; at += static_cast<int64_t>(block.size())) {
-        std::copy_n(block.data(), std::min(static_cast<int64_t>(block.size()), count - at), values + at);
-      }
-    }
-  }
+  return block;
 }
 
 // `total` in `parts` parts that differ by one at most.
@@ -50,7 +42,7 @@ void PreparedStep::add(const SequencePlan& plan, const Adapter* adapter) {
   const auto n = static_cast<uint32_t>(tokens_.size());
   tokens_.push_back(random_indices(plan.tokens, config_.vocabulary, {.seed = 2, .tensor = n}));
   caches_.push_back(std::make_unique<KvCache>(config_, plan.context + plan.tokens));
-  fill(caches_.back().get(), config_);
+  caches_.back()->fill(cache_values());
   contexts_.push_back(plan.context);
   batch_.push_back({.tokens = tokens_.back(),
                     .cache = caches_.back().get(),

@@ -1,10 +1,8 @@
-// Public here: lora_add.
-#include <cblas-openblas.h>
-
+// Public here: lora_add, lora_gradient.
 #include <algorithm>
 
-#include "kernels/cpu/blas_threads.h"
 #include "kernels/cpu/linear.h"
+#include "kernels/cpu/matmul.h"
 #include "kernels/cpu/vector_loops.h"
 #include "sim/core/check.h"
 
@@ -13,56 +11,65 @@ namespace {
 
 // Rows in one go: their shrunk values live on the stack (64 KiB at the greatest rank).
 constexpr int64_t kRows = 64;
-// From here sgemm takes less time than own loops, which read both factors once for each row.
-constexpr int64_t kGemmRows = 4;
 
-void add_by_gemm(const LoraSegment& segment, const float* x, float* y, const LoraShape& s) {
-  float shrunk[kRows * kLoraRankLimit];
-  const auto m = static_cast<blasint>(segment.rows);
-  const auto k = static_cast<blasint>(s.inner);
-  const auto n = static_cast<blasint>(s.columns);
-  const auto r = static_cast<blasint>(s.rank);
-  cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, m, r, k, s.scale, x, k, segment.a, r, 0, shrunk, r);
-  cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, m, n, r, 1, shrunk, r, segment.b, n, 1, y, n);
+// shrunk = scale * x a, for `rows` rows.
+void shrink(const float* x, const float* a, float* shrunk, int64_t rows, const LoraShape& s) {
+  vector_loops().panels({.x = x,
+                         .b = a,
+                         .y = shrunk,
+                         .rows = rows,
+                         .inner = s.inner,
+                         .columns = s.rank,
+                         .x_row = s.inner,
+                         .row_stride = s.rank,
+                         .panel_stride = kPanelColumns,
+                         .y_row = s.rank,
+                         .scale = s.scale});
 }
 
-void add_by_loops(const LoraSegment& segment, const float* x, float* y, const LoraShape& s) {
-  const VectorLoops& loops = vector_loops();
-  float shrunk[kGemmRows * kLoraRankLimit];
-  std::fill(shrunk, shrunk + segment.rows * s.rank, 0.0F);
-  loops.add_values({.weight = x,
-                    .v = segment.a,
-                    .out = shrunk,
-                    .group = segment.rows,
-                    .keys = s.inner,
-                    .columns = s.rank,
-                    .weight_stride = s.inner,
-                    .out_stride = s.rank});
-  for (int64_t i = 0; i < segment.rows * s.rank; ++i) shrunk[i] *= s.scale;
-  loops.add_values({.weight = shrunk,
-                    .v = segment.b,
-                    .out = y,
-                    .group = segment.rows,
-                    .keys = s.rank,
-                    .columns = s.columns,
-                    .weight_stride = s.rank,
-                    .out_stride = s.columns});
+void expand(const float* shrunk, const float* b, float* y, int64_t rows, const LoraShape& s) {
+  vector_loops().panels({.x = shrunk,
+                         .b = b,
+                         .y = y,
+                         .rows = rows,
+                         .inner = s.rank,
+                         .columns = s.columns,
+                         .x_row = s.rank,
+                         .row_stride = s.columns,
+                         .panel_stride = kPanelColumns,
+                         .y_row = s.columns,
+                         .add = true});
 }
 
 }  // namespace
 
 void lora_add(std::span<const LoraSegment> segments, const float* x, float* y, const LoraShape& s) {
   CHECK(s.rank > 0 && s.rank <= kLoraRankLimit);
-  keep_blas_on_this_thread();
+  alignas(64) float shrunk[kRows * kLoraRankLimit];
   for (const LoraSegment& segment : segments) {
     for (int64_t from = 0; from < segment.rows; from += kRows) {
-      LoraSegment part = segment;
-      part.rows = std::min(kRows, segment.rows - from);
+      const int64_t rows = std::min(kRows, segment.rows - from);
       const int64_t row = segment.first_row + from;
-      const auto add = part.rows >= kGemmRows ? add_by_gemm : add_by_loops;
-      add(part, x + row * s.inner, y + row * s.columns, s);
+      shrink(x + row * s.inner, segment.a, shrunk, rows, s);
+      expand(shrunk, segment.b, y + row * s.columns, rows, s);
     }
   }
+}
+
+void lora_gradient(const LoraGradientCall& c, const LoraShape& s) {
+  float* shrunk = c.scratch;
+  float* d_shrunk = c.scratch + c.rows * s.rank;
+  shrink(c.x, c.a, shrunk, c.rows, s);
+  const Strided transposed_b{.data = c.b, .row = 1, .column = s.columns};
+  matmul({.data = c.dy, .row = s.columns}, transposed_b, d_shrunk,
+         {.rows = c.rows, .inner = s.columns, .columns = s.rank, .y_row = s.rank, .scale = s.scale});
+  matmul({.data = c.x, .row = 1, .column = s.inner}, {.data = d_shrunk, .row = s.rank}, c.da,
+         {.rows = s.inner, .inner = c.rows, .columns = s.rank, .y_row = s.rank});
+  matmul({.data = shrunk, .row = 1, .column = s.rank}, {.data = c.dy, .row = s.columns}, c.db,
+         {.rows = s.rank, .inner = c.rows, .columns = s.columns, .y_row = s.columns});
+  if (c.dx == nullptr) return;
+  matmul({.data = d_shrunk, .row = s.rank}, {.data = c.a, .row = 1, .column = s.rank}, c.dx,
+         {.rows = c.rows, .inner = s.rank, .columns = s.inner, .y_row = s.inner, .add = true});
 }
 
 }  // namespace cotenant::cpu

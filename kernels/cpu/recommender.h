@@ -12,7 +12,8 @@ struct BagShape {
   int64_t dim = 0;
   int64_t stride = 0;
 };
-// out[m] = sum over p of table[index[m, p]]. Random reads: the row of four look-ups later is prefetched.
+// out[m] = sum over p of table[index[m, p]]. Random reads: rows of later look-ups are asked for in time, and
+// a table of LargeAllocator memory spares walks through page tables.
 void embedding_bag(const float* table, const int32_t* index, float* out, const BagShape& shape);
 // Stochastic gradient descent on the looked-up rows: table[index[m, p]] -= rate * d_out[m].
 struct BagUpdate {

@@ -34,19 +34,29 @@ RopeTable::RopeTable(const Shape& shape) : shape_(shape) {
   }
 }
 
+RopeTable::Angles RopeTable::angles(int64_t position) const {
+  CHECK(position >= 0 && position < shape_.positions);
+  const auto at = static_cast<size_t>(position * (shape_.head_dim / 2));
+  return {&cosine_[at], &sine_[at]};
+}
+
 void RopeTable::rotate(float* x, std::span<const int64_t> positions, int64_t heads) const {
   const int64_t half = shape_.head_dim / 2;
   for (const int64_t position : positions) {
-    CHECK(position >= 0 && position < shape_.positions);
-    const float* cosine = &cosine_[static_cast<size_t>(position * half)];
-    const float* sine = &sine_[static_cast<size_t>(position * half)];
+    const Angles a = angles(position);
     for (int64_t h = 0; h < heads; ++h, x += shape_.head_dim) {
-      for (int64_t i = 0; i < half; ++i) {
-        const float a = x[i];
-        const float b = x[i + half];
-        x[i] = a * cosine[i] - b * sine[i];
-        x[i + half] = a * sine[i] + b * cosine[i];
-      }
+      vector_loops().rotate(x, x + half, a.cosine, a.sine, half);
+    }
+  }
+}
+
+// With its two halves exchanged the same rotation turns the other way.
+void RopeTable::rotate_back(float* dx, std::span<const int64_t> positions, int64_t heads) const {
+  const int64_t half = shape_.head_dim / 2;
+  for (const int64_t position : positions) {
+    const Angles a = angles(position);
+    for (int64_t h = 0; h < heads; ++h, dx += shape_.head_dim) {
+      vector_loops().rotate(dx + half, dx, a.cosine, a.sine, half);
     }
   }
 }

@@ -3,6 +3,8 @@
 #include <span>
 #include <vector>
 
+#include "kernels/cpu/kv_blocks.h"
+
 // The operations of a decoder transformer besides its dense layers, in fp32, on the calling thread. Arrays
 // are dense and row-major; pointers do not alias unless a function says so. Any thread may call.
 namespace cotenant::cpu {
@@ -29,18 +31,29 @@ class RopeTable {
   explicit RopeTable(const Shape& shape);
   // In place: x is positions.size() x heads x head_dim. Requires: 0 <= position < shape.positions.
   void rotate(float* x, std::span<const int64_t> positions, int64_t heads) const;
+  // The inverse of rotate, and so the gradient of it.
+  void rotate_back(float* dx, std::span<const int64_t> positions, int64_t heads) const;
 
  private:
+  // Cosines and sines of a position, head_dim / 2 each.
+  struct Angles {
+    const float* cosine;
+    const float* sine;
+  };
+  [[nodiscard]] Angles angles(int64_t position) const;
+
   Shape shape_;
   std::vector<float> cosine_;  // positions x head_dim / 2
   std::vector<float> sine_;
 };
 
-// Keys and values of one sequence and one layer: kv_heads x capacity x head_dim each.
-struct KvView {
-  float* keys = nullptr;
-  float* values = nullptr;
-  int64_t capacity = 0;  // tokens
+// Keys and values of one sequence and one layer: token t is in block table[t / 16], which begins at
+// pool + table[t / 16] * kv_block_values.
+struct PagedKv {
+  float* pool = nullptr;
+  const int32_t* table = nullptr;
+  int64_t blocks = 0;                                                         // of the sequence
+  [[nodiscard]] int64_t capacity() const { return blocks * kKvBlockTokens; }  // tokens
 };
 
 // `queries` new tokens after `context` earlier ones; groups of heads / kv_heads heads share a KV head.
@@ -59,17 +72,17 @@ struct AttentionShape {
 
 // Copies the new tokens' keys and values (queries x kv_heads x head_dim) behind the context.
 // Requires: context + queries <= capacity.
-void append_kv(const float* k, const float* v, const KvView& kv, const AttentionShape& shape);
+void append_kv(const float* k, const float* v, const PagedKv& kv, const AttentionShape& shape);
 
 struct AttentionCall {
   const float* q = nullptr;  // queries x heads x head_dim
-  KvView kv;                 // the new tokens are appended already
+  PagedKv kv;                // the new tokens are appended already
   float* out = nullptr;      // queries x heads x head_dim
   float* scratch = nullptr;  // attention_scratch(shape) values
 };
 int64_t attention_scratch(const AttentionShape& shape);
-// Causal attention. One query runs own loops over the cache (bound by memory); more run in tiles of queries
-// through sgemm (bound by compute).
+// Causal attention. One query reads every block once, all heads together, with a running softmax (bound by
+// memory); more go in tiles of queries, each head's scores as one panel product (bound by compute).
 void attention(const AttentionCall& call, const AttentionShape& shape);
 
 // y = gate * sigmoid(gate) * up over n values; y may be gate.

@@ -15,12 +15,27 @@ void fit(std::vector<float>* values, int64_t count) {
 
 }  // namespace
 
-Decoder::Decoder(const DecoderWeights& weights)
-    : weights_(weights),
-      rope_({.positions = weights.config.context_limit, .head_dim = weights.config.head_dim}) {}
+Decoder::Decoder(DecoderWeights weights)
+    : config_(std::move(weights.config)),
+      final_norm_(std::move(weights.final_norm)),
+      rope_({.positions = config_.context_limit, .head_dim = config_.head_dim}) {
+  for (DecoderLayer& from : weights.layers) {
+    Layer& layer = layers_.emplace_back();
+    layer.attention_norm = std::move(from.attention_norm);
+    layer.ffn_norm = std::move(from.ffn_norm);
+    for (size_t i = 0; i < kLinears; ++i) {
+      const cpu::LinearShape shape = linear_shape(config_, static_cast<Linear>(i), 1);
+      layer.linears[i] = cpu::PackedWeights(from.linears[i].data(), shape.inner, shape.columns);
+      from.linears[i] = {};
+    }
+  }
+  const cpu::Floats& head = config_.tied_head ? weights.embedding : weights.head;
+  head_ = cpu::PackedWeights(head.data(), config_.hidden, config_.vocabulary);
+  if (!config_.tied_head) embedding_ = std::move(weights.embedding);
+}
 
 void Decoder::plan_rows(std::span<const SequenceWork> batch) {
-  const DecoderConfig& c = weights_.config;
+  const DecoderConfig& c = config_;
   positions_.clear();
   adapter_rows_.clear();
   for (const SequenceWork& s : batch) {
@@ -45,45 +60,51 @@ void Decoder::plan_rows(std::span<const SequenceWork> batch) {
 }
 
 void Decoder::embed(std::span<const SequenceWork> batch) {
-  const int64_t hidden = weights_.config.hidden;
+  const int64_t hidden = config_.hidden;
   float* x = x_.data();
   for (const SequenceWork& s : batch) {
     for (const int32_t token : s.tokens) {
-      CHECK(token >= 0 && token < weights_.config.vocabulary);
-      const float* row = &weights_.embedding[static_cast<size_t>(token * hidden)];
-      x = std::copy(row, row + hidden, x);
+      CHECK(token >= 0 && token < config_.vocabulary);
+      if (config_.tied_head) {
+        head_.copy_row(token, x);
+      } else {
+        std::copy_n(&embedding_[static_cast<size_t>(token * hidden)], hidden, x);
+      }
+      x += hidden;
     }
   }
 }
 
-void Decoder::normalise(const std::vector<float>& weight) {
+void Decoder::normalise(const cpu::Floats& weight) {
   if (!options_.linear) return;
-  cpu::rms_norm(x_.data(), weight.data(), normed_.data(), {.rows = rows_, .hidden = weights_.config.hidden});
+  cpu::rms_norm(x_.data(), weight.data(), normed_.data(), {.rows = rows_, .hidden = config_.hidden});
+}
+
+void Decoder::add_adapters(int64_t layer, Linear linear, const float* x, float* y) {
+  const cpu::LinearShape shape = linear_shape(config_, linear, rows_);
+  for (const AdapterRows& run : adapter_rows_) {
+    const Adapter& adapter = *run.adapter;
+    const Adapter::Factors& f =
+        adapter.factors[static_cast<size_t>(layer) * kLinears + static_cast<size_t>(linear)];
+    if (f.a.empty()) continue;
+    const cpu::LoraSegment segment{f.a.data(), f.b.data(), run.first_row, run.rows};
+    cpu::lora_add({&segment, 1}, x, y, {shape.inner, shape.columns, adapter.rank, adapter.scale});
+  }
 }
 
 void Decoder::project(int64_t layer, Linear linear, const std::vector<float>& x, std::vector<float>* y) {
-  const auto which = static_cast<size_t>(linear);
-  const cpu::LinearShape shape = linear_shape(weights_.config, linear, rows_);
-  if (options_.linear) {
-    cpu::linear(x.data(), weights_.layers[layer].linears[which].data(), y->data(), shape);
-  }
-  if (!options_.lora) return;
-  for (const AdapterRows& run : adapter_rows_) {
-    const Adapter& adapter = *run.adapter;
-    const Adapter::Factors& f = adapter.factors[static_cast<size_t>(layer) * kLinears + which];
-    const cpu::LoraSegment segment{f.a.data(), f.b.data(), run.first_row, run.rows};
-    cpu::lora_add({&segment, 1}, x.data(), y->data(),
-                  {shape.inner, shape.columns, adapter.rank, adapter.scale});
-  }
+  const cpu::PackedWeights& w = layers_[static_cast<size_t>(layer)].linears[static_cast<size_t>(linear)];
+  if (options_.linear) cpu::linear(x.data(), w, y->data(), rows_);
+  if (options_.lora) add_adapters(layer, linear, x.data(), y->data());
 }
 
 void Decoder::attend(int64_t layer, std::span<const SequenceWork> batch) {
-  const DecoderConfig& c = weights_.config;
+  const DecoderConfig& c = config_;
   int64_t row = 0;
   for (const SequenceWork& s : batch) {
     const cpu::AttentionShape shape{static_cast<int64_t>(s.tokens.size()), s.cache->length(), c.heads,
                                     c.kv_heads, c.head_dim};
-    const cpu::KvView kv = s.cache->layer(layer);
+    const cpu::PagedKv kv = s.cache->layer(layer);
     if (options_.linear) {
       const int64_t at = row * c.kv_heads * c.head_dim;
       cpu::append_kv(&k_[at], &v_[at], kv, shape);
@@ -98,8 +119,8 @@ void Decoder::attend(int64_t layer, std::span<const SequenceWork> batch) {
 }
 
 void Decoder::attention_block(int64_t layer, std::span<const SequenceWork> batch) {
-  const DecoderConfig& c = weights_.config;
-  normalise(weights_.layers[layer].attention_norm);
+  const DecoderConfig& c = config_;
+  normalise(layers_[layer].attention_norm);
   project(layer, Linear::query, normed_, &q_);
   project(layer, Linear::key, normed_, &k_);
   project(layer, Linear::value, normed_, &v_);
@@ -113,8 +134,8 @@ void Decoder::attention_block(int64_t layer, std::span<const SequenceWork> batch
 }
 
 void Decoder::feed_forward_block(int64_t layer) {
-  const DecoderConfig& c = weights_.config;
-  normalise(weights_.layers[layer].ffn_norm);
+  const DecoderConfig& c = config_;
+  normalise(layers_[layer].ffn_norm);
   project(layer, Linear::gate, normed_, &gate_);
   project(layer, Linear::up, normed_, &up_);
   if (options_.linear) cpu::swiglu(gate_.data(), up_.data(), gate_.data(), rows_ * c.ffn);
@@ -123,13 +144,13 @@ void Decoder::feed_forward_block(int64_t layer) {
 }
 
 std::vector<int32_t> Decoder::head(std::span<const SequenceWork> batch) {
-  const DecoderConfig& c = weights_.config;
+  const DecoderConfig& c = config_;
   int64_t wanted = 0;
   int64_t row = 0;
   for (const SequenceWork& s : batch) {
     row += static_cast<int64_t>(s.tokens.size());
     if (!s.want_logits) continue;
-    cpu::rms_norm(&x_[(row - 1) * c.hidden], weights_.final_norm.data(), &normed_[wanted * c.hidden],
+    cpu::rms_norm(&x_[(row - 1) * c.hidden], final_norm_.data(), &normed_[wanted * c.hidden],
                   {.rows = 1, .hidden = c.hidden});
     ++wanted;
   }
@@ -138,7 +159,7 @@ std::vector<int32_t> Decoder::head(std::span<const SequenceWork> batch) {
   fit(&normed_, rows * c.hidden);
   logits_.resize(static_cast<size_t>(rows * c.vocabulary));
   if (wanted == 0) return tokens;
-  cpu::linear(normed_.data(), weights_.head.data(), logits_.data(), {rows, c.hidden, c.vocabulary});
+  cpu::linear(normed_.data(), head_, logits_.data(), rows);
   logits_.resize(static_cast<size_t>(wanted * c.vocabulary));
   for (int64_t i = 0; i < wanted; ++i) {
     tokens.push_back(static_cast<int32_t>(cpu::argmax(&logits_[i * c.vocabulary], c.vocabulary)));
@@ -152,7 +173,7 @@ std::vector<int32_t> Decoder::step(std::span<const SequenceWork> batch, const St
   plan_rows(batch);
   if (options.linear) embed(batch);
   if (options.linear || options.attention || options.lora) {
-    for (int64_t l = 0; l < weights_.config.layers; ++l) {
+    for (int64_t l = 0; l < config_.layers; ++l) {
       attention_block(l, batch);
       feed_forward_block(l);
     }

@@ -1,5 +1,4 @@
-// Public here: DecoderConfig's counts, decoder_25m, decoder_tiny, facts_of, linear_shape, random_decoder,
-// random_adapter, KvCache.
+// Public here: DecoderConfig's counts, adapts, facts_of, linear_shape, random_decoder, random_adapter.
 #include <cmath>
 
 #include "kernels/model/decoder.h"
@@ -52,40 +51,26 @@ int64_t DecoderConfig::layer_parameters() const {
 }
 
 int64_t DecoderConfig::parameters() const {
-  return layers * layer_parameters() + 2 * vocabulary * hidden + hidden;
+  return layers * layer_parameters() + (tied_head ? 1 : 2) * vocabulary * hidden + hidden;
 }
 
-int64_t DecoderConfig::adapter_parameters_per_rank() const {
+int64_t DecoderConfig::matrix_parameters() const {
+  return layers * (layer_parameters() - 2 * hidden) + vocabulary * hidden;
+}
+
+bool adapts(AdapterTargets targets, Linear linear) {
+  return targets == AdapterTargets::all_linears || linear == Linear::query || linear == Linear::value;
+}
+
+int64_t DecoderConfig::adapter_parameters_per_rank(AdapterTargets targets) const {
   int64_t count = 0;
   for (size_t i = 0; i < kLinears; ++i) {
-    const cpu::LinearShape shape = linear_shape(*this, static_cast<Linear>(i), 1);
+    const auto linear = static_cast<Linear>(i);
+    if (!adapts(targets, linear)) continue;
+    const cpu::LinearShape shape = linear_shape(*this, linear, 1);
     count += shape.inner + shape.columns;
   }
   return layers * count;
-}
-
-DecoderConfig decoder_25m() {
-  return {.name = "decoder-25m",
-          .layers = 8,
-          .hidden = 384,
-          .heads = 6,
-          .kv_heads = 2,
-          .head_dim = 64,
-          .ffn = 1024,
-          .vocabulary = 16384,
-          .context_limit = 4096};
-}
-
-DecoderConfig decoder_tiny() {
-  return {.name = "decoder-tiny",
-          .layers = 2,
-          .hidden = 24,
-          .heads = 6,
-          .kv_heads = 2,
-          .head_dim = 8,
-          .ffn = 37,
-          .vocabulary = 51,
-          .context_limit = 128};
 }
 
 ModelFacts facts_of(const DecoderConfig& c) {
@@ -101,54 +86,43 @@ ModelFacts facts_of(const DecoderConfig& c) {
 }
 
 DecoderWeights random_decoder(const DecoderConfig& c, uint64_t seed) {
+  const auto hidden = static_cast<size_t>(c.hidden);
   DecoderWeights w;
   w.config = c;
-  w.embedding = random_values(c.vocabulary * c.hidden, std::sqrt(3.0F), {seed, kEmbedding});
-  w.head = random_values(c.vocabulary * c.hidden, bound_for(c.hidden), {seed, kHead});
-  w.final_norm.assign(static_cast<size_t>(c.hidden), 1.0F);
+  // A tied embedding takes the head's scale, or its logits would be too great.
+  const float bound = c.tied_head ? bound_for(c.hidden) : std::sqrt(3.0F);
+  w.embedding = random_floats(c.vocabulary * c.hidden, bound, {seed, kEmbedding});
+  if (!c.tied_head) w.head = random_floats(c.vocabulary * c.hidden, bound_for(c.hidden), {seed, kHead});
+  w.final_norm.assign(hidden, 1.0F);
   uint32_t tensor = kFirstLayer;
   for (int64_t l = 0; l < c.layers; ++l) {
     DecoderLayer layer;
-    layer.attention_norm.assign(static_cast<size_t>(c.hidden), 1.0F);
-    layer.ffn_norm.assign(static_cast<size_t>(c.hidden), 1.0F);
+    layer.attention_norm.assign(hidden, 1.0F);
+    layer.ffn_norm.assign(hidden, 1.0F);
     for (size_t i = 0; i < kLinears; ++i) {
       const cpu::LinearShape shape = linear_shape(c, static_cast<Linear>(i), 1);
-      layer.linears[i] = random_values(values_of(shape), bound_for(shape.inner), {seed, tensor++});
+      layer.linears[i] = random_floats(values_of(shape), bound_for(shape.inner), {seed, tensor++});
     }
     w.layers.push_back(std::move(layer));
   }
   return w;
 }
 
-Adapter random_adapter(const DecoderConfig& c, int64_t rank, uint64_t seed) {
+Adapter random_adapter(const DecoderConfig& c, int64_t rank, uint64_t seed, AdapterTargets targets) {
   Adapter adapter;
   adapter.rank = rank;
   uint32_t tensor = 0;
   for (int64_t l = 0; l < c.layers; ++l) {
-    for (size_t i = 0; i < kLinears; ++i) {
-      const cpu::LinearShape shape = linear_shape(c, static_cast<Linear>(i), 1);
-      auto a = random_values(shape.inner * rank, bound_for(shape.inner), {seed, tensor++});
-      auto b = random_values(rank * shape.columns, bound_for(rank), {seed, tensor++});
-      adapter.factors.push_back({std::move(a), std::move(b)});
+    for (size_t i = 0; i < kLinears; ++i, tensor += 2) {
+      const auto linear = static_cast<Linear>(i);
+      Adapter::Factors& f = adapter.factors.emplace_back();
+      if (!adapts(targets, linear)) continue;
+      const cpu::LinearShape shape = linear_shape(c, linear, 1);
+      f.a = random_values(shape.inner * rank, bound_for(shape.inner), {seed, tensor});
+      f.b = random_values(rank * shape.columns, bound_for(rank), {seed, tensor + 1});
     }
   }
   return adapter;
-}
-
-KvCache::KvCache(const DecoderConfig& c, int64_t capacity)
-    : layer_values_(c.kv_heads * capacity * c.head_dim),
-      capacity_(capacity),
-      keys_(static_cast<size_t>(c.layers * layer_values_)),
-      values_(keys_.size()) {}
-
-cpu::KvView KvCache::layer(int64_t layer) {
-  const auto at = static_cast<size_t>(layer * layer_values_);
-  return {.keys = &keys_[at], .values = &values_[at], .capacity = capacity_};
-}
-
-void KvCache::set_length(int64_t length) {
-  CHECK(length >= 0 && length <= capacity_);
-  length_ = length;
 }
 
 }  // namespace cotenant

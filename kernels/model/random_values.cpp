@@ -1,4 +1,4 @@
-// Public here: random_values, random_indices.
+// Public here: random_values, random_floats, random_indices.
 #include "kernels/model/random_values.h"
 
 #include <cstddef>
@@ -13,17 +13,26 @@ float centred(uint64_t bits24) {
   return (static_cast<float>(bits24) + 0.5F) * 0x1p-23F - 1;
 }
 
-}  // namespace
-
-std::vector<float> random_values(int64_t count, float bound, const TensorKey& key) {
+template <class Values>
+Values drawn(int64_t count, float bound, const TensorKey& key) {
   RandomStream random(stream_key(key.seed, 0), key.tensor, Purpose::weights);
-  std::vector<float> values(static_cast<size_t>(count));
+  Values values(static_cast<size_t>(count));
   for (size_t i = 0; i < values.size(); i += 2) {
     const uint64_t bits = random.bits();
     values[i] = bound * centred(bits >> 40U);
     if (i + 1 < values.size()) values[i + 1] = bound * centred(bits & 0xFFFFFFU);
   }
   return values;
+}
+
+}  // namespace
+
+std::vector<float> random_values(int64_t count, float bound, const TensorKey& key) {
+  return drawn<std::vector<float>>(count, bound, key);
+}
+
+cpu::Floats random_floats(int64_t count, float bound, const TensorKey& key) {
+  return drawn<cpu::Floats>(count, bound, key);
 }
 
 std::vector<int32_t> random_indices(int64_t count, int64_t below, const TensorKey& key) {

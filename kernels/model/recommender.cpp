@@ -69,13 +69,13 @@ RecommenderWeights random_recommender(const RecommenderConfig& c, uint64_t seed)
   for (int64_t t = 0; t < c.tables; ++t) {
     const auto tensor = kFirstTable + static_cast<uint32_t>(t);
     w.tables.push_back(
-        random_values(c.table_rows * c.dim, 1 / std::sqrt(static_cast<float>(c.pooling)), {seed, tensor}));
+        random_floats(c.table_rows * c.dim, 1 / std::sqrt(static_cast<float>(c.pooling)), {seed, tensor}));
   }
   for (size_t i = 0; i < c.widths.size(); ++i) {
     const cpu::LinearShape s = c.layer(i, 1);
     const float bound = std::sqrt(6.0F / static_cast<float>(s.inner));
     w.layers.push_back(
-        random_values(s.inner * s.columns, bound, {seed, kFirstLayer + static_cast<uint32_t>(i)}));
+        random_floats(s.inner * s.columns, bound, {seed, kFirstLayer + static_cast<uint32_t>(i)}));
   }
   return w;
 }
@@ -130,7 +130,7 @@ void Recommender::backward(const Examples& e, float rate) {
     const cpu::LinearShape s = c.layer(i, e.rows);
     const int64_t count = s.inner * s.columns;
     weight_gradient_.resize(static_cast<size_t>(count));
-    std::vector<float>& w = weights_->layers[i];
+    cpu::Floats& w = weights_->layers[i];
     cpu::linear_input_gradient(gradients_[i + 1].data(), w.data(), gradients_[i].data(), s);
     cpu::linear_weight_gradient(gradients_[i + 1].data(), activations_[i].data(), weight_gradient_.data(), s);
     cpu::sgd(w.data(), weight_gradient_.data(), rate, count);

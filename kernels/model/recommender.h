@@ -35,8 +35,8 @@ ModelFacts facts_of(const RecommenderConfig& config);
 
 struct RecommenderWeights {
   RecommenderConfig config;
-  std::vector<std::vector<float>> tables;  // table_rows x dim each
-  std::vector<std::vector<float>> layers;  // columns x inner each
+  std::vector<cpu::Floats> tables;  // table_rows x dim each
+  std::vector<cpu::Floats> layers;  // columns x inner each
 };
 RecommenderWeights random_recommender(const RecommenderConfig& config, uint64_t seed);
 
@@ -57,7 +57,8 @@ class Recommender {
   // One logit a row; valid until the next call.
   std::span<const float> forward(const Examples& examples);
   // One step of stochastic gradient descent on the mean binary cross-entropy, through the layers and the
-  // looked-up table rows. Returns the loss before the update.
+  // looked-up table rows, without momentum: an optimizer with moments would need two more tables. Returns the
+  // loss before the update.
   float train_step(const Examples& examples, float rate);
 
  private:

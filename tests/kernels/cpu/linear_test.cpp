@@ -2,6 +2,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "kernels/cpu/matmul.h"
 #include "tests/kernels/cpu/drawn.h"
 
 namespace cotenant {
@@ -29,6 +30,48 @@ TEST_CASE("dense layers and their gradients agree with the reference on odd and 
     REQUIRE(difference(y, reference::linear(wide(x), wide(w), r)) < kClose);
     REQUIRE(difference(dx, reference::linear_input_gradient(wide(dy), wide(w), r)) < kClose);
     REQUIRE(difference(dw, reference::linear_weight_gradient(wide(dy), wide(x), r)) < kClose);
+  }
+}
+
+TEST_CASE("packed weights give what row-major ones give, for one row and for many") {
+  for (const auto& [m, k, n] : kSizes) {
+    const auto x = drawn(m * k, 1);
+    const auto w = drawn(n * k, 2);
+    std::vector<float> y(static_cast<size_t>(m * n));
+    cpu::linear(x.data(), cpu::PackedWeights(w.data(), k, n), y.data(), m);
+    REQUIRE(difference(y, reference::linear(wide(x), wide(w), {m, k, n})) < kClose);
+  }
+  // An inner dimension beyond one pass.
+  const auto x = drawn(7 * 5000, 1);
+  const auto w = drawn(3 * 5000, 2);
+  std::vector<float> y(21);
+  cpu::linear(x.data(), cpu::PackedWeights(w.data(), 5000, 3), y.data(), 7);
+  REQUIRE(difference(y, reference::linear(wide(x), wide(w), {7, 5000, 3})) < kClose);
+}
+
+TEST_CASE("products of any strides agree with the reference, scaled and added") {
+  for (const auto& [m, k, n] : {Sizes{1, 1, 1}, Sizes{7, 65, 33}, Sizes{70, 2100, 18}, Sizes{5, 16, 64}}) {
+    for (const bool x_turned : {false, true}) {
+      for (const bool b_turned : {false, true}) {
+        const auto x = drawn(m * k, 1);
+        const auto b = drawn(k * n, 2);
+        auto y = drawn(m * (n + 2), 3);
+        reference::Numbers want = wide(y);
+        for (int64_t i = 0; i < m; ++i) {
+          for (int64_t j = 0; j < n; ++j) {
+            for (int64_t l = 0; l < k; ++l) {
+              want[i * (n + 2) + j] += 0.25 * static_cast<double>(x[x_turned ? l * m + i : i * k + l]) *
+                                       static_cast<double>(b[b_turned ? j * k + l : l * n + j]);
+            }
+          }
+        }
+        const cpu::Strided xs{x.data(), x_turned ? 1 : k, x_turned ? m : 1};
+        const cpu::Strided bs{b.data(), b_turned ? 1 : n, b_turned ? k : 1};
+        cpu::matmul(xs, bs, y.data(),
+                    {.rows = m, .inner = k, .columns = n, .y_row = n + 2, .scale = 0.25F, .add = true});
+        REQUIRE(difference(y, want) < kClose);
+      }
+    }
   }
 }
 

@@ -4,65 +4,11 @@
 #include <cmath>
 #include <numeric>
 
-#include "kernels/reference/transformer.h"
 #include "sim/core/philox.h"
+#include "tests/kernels/model/reference_decoder.h"
 
 namespace cotenant {
 namespace {
-
-using reference::Numbers;
-
-Numbers wide(const std::vector<float>& x) {
-  return {x.begin(), x.end()};
-}
-
-void add_to(Numbers* x, const Numbers& y) {
-  for (size_t i = 0; i < x->size(); ++i) (*x)[i] += y[i];
-}
-
-// The whole prompt of one sequence through reference operations; logits of the last token.
-struct ReferenceDecoder {
-  const DecoderWeights& w;
-  const Adapter* adapter = nullptr;
-
-  [[nodiscard]] Numbers project(size_t layer, Linear which, const Numbers& x) const {
-    const auto i = static_cast<size_t>(which);
-    const int64_t inner = linear_shape(w.config, which, 1).inner;
-    const reference::LinearShape s{static_cast<int64_t>(x.size()) / inner, inner,
-                                   linear_shape(w.config, which, 1).columns};
-    Numbers y = reference::linear(x, wide(w.layers[layer].linears[i]), s);
-    if (adapter != nullptr) {
-      const auto& f = adapter->factors[layer * kLinears + i];
-      add_to(&y, reference::lora(x, wide(f.a), wide(f.b), {s, adapter->rank, adapter->scale}));
-    }
-    return y;
-  }
-
-  [[nodiscard]] Numbers logits(const std::vector<int32_t>& prompt) const {
-    const DecoderConfig& c = w.config;
-    const auto n = static_cast<int64_t>(prompt.size());
-    std::vector<int64_t> positions(prompt.size());
-    std::iota(positions.begin(), positions.end(), 0);
-    Numbers x;
-    for (const int32_t t : prompt) {
-      for (int64_t d = 0; d < c.hidden; ++d) x.push_back(w.embedding[t * c.hidden + d]);
-    }
-    for (size_t l = 0; l < w.layers.size(); ++l) {
-      const Numbers normed = reference::rms_norm(x, wide(w.layers[l].attention_norm), {n, c.hidden});
-      const Numbers q = reference::rope(project(l, Linear::query, normed), positions, {c.heads, c.head_dim});
-      const Numbers k = reference::rope(project(l, Linear::key, normed), positions, {c.kv_heads, c.head_dim});
-      const Numbers v = project(l, Linear::value, normed);
-      const Numbers mixed = reference::attention({q, k, v}, {n, 0, c.heads, c.kv_heads, c.head_dim});
-      add_to(&x, project(l, Linear::output, mixed));
-      const Numbers ffn = reference::rms_norm(x, wide(w.layers[l].ffn_norm), {n, c.hidden});
-      const Numbers gated = reference::swiglu(project(l, Linear::gate, ffn), project(l, Linear::up, ffn));
-      add_to(&x, project(l, Linear::down, gated));
-    }
-    const reference::View last(&x[(n - 1) * c.hidden], static_cast<size_t>(c.hidden));
-    const Numbers normed = reference::rms_norm(last, wide(w.final_norm), {1, c.hidden});
-    return reference::linear(normed, wide(w.head), {1, c.hidden, c.vocabulary});
-  }
-};
 
 std::vector<int32_t> prompt(size_t tokens, uint32_t entity) {
   RandomStream random(stream_key(5, 0), entity, Purpose::faults);
@@ -72,7 +18,7 @@ std::vector<int32_t> prompt(size_t tokens, uint32_t entity) {
   return out;
 }
 
-void require_close(std::span<const float> got, const Numbers& want) {
+void require_close(std::span<const float> got, const reference::Numbers& want) {
   REQUIRE(got.size() == want.size());
   for (size_t i = 0; i < want.size(); ++i) REQUIRE(got[i] == Approx(want[i]).epsilon(1e-4).margin(1e-4));
 }
@@ -86,11 +32,58 @@ TEST_CASE("a prefill agrees with the reference operations, with and without an a
     KvCache cache(w.config, 16);
     const SequenceWork work{.tokens = tokens, .cache = &cache, .adapter = a};
     const auto next = decoder.step({&work, 1});
-    const Numbers want = ReferenceDecoder{w, a}.logits(tokens);
+    const auto want = ReferenceDecoder(w, a).last_logits(tokens);
     require_close(decoder.logits(), want);
     REQUIRE(next == std::vector<int32_t>{static_cast<int32_t>(reference::argmax(want))});
     REQUIRE(cache.length() == 13);
   }
+}
+
+TEST_CASE("a tied head and an adapter of query and value alone agree with the reference") {
+  DecoderConfig config = decoder_tiny();
+  config.tied_head = true;
+  const DecoderWeights w = random_decoder(config, 11);
+  REQUIRE(w.head.empty());
+  const Adapter adapter = random_adapter(config, 3, 2, AdapterTargets::query_value);
+  const auto tokens = prompt(9, 0);
+  Decoder decoder(w);
+  KvCache cache(config, 16);
+  const SequenceWork work{.tokens = tokens, .cache = &cache, .adapter = &adapter};
+  decoder.step({&work, 1});
+  require_close(decoder.logits(), ReferenceDecoder(w, &adapter).last_logits(tokens));
+}
+
+TEST_CASE("sequences that share a pool get what each gets in a pool of its own, and blocks come back") {
+  const DecoderWeights w = random_decoder(decoder_tiny(), 12);
+  KvPool pool(w.config, 10);
+  Decoder decoder(w);
+  for (int round = 0; round < 2; ++round) {
+    std::vector<KvCache> caches;
+    std::vector<std::vector<int32_t>> prompts;
+    std::vector<SequenceWork> batch;
+    for (uint32_t i = 0; i < 3; ++i) {
+      prompts.push_back(prompt(14 + 9 * i, 20 + i));
+      caches.emplace_back(&pool, 40);
+    }
+    REQUIRE(pool.free_blocks() == 1);
+    for (size_t i = 0; i < 3; ++i) batch.push_back({.tokens = prompts[i], .cache = &caches[i]});
+    decoder.step(batch);
+    for (size_t i = 0; i < 3; ++i) {
+      const auto vocabulary = static_cast<size_t>(w.config.vocabulary);
+      require_close(decoder.logits().subspan(i * vocabulary, vocabulary),
+                    ReferenceDecoder(w).last_logits(prompts[i]));
+    }
+    caches.clear();
+    REQUIRE(pool.free_blocks() == 10);
+  }
+}
+
+TEST_CASE("no two sequences hold the same block, and a fresh pool hands out neighbours") {
+  KvPool pool(decoder_tiny(), 6);
+  const KvCache a(&pool, 33);
+  const KvCache b(&pool, 48);
+  REQUIRE(std::vector<int32_t>(a.table().begin(), a.table().end()) == std::vector<int32_t>{0, 1, 2});
+  REQUIRE(std::vector<int32_t>(b.table().begin(), b.table().end()) == std::vector<int32_t>{3, 4, 5});
 }
 
 TEST_CASE("prefill in chunks and then decoding token by token equals one prefill of all") {
@@ -105,7 +98,7 @@ TEST_CASE("prefill in chunks and then decoding token by token equals one prefill
     decoder.step({&work, 1});
     done += chunk;
   }
-  require_close(decoder.logits(), ReferenceDecoder{w}.logits(tokens));
+  require_close(decoder.logits(), ReferenceDecoder(w).last_logits(tokens));
 }
 
 TEST_CASE("sequences of a mixed batch get what each would get alone, each with its own adapter") {
@@ -139,7 +132,7 @@ TEST_CASE("sequences of a mixed batch get what each would get alone, each with i
   for (size_t i = 0; i < 4; ++i) {
     if (i == 1) continue;
     require_close(decoder.logits().subspan(row++ * vocabulary, vocabulary),
-                  ReferenceDecoder{w, adapters[i]}.logits(prompts[i]));
+                  ReferenceDecoder(w, adapters[i]).last_logits(prompts[i]));
   }
   REQUIRE(decoder.logits().size() == 3 * vocabulary);
 }
@@ -201,6 +194,22 @@ TEST_CASE("the preset has the sizes that the documents state, and the same seed 
     adapter_values += static_cast<int64_t>(f.a.size() + f.b.size());
   }
   REQUIRE(adapter_values == 3 * a.config.adapter_parameters_per_rank());
+}
+
+TEST_CASE("presets are found by name and have the sizes that the documents state") {
+  REQUIRE(find_decoder("decoder-25m")->parameters() == 25'172'352);
+  REQUIRE(find_decoder("decoder-355m")->parameters() == 354'731'008);
+  REQUIRE(find_decoder("llama-3.2-1b")->parameters() == 1'235'814'400);
+  REQUIRE(find_decoder("llama-3.1-8b")->parameters() == 8'030'261'248);
+  REQUIRE_FALSE(find_decoder("llama-3.1-8").has_value());
+  // Restated in SI units: 83.9 MB in bf16 at rank 16 on all linears, 13.6 MB on query and value.
+  const DecoderConfig large = *find_decoder("llama-3.1-8b");
+  REQUIRE(large.adapter_parameters_per_rank() * 16 == 41'943'040);
+  REQUIRE(large.adapter_parameters_per_rank(AdapterTargets::query_value) * 16 == 6'815'744);
+  for (const DecoderConfig& c : decoder_presets()) {
+    REQUIRE(c.heads % c.kv_heads == 0);
+    REQUIRE(find_decoder(c.name)->layers == c.layers);
+  }
 }
 
 }  // namespace

@@ -10,7 +10,7 @@ namespace {
 
 using reference::Numbers;
 
-Numbers wide(const std::vector<float>& x) {
+Numbers wide(std::span<const float> x) {
   return {x.begin(), x.end()};
 }
 
@@ -79,7 +79,7 @@ struct ReferenceRecommender {
   }
 };
 
-double difference(const std::vector<float>& got, const Numbers& want) {
+double difference(std::span<const float> got, const Numbers& want) {
   double off = 0;
   for (size_t i = 0; i < want.size(); ++i) off = std::max(off, std::abs(got[i] - want[i]));
   return off;
@@ -91,7 +91,7 @@ TEST_CASE("scores and a training step agree with the reference") {
   const Examples e = random_examples(w.config, 11, 2);
   Recommender model(&w);
   const auto logits = model.forward(e);
-  REQUIRE(difference({logits.begin(), logits.end()}, want.forward(e).back()) < 1e-5);
+  REQUIRE(difference(logits, want.forward(e).back()) < 1e-5);
   REQUIRE(model.train_step(e, 0.5F) == Approx(want.loss(e)));
   want.train_step(e, 0.5);
   for (size_t i = 0; i < w.layers.size(); ++i) REQUIRE(difference(w.layers[i], want.layers[i]) < 1e-5);

@@ -1,0 +1,67 @@
+// Public here: avx2::bags.
+#include <algorithm>
+
+#include "kernels/cpu/avx2.h"
+
+namespace cotenant::cpu::avx2 {
+namespace {
+
+// Look-ups between a prefetch and its use.
+constexpr int64_t kAhead = 32;
+constexpr int64_t kLine = 16;  // values of a cache line
+
+// The order in which the lines of a row are read. Rising or falling order would look like the start of a long
+// stream: the processor then fetches lines beyond the row, which nobody needs, at the cost of those that are
+// asked for. Measured on Zen 4 with rows of 512 bytes: 13 GB/s in rising order, 20 GB/s in this one.
+template <int kLines>
+constexpr int line_at(int i) {
+  if (kLines < 8) return kLines - 1 - i;
+  constexpr int kOrder[8] = {5, 2, 7, 0, 3, 6, 1, 4};
+  return kOrder[i];
+}
+
+// kLines lines from `column` on, of all rows: their sums stay in registers while a bag runs by.
+template <int kLines>
+COTENANT_AVX2 void add_lines(const BagLoop& s, int64_t column) {
+  const int64_t last = s.rows * s.pooling - 1;
+  for (int64_t m = 0; m < s.rows; ++m) {
+    __m256 sum[2 * kLines];
+    COTENANT_UNROLL
+    for (__m256& one : sum) one = _mm256_setzero_ps();
+    for (int64_t i = m * s.pooling; i < (m + 1) * s.pooling; ++i) {
+      const float* later = s.table + s.index[std::min(i + kAhead, last)] * s.dim + column;
+      const float* row = s.table + s.index[i] * s.dim + column;
+      COTENANT_UNROLL
+      for (int l = 0; l < kLines; ++l) prefetch(later + l * kLine);
+      COTENANT_UNROLL
+      for (int l = 0; l < kLines; ++l) {
+        const int line = line_at<kLines>(l);
+        sum[2 * line] = _mm256_add_ps(sum[2 * line], _mm256_loadu_ps(row + line * kLine));
+        sum[2 * line + 1] = _mm256_add_ps(sum[2 * line + 1], _mm256_loadu_ps(row + line * kLine + kLanes));
+      }
+    }
+    COTENANT_UNROLL
+    for (int l = 0; l < 2 * kLines; ++l) _mm256_storeu_ps(s.out + m * s.stride + column + l * kLanes, sum[l]);
+  }
+}
+
+void add_values(const BagLoop& s, int64_t column) {
+  for (int64_t m = 0; m < s.rows; ++m) {
+    float sum = 0;
+    for (int64_t i = m * s.pooling; i < (m + 1) * s.pooling; ++i) sum += s.table[s.index[i] * s.dim + column];
+    s.out[m * s.stride + column] = sum;
+  }
+}
+
+}  // namespace
+
+void bags(const BagLoop& s) {
+  int64_t column = 0;
+  for (; column + 8 * kLine <= s.dim; column += 8 * kLine) add_lines<8>(s, column);
+  for (; column + 4 * kLine <= s.dim; column += 4 * kLine) add_lines<4>(s, column);
+  for (; column + 2 * kLine <= s.dim; column += 2 * kLine) add_lines<2>(s, column);
+  for (; column + kLine <= s.dim; column += kLine) add_lines<1>(s, column);
+  for (; column < s.dim; ++column) add_values(s, column);
+}
+
+}  // namespace cotenant::cpu::avx2
