@@ -110,6 +110,7 @@ const std::vector<Fence>& fences() {
       {"gnuplot-iostream", "reports/plots/"},
       {"cuda", "kernels/cuda/"},
       {"cublas", "kernels/cuda/"},
+      {"driver_types", "kernels/cuda/"},
       {"cub/", "kernels/cuda/"},
       {"thrust/", "kernels/cuda/"},
       {"cooperative_groups", "kernels/cuda/"},
