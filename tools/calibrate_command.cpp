@@ -1,12 +1,15 @@
 // Public: calibrate_command(), doctor_command(): what depends on this machine.
 #include <fmt/format.h>
 
+#include <atomic>
+#include <csignal>
 #include <cstdio>
 
 #include "kernels/calibrate/calibrate.h"
 #include "reports/plots/plots.h"
 #include "reports/store/atomic_file.h"
 #include "reports/store/results_file.h"
+#include "tools/calibration_journal.h"
 #include "tools/command_line.h"
 #include "tools/file_bytes.h"
 #include "tools/progress.h"
@@ -20,27 +23,83 @@ bool is_file_name(const std::string& name) {
   return !name.empty() && name.size() <= 64 && name.find_first_not_of(allowed) == std::string::npos;
 }
 
-std::string summary_of(const Profile& p, double seconds, const std::string& path) {
-  int64_t points = 0;
-  int64_t unsettled = 0;
-  for (const KernelTimes& kernel : p.kernels) {
-    for (const int64_t settled : kernel.settled) {
-      points += 1;
-      unsettled += settled == 0 ? 1 : 0;
-    }
-  }
+std::atomic<bool> interrupted = false;
+extern "C" void on_calibration_interrupt(int /*signal*/) {
+  if (interrupted.exchange(true)) std::_Exit(static_cast<int>(Exit::interrupted));
+}
+
+std::string holdout_text(const Profile& p) {
+  const HoldOutError error = holdout_error(p);
+  std::string text = fmt::format("\nhold-out: {} shapes off the grid predicted within {:.1f} % (median)",
+                                 error.count, 100 * error.median);
+  if (p.mode != "quick") text += fmt::format(", {:.1f} % (p99)", 100 * error.p99);
+  return text + fmt::format(", {:.1f} % (greatest)", 100 * error.maximum);
+}
+
+std::string unsettled_text(const Calibrated& c) {
+  if (c.unsettled.empty()) return "";
+  constexpr size_t kNamed = 5;
   std::string text =
-      fmt::format("{}: {:.1f} GFLOP/s and {:.1f} GB/s on one core; {} kernels, {} points in {:.0f} s",
+      fmt::format("\n{} medians did not settle within 2 %, the worst of them:", c.unsettled.size());
+  for (size_t i = 0; i < std::min(kNamed, c.unsettled.size()); ++i)
+    text += "\n  " + printable(c.unsettled[i]);
+  return text;
+}
+
+std::string summary_of(const Calibrated& c, const std::string& path) {
+  const Profile& p = c.profile;
+  size_t points = 0;
+  for (const KernelTimes& kernel : p.kernels) points += kernel.settled.size();
+  std::string text =
+      fmt::format("{}: {:.1f} GFLOP/s and {:.1f} GB/s on one core; {} kernels, {} medians in {:.0f} s",
                   printable(p.device.name), p.device.peak_flop_per_s * 1e-9,
-                  p.device.stream_byte_per_s * 1e-9, p.kernels.size(), points, seconds);
-  if (unsettled > 0) text += fmt::format(", {} of them did not settle (a busy machine)", unsettled);
-  if (!p.holdouts.empty()) {
-    const HoldOutError error = holdout_error(p);
-    text +=
-        fmt::format("\nhold-out: whole steps predicted within {:.1f} % (median), {:.1f} % (greatest of {})",
-                    100 * error.median, 100 * error.maximum, error.count);
-  }
+                  p.device.stream_byte_per_s * 1e-9, p.kernels.size(), points, c.elapsed_s);
+  if (c.resumed > 0) text += fmt::format(" ({} measurements were there already)", c.resumed);
+  if (c.switched > 0)
+    text += fmt::format("\n{} of {} samples were interrupted by other processes", c.switched,
+                        c.samples + c.switched);
+  if (!p.holdouts.empty()) text += holdout_text(p);
+  text += unsettled_text(c);
   return text + fmt::format("\nprofile: {}\n", printable(path));
+}
+
+std::string progress_text(const CalibrationProgress& p) {
+  const auto here = static_cast<double>(p.done - p.resumed);
+  const double rest = here > 0 ? p.elapsed_s * static_cast<double>(p.total - p.done) / here : 0;
+  return fmt::format("{} of {}, {:.0f} s, about {:.0f} s left: {}", p.done, p.total, p.elapsed_s, rest,
+                     p.current);
+}
+
+// Measures into the journal, then writes the profile; the journal goes only when the profile stands.
+Exit calibrate_into(CalibrationOptions options, const std::string& folder, CalibrationJournal journal) {
+  options.finished = journal.units();
+  if (!options.finished.empty()) {
+    const std::string note = fmt::format("going on with {}: {} measurements are there already\n",
+                                         printable(journal.path()), options.finished.size());
+    std::fputs(note.c_str(), stderr);
+  }
+  std::signal(SIGINT, on_calibration_interrupt);
+  std::signal(SIGTERM, on_calibration_interrupt);
+  ProgressLine progress;
+  options.stop = [] { return interrupted.load(); };
+  options.on_finished = [&](const Finished& unit) { journal.append(unit); };
+  options.on_progress = [&](const CalibrationProgress& p) { progress.show(progress_text(p)); };
+  const Result<Calibrated> calibrated = calibrate_cpu(options);
+  progress.clear();
+  if (!calibrated.ok()) return refuse(calibrated.problems());
+  const Calibrated& c = calibrated.value();
+  if (!c.complete) {
+    const std::string note =
+        fmt::format("interrupted: {} measurements are kept in {}; the same command goes on\n",
+                    c.measured + c.resumed, printable(journal.path()));
+    std::fputs(note.c_str(), stderr);
+    return Exit::interrupted;
+  }
+  sweep_stale_temporaries(folder);
+  write_profile(c.profile, folder, options.name + ".h5");
+  journal.remove();
+  std::fputs(summary_of(c, folder + "/" + options.name + ".h5").c_str(), stdout);
+  return Exit::ok;
 }
 
 }  // namespace
@@ -55,6 +114,7 @@ Exit calibrate_command(const Arguments& arguments) {
   line.word("name", "name of the profile (default: local-cpu)");
   line.word("out", "folder for the profile (default: profiles)");
   line.whole("seed", "of weights and inputs (default: 1)");
+  line.flag("restart", "throw away what an interrupted calibration of this name has measured");
   if (const auto parsed = line.parse(arguments); !parsed.ok()) return refuse(parsed.problems());
   if (line.wants_help()) {
     std::fputs(line.help().c_str(), stdout);
@@ -69,20 +129,15 @@ Exit calibrate_command(const Arguments& arguments) {
                              .name = line.word_or("name", "local-cpu")};
   if (!is_file_name(options.name))
     return refuse_usage("--name takes 1 to 64 of a-z 0-9 _ -", "--name local-cpu");
-  ProgressLine progress;
-  double seconds = 0;
-  Result<Profile> profile = calibrate_cpu(options, [&](const CalibrationProgress& p) {
-    seconds = p.elapsed_s;
-    progress.show(fmt::format("{} of {}: {}", p.done, p.total, p.current));
-  });
-  progress.clear();
-  if (!profile.ok()) return refuse(profile.problems());
   const std::string folder = line.word_or("out", "profiles");
-  make_folder(folder);
-  sweep_stale_temporaries(folder);
-  write_profile(profile.value(), folder, options.name + ".h5");
-  std::fputs(summary_of(profile.value(), seconds, folder + "/" + options.name + ".h5").c_str(), stdout);
-  return Exit::ok;
+  options.scratch_folder = folder;
+  const Result<std::string> binding = calibration_binding(options);
+  if (!binding.ok()) return refuse(binding.problems());
+  make_folder(folder);  // before the work, so that an unwritable place is known at once
+  Result<CalibrationJournal> journal = CalibrationJournal::open(folder + "/" + options.name + ".h5.partial",
+                                                                binding.value(), line.has("restart"));
+  if (!journal.ok()) return refuse(journal.problems());
+  return calibrate_into(std::move(options), folder, std::move(journal).value());
 }
 
 Exit doctor_command(const Arguments& arguments) {

@@ -1,4 +1,4 @@
-// Public here: calibrate_cpu.
+// Public here: calibration_binding, calibrate_cpu.
 #include "kernels/calibrate/calibrate.h"
 
 #include <benchmark/benchmark.h>
@@ -7,246 +7,332 @@
 
 #include <algorithm>
 #include <ctime>
-#include <memory>
+#include <exception>
+#include <map>
+#include <set>
 
-#include "kernels/calibrate/cache_eviction.h"
-#include "kernels/calibrate/decoder_trials.h"
+#include "kernels/calibrate/build_facts.h"
+#include "kernels/calibrate/calibration_plan.h"
 #include "kernels/calibrate/device_facts.h"
-#include "kernels/calibrate/device_trials.h"
-#include "kernels/calibrate/holdouts.h"
-#include "kernels/calibrate/sampler.h"
-#include "kernels/cpu/blas_threads.h"
-#include "kernels/cpu/vector_loops.h"
+#include "kernels/calibrate/pace.h"
+#include "kernels/calibrate/reference_kernel.h"
+#include "kernels/calibrate/visit_book.h"
+#include "kernels/model/random_values.h"
 
 namespace cotenant {
 namespace {
 
-// A kernel while its points are being measured.
-struct KernelRun {
-  KernelPlan plan;
-  KernelTimes times;
-  std::vector<bool> measured;  // per point
+constexpr int kPasses = 2;  // over all targets; a third over the unsettled ones
+constexpr const char* kRatesUnit = "rates";
 
-  explicit KernelRun(KernelPlan p) : plan(std::move(p)) {
-    times.name = plan.name;
-    times.provenance = Provenance::measured;
-    times.axes = plan.axes;
-    const size_t points = times.point_count();
-    times.time_s.resize(points * kResidencies * kQuantiles);
-    times.samples.resize(points * kResidencies);
-    times.settled.resize(points * kResidencies);
-    times.flop.resize(points);
-    times.bytes.resize(points);
-    measured.resize(points);
-  }
-  [[nodiscard]] std::string point_name(size_t point) const {
-    std::string name = plan.name;
-    const std::vector<int64_t> x = coordinates(plan.axes, point);
-    for (size_t a = 0; a < x.size(); ++a) name += fmt::format("/{}:{}", plan.axes[a].name, x[a]);
-    return name;
-  }
-  [[nodiscard]] bool complete() const {
-    return std::all_of(measured.begin(), measured.end(), [](bool b) { return b; });
-  }
-};
-
-// All that one calibration holds. Models are made when their first point runs.
-class Calibration {
- public:
-  explicit Calibration(const CalibrationOptions& options)
-      : options_(options), facts_(read_cpu_facts()), eviction_(facts_.last_level_cache_bytes) {
-    hot_.clock_cost_s = cold_.clock_cost_s = clock_cost(&clock_);
-    hot_.budget_s = cold_.budget_s = options.quick ? 0.10 : 0.5;
-    hot_.enough = options.quick ? 30 : 100;
-    cold_.enough = options.quick ? 12 : 40;
-    hot_.least = options.quick ? 5 : 10;
-    cold_.least = options.quick ? 3 : 10;
-    add_plans(memory_plans(options.quick));
-    add_plans(recommender_plans(recommender_small(), options.quick, [this]() -> RecommenderTrials& {
-      if (!recommender_)
-        recommender_ = std::make_unique<RecommenderTrials>(recommender_small(), options_.seed);
-      return *recommender_;
-    }));
-    add_plans(decoder_plans(decoder_25m(), options.quick, [this]() -> DecoderTrials& { return decoder(); }));
-  }
-
-  [[nodiscard]] const std::vector<std::unique_ptr<KernelRun>>& runs() const { return runs_; }
-  DecoderTrials& decoder() {
-    if (!decoder_) decoder_ = std::make_unique<DecoderTrials>(decoder_25m(), options_.seed);
-    return *decoder_;
-  }
-
-  // One point, hot and cold. Returns the hot median, seconds.
-  double measure_point(KernelRun* run, size_t point) {
-    const Trial trial = run->plan.at(coordinates(run->plan.axes, point));
-    run->times.flop[point] = trial.flop;
-    run->times.bytes[point] = trial.bytes;
-    hurry_if_late();
-    store(run, point, Residency::hot, measure({.run = trial.run, .before = trial.before_hot}, hot_, &clock_));
-    const Sampled cold{.run = trial.run, .before = [this] { eviction_.run(); }};
-    store(run, point, Residency::cold, measure(cold, cold_, &clock_));
-    run->measured[point] = true;
-    return run->times.time_s[KernelTimes::time_index(point, Residency::hot, kMedian)];
-  }
-
-  // A whole step, seconds.
-  double measure_step(const HoldOutStep& step) {
-    const std::string model = decoder().config().name;
-    HoldOutInput input{.trials = &decoder(),
-                       .tokens = axis_of(model + "/linear"),
-                       .heads = axis_of(model + "/head"),
-                       .rules = hot_,
-                       .evict = [this] { eviction_.run(); }};
-    return measured_s(step, input, &clock_);
-  }
-
-  // What was measured so far.
-  [[nodiscard]] Profile profile() const {
-    Profile p;
-    p.name = options_.name;
-    p.mode = options_.quick ? "quick" : "full";
-    p.created = fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)));
-    p.versions =
-        fmt::format("g++ {}; {}; loops {}", __VERSION__, cpu::blas_description(), cpu::vector_loops().name);
-    p.seed = options_.seed;
-    p.device = facts_;
-    for (const auto& run : runs_) {
-      if (run->complete()) p.kernels.push_back(run->times);
-    }
-    if (decoder_) p.models.push_back(facts_of(decoder_25m()));
-    if (recommender_) p.models.push_back(facts_of(recommender_small()));
-    return p;
-  }
-
-  void measure_rates() {
-    facts_.peak_flop_per_s = measure_peak_flop();
-    facts_.stream_byte_per_s = measure_stream_bytes();
-  }
-
- private:
-  [[nodiscard]] const Axis& axis_of(const std::string& kernel) const {
-    const auto it =
-        std::find_if(runs_.begin(), runs_.end(), [&](const auto& r) { return r->plan.name == kernel; });
-    CHECK(it != runs_.end());
-    return (*it)->plan.axes.front();
-  }
-  void add_plans(std::vector<KernelPlan> plans) {
-    for (KernelPlan& plan : plans) runs_.push_back(std::make_unique<KernelRun>(std::move(plan)));
-  }
-  // A quick calibration ends within a minute even where other programs take most of the machine: late ones
-  // take fewer samples of each point, which then may not settle.
-  void hurry_if_late() {
-    constexpr double kLateS = 25;
-    if (!options_.quick || clock_.wall_s() - from_ < kLateS) return;
-    hot_.least = 3;
-    cold_.least = 2;
-    hot_.budget_s = cold_.budget_s = 0.04;
-  }
-  static void store(KernelRun* run, size_t point, Residency residency, const Measured& m) {
-    std::copy(m.quantile_s.begin(), m.quantile_s.end(),
-              run->times.time_s.begin() +
-                  static_cast<std::ptrdiff_t>(KernelTimes::time_index(point, residency, 0)));
-    const size_t row = point * kResidencies + static_cast<size_t>(residency);
-    run->times.samples[row] = m.samples;
-    run->times.settled[row] = m.settled ? 1 : 0;
-  }
-
-  CalibrationOptions options_;
-  ThreadClock clock_;
-  double from_ = clock_.wall_s();
-  DeviceFacts facts_;
-  CacheEviction eviction_;
-  SamplerRules hot_;
-  SamplerRules cold_;
-  std::vector<std::unique_ptr<KernelRun>> runs_;
-  std::unique_ptr<DecoderTrials> decoder_;
-  std::unique_ptr<RecommenderTrials> recommender_;
-};
-
-// Counts what is done and tells the caller; prints nothing.
-class ProgressReporter final : public benchmark::BenchmarkReporter {
- public:
-  ProgressReporter(size_t total, const std::function<void(const CalibrationProgress&)>& progress)
-      : progress_(progress) {
-    state_.total = total;
-    from_ = clock_.wall_s();
-  }
-  bool ReportContext(const Context&) override { return true; }
-  void ReportRuns(const std::vector<Run>& runs) override {
-    for (const Run& run : runs) tell(run.run_name.function_name);
-  }
-  void tell(const std::string& what) {
-    ++state_.done;
-    state_.current = what;
-    state_.elapsed_s = clock_.wall_s() - from_;
-    if (progress_) progress_(state_);
-  }
-
- private:
-  ThreadClock clock_;
-  CalibrationProgress state_;
-  std::function<void(const CalibrationProgress&)> progress_;
-  double from_ = 0;
-};
-
-// One benchmark a point: Google Benchmark enters it once, since the samples inside are our own.
-size_t register_points(Calibration* calibration) {
-  benchmark::ClearRegisteredBenchmarks();
-  size_t count = 0;
-  for (const auto& run : calibration->runs()) {
-    for (size_t point = 0; point < run->times.point_count(); ++point, ++count) {
-#ifndef __clang_analyzer__  // The analyzer takes what the library's registry owns for a leak.
-      const auto body = [calibration, kernel = run.get(), point](benchmark::State& state) {
-        for (auto _ : state) state.SetIterationTime(calibration->measure_point(kernel, point));
-      };
-      benchmark::RegisterBenchmark(run->point_name(point).c_str(), body)->UseManualTime()->Iterations(1);
-#endif
-    }
-  }
-  return count;
+// Wall time for all visits, seconds; models and co-runs come on top.
+double visits_budget_s(bool quick) {
+  return quick ? 40 : 300;
 }
 
-std::vector<double> measure_steps(Calibration* calibration, const std::vector<HoldOutStep>& steps,
-                                  ProgressReporter* reporter) {
-  std::vector<double> times;
-  for (const HoldOutStep& step : steps) {
-    times.push_back(calibration->measure_step(step));
-    reporter->tell("whole step: " + text_of(step));
+SamplerRules hot_rules(bool quick) {
+  return {.least = quick ? 3 : 5,
+          .enough = quick ? 30 : 60,
+          .budget_s = quick ? 0.04 : 0.25,
+          .warm_s = quick ? 0.012 : 0.05};
+}
+// Every cold sample follows a reading of 96 MiB, and the hot ones before it have warmed the code.
+SamplerRules cold_rules(bool quick) {
+  return {.least = quick ? 2 : 5, .enough = quick ? 8 : 30, .budget_s = quick ? 0.04 : 0.25, .warm_s = 0};
+}
+
+std::string unit_id(const Target& target, int pass) {
+  return fmt::format("{}#{}", target.name, pass);
+}
+
+Diagnostic strange_unit(const std::string& id) {
+  Diagnostic d;
+  d.file = "interrupted calibration";
+  d.message = fmt::format("unit '{}' is not one of this calibration", id);
+  d.help = "--restart throws it away";
+  return d;
+}
+
+// One calibration while it is being measured.
+class Session {
+ public:
+  Session(const CalibrationOptions& options, const CalibrationPlan& plan);
+  // Takes over the units of an interrupted calibration.
+  Diagnostics resume();
+  void run();
+  [[nodiscard]] const VisitBook& book() const { return book_; }
+  [[nodiscard]] const DeviceFacts& facts() const { return facts_; }
+  // The counts of the result; its profile is empty.
+  [[nodiscard]] Calibrated outcome() const;
+
+ private:
+  bool take_over(const Finished& unit, const std::map<std::string, size_t>& targets);
+  void measure_rates();
+  void run_pass(int pass, const std::vector<size_t>& targets);
+  void run_visit(size_t target, int pass);
+  Visit visit(const Target& target);
+  [[nodiscard]] std::vector<size_t> worth_another_visit() const;
+  void finish(const Finished& unit, const std::string& what);
+  bool stopped();
+  [[nodiscard]] double elapsed_s() { return clock_.wall_s() - from_; }
+
+  const CalibrationOptions& options_;
+  const CalibrationPlan& plan_;
+  ThreadClock clock_;
+  double from_ = clock_.wall_s();
+  double clock_cost_s_ = clock_cost(&clock_);
+  DeviceFacts facts_ = read_cpu_facts();
+  CacheEviction eviction_{facts_.last_level_cache_bytes};
+  ReferenceKernel reference_{&eviction_};
+  VisitBook book_;
+  std::vector<size_t> order_;  // of the first pass; the second goes backwards
+  std::set<std::string> resumed_;
+  PaceState pace_;
+  size_t total_ = 0;  // units
+  size_t measured_ = 0;
+  bool stopped_ = false;
+  std::exception_ptr failure_;
+};
+
+// The order is shuffled, so that a busy second of the machine does not meet one kernel only.
+Session::Session(const CalibrationOptions& options, const CalibrationPlan& plan)
+    : options_(options), plan_(plan), book_(plan.targets.size()) {
+  for (size_t i = 0; i < plan.targets.size(); ++i) {
+    if (plan.selected[i]) order_.push_back(i);
   }
-  return times;
+  const auto count = static_cast<int64_t>(plan.targets.size());
+  const std::vector<int32_t> keys = random_indices(count, 1 << 30, {.seed = options.seed, .tensor = 1000});
+  std::stable_sort(order_.begin(), order_.end(), [&](size_t a, size_t b) { return keys[a] < keys[b]; });
+  total_ = kPasses * order_.size() + (options.filter.empty() ? 1 : 0);
+}
+
+bool Session::take_over(const Finished& unit, const std::map<std::string, size_t>& targets) {
+  if (unit.id == kRatesUnit) {
+    if (unit.values.size() != 2) return false;
+    facts_.peak_flop_per_s = unit.values[0];
+    facts_.stream_byte_per_s = unit.values[1];
+    return true;
+  }
+  const auto at = targets.find(unit.id);
+  if (at == targets.end()) return false;
+  std::optional<Visit> visit = visit_of(unit.values);
+  if (!visit) return false;
+  const std::array<bool, kResidencies>& wanted = plan_.targets[at->second].wanted;
+  for (size_t r = 0; r < kResidencies; ++r) {
+    if (wanted[r] == visit->taken[r].kept.empty()) return false;
+  }
+  book_.add(at->second, std::move(*visit));
+  return true;
+}
+
+Diagnostics Session::resume() {
+  std::map<std::string, size_t> targets;
+  for (const size_t target : order_) {
+    for (int pass = 1; pass <= kPasses + 1; ++pass) targets[unit_id(plan_.targets[target], pass)] = target;
+  }
+  for (const Finished& unit : options_.finished) {
+    const bool good = resumed_.count(unit.id) == 0 && take_over(unit, targets);
+    if (!good) return {strange_unit(unit.id)};
+    resumed_.insert(unit.id);
+  }
+  return {};
+}
+
+bool Session::stopped() {
+  stopped_ = stopped_ || failure_ || (options_.stop && options_.stop());
+  return stopped_;
+}
+
+void Session::finish(const Finished& unit, const std::string& what) {
+  ++measured_;
+  if (options_.on_finished) options_.on_finished(unit);
+  if (options_.on_progress)
+    options_.on_progress({.done = resumed_.size() + measured_,
+                          .total = total_,
+                          .resumed = resumed_.size(),
+                          .current = what,
+                          .elapsed_s = elapsed_s()});
+}
+
+void Session::measure_rates() {
+  if (resumed_.count(kRatesUnit) > 0 || stopped()) return;
+  facts_.peak_flop_per_s = measure_peak_flop();
+  facts_.stream_byte_per_s = measure_stream_bytes();
+  finish({kRatesUnit, {facts_.peak_flop_per_s, facts_.stream_byte_per_s}}, "peak and bandwidth");
+}
+
+Visit Session::visit(const Target& target) {
+  Visit v{.reference_s = reference_.round(&clock_), .taken = {}};
+  const Trial trial = target.make();
+  v.flop = trial.flop;
+  v.bytes = trial.bytes;
+  pace_.elapsed_s = elapsed_s();
+  const double pace = pace_of(pace_);
+  const auto taken = [&](const std::function<void()>& before, SamplerRules rules) {
+    rules.clock_cost_s = clock_cost_s_;
+    return take_samples({.run = trial.run, .before = before, .wall = trial.wall}, hurried(rules, pace),
+                        &clock_);
+  };
+  const auto empty_caches = [&] {
+    if (trial.before_cold) trial.before_cold();
+    eviction_.run();
+  };
+  constexpr auto kHot = static_cast<size_t>(Residency::hot);
+  constexpr auto kCold = static_cast<size_t>(Residency::cold);
+  if (target.wanted[kHot]) v.taken[kHot] = taken(trial.before_hot, hot_rules(options_.quick));
+  if (target.wanted[kCold]) v.taken[kCold] = taken(empty_caches, cold_rules(options_.quick));
+  return v;
+}
+
+// Google Benchmark is not made to be left by an exception: it is kept until the pass is over.
+void Session::run_visit(size_t target, int pass) {
+  const Target& t = plan_.targets[target];
+  try {
+    Visit v = visit(t);
+    ++pace_.done;
+    finish({unit_id(t, pass), values_of(v)}, t.name);
+    book_.add(target, std::move(v));
+  } catch (...) {
+    failure_ = std::current_exception();
+  }
+}
+
+class SilentReporter final : public benchmark::BenchmarkReporter {
+ public:
+  bool ReportContext(const Context& /*context*/) override { return true; }
+  void ReportRuns(const std::vector<Run>& /*runs*/) override {}
+};
+
+// One benchmark a visit: Google Benchmark enters it once, since the samples inside are our own.
+void Session::run_pass(int pass, const std::vector<size_t>& targets) {
+  benchmark::ClearRegisteredBenchmarks();
+  size_t registered = 0;
+  for (const size_t target : targets) {
+    if (resumed_.count(unit_id(plan_.targets[target], pass)) > 0) continue;
+    ++registered;
+#ifndef __clang_analyzer__  // The analyzer takes what the library's registry owns for a leak.
+    const auto body = [this, target, pass](benchmark::State& state) {
+      for (auto _ : state) {
+        if (!stopped()) run_visit(target, pass);
+        state.SetIterationTime(1e-9);
+      }
+    };
+    benchmark::RegisterBenchmark(plan_.targets[target].name.c_str(), body)->UseManualTime()->Iterations(1);
+#endif
+  }
+  SilentReporter silent;
+  if (registered > 0) benchmark::RunSpecifiedBenchmarks(&silent, ".");
+  benchmark::ClearRegisteredBenchmarks();
+  if (failure_) std::rethrow_exception(failure_);
+}
+
+// The unsettled ones, the worst first, as many as there is time for.
+std::vector<size_t> Session::worth_another_visit() const {
+  std::vector<size_t> targets;
+  for (const Unsettled& u : unsettled_of(plan_, book_)) {
+    if (std::find(targets.begin(), targets.end(), u.target) == targets.end()) targets.push_back(u.target);
+  }
+  const double left = pace_.budget_s - pace_.elapsed_s;
+  const double each = pace_.elapsed_s / static_cast<double>(std::max<size_t>(pace_.done, 1));
+  const double most = each > 0 ? std::max(0.0, left / each) : 0;
+  targets.resize(std::min(targets.size(), static_cast<size_t>(most)));
+  return targets;
+}
+
+void Session::run() {
+  if (options_.filter.empty()) measure_rates();
+  pace_ = {.budget_s = visits_budget_s(options_.quick),
+           .elapsed_s = 0,
+           .visits = total_ - std::min(total_ - 1, resumed_.size()),
+           .done = 0};
+  run_pass(1, order_);
+  run_pass(2, {order_.rbegin(), order_.rend()});
+  book_.choose();
+  if (stopped()) return;
+  const std::vector<size_t> again = worth_another_visit();
+  total_ += again.size();
+  pace_.visits += again.size();
+  run_pass(kPasses + 1, again);
+  book_.choose();
+}
+
+Calibrated Session::outcome() const {
+  Calibrated out;
+  out.complete = !stopped_;
+  out.measured = measured_;
+  out.resumed = resumed_.size();
+  for (const Unsettled& u : unsettled_of(plan_, book_)) {
+    out.unsettled.push_back(fmt::format("{} {} ({:.1f} %)", plan_.targets[u.target].name,
+                                        u.residency == Residency::hot ? "hot" : "cold", 100 * u.error));
+  }
+  for (size_t target = 0; target < plan_.targets.size(); ++target) {
+    for (size_t r = 0; r < kResidencies; ++r) {
+      if (!book_.has(target) || !plan_.targets[target].wanted[r]) continue;
+      const Samples samples = book_.samples(target, static_cast<Residency>(r));
+      out.samples += static_cast<int64_t>(samples.kept.size());
+      out.switched += samples.switched;
+    }
+  }
+  return out;
+}
+
+Profile profile_of(const CalibrationOptions& options, const CalibrationPlan& plan, const Session& session) {
+  Profile p;
+  p.name = options.name;
+  p.mode = options.quick ? "quick" : "full";
+  p.created = fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)));
+  p.versions = build_description();
+  p.seed = options.seed;
+  p.device = session.facts();
+  p.kernels = kernels_of(plan, session.book());
+  p.reference_s = session.book().reference_course();
+  const auto models = {facts_of(decoder_25m()), facts_of(recommender_small())};
+  for (const ModelFacts& model : models) {
+    const auto of_model = [&](const KernelTimes& k) { return k.name.rfind(model.name + "/", 0) == 0; };
+    if (std::any_of(p.kernels.begin(), p.kernels.end(), of_model)) p.models.push_back(model);
+  }
+  if (options.filter.empty()) p.holdouts = holdouts_of(plan, session.book(), p);
+  return p;
+}
+
+// How the data store was read; empty if it was not.
+std::string store_note(const Profile& profile, bool direct) {
+  return profile.find("store_read") == nullptr ? ""
+         : direct                              ? "; store_read past the page cache"
+                                               : "; store_read through the page cache";
 }
 
 }  // namespace
 
-Result<Profile> calibrate_cpu(const CalibrationOptions& options,
-                              const std::function<void(const CalibrationProgress&)>& progress) {
-  Calibration calibration(options);
-  const std::vector<HoldOutStep> steps =
-      options.filter.empty() ? holdout_steps(options.quick) : std::vector<HoldOutStep>{};
-  const size_t points = register_points(&calibration);
-  ProgressReporter reporter(points + 2 * steps.size(), progress);
-  if (options.filter.empty()) calibration.measure_rates();
-  // Before the kernels and after them: a machine that others use drifts by more than the profile errs.
-  const std::vector<double> before = measure_steps(&calibration, steps, &reporter);
-  benchmark::RunSpecifiedBenchmarks(&reporter, options.filter.empty() ? "." : options.filter);
-  benchmark::ClearRegisteredBenchmarks();
-  Profile profile = calibration.profile();
-  if (profile.kernels.empty()) {
-    Diagnostic none;
-    none.file = "--filter";
-    none.message = fmt::format("'{}' matches no whole kernel", options.filter);
-    none.help = fmt::format("name one, such as '{}'", calibration.runs().front()->plan.name);
-    return none;
+Result<std::string> calibration_binding(const CalibrationOptions& options) {
+  CalibrationModels models(options.seed, options.scratch_folder);
+  const Result<CalibrationPlan> plan = make_calibration_plan(options, &models);
+  if (!plan.ok()) return plan.problems();
+  std::string targets;
+  for (const Target& target : plan.value().targets) targets += target.name + "\n";
+  const DeviceFacts facts = read_cpu_facts();
+  return fmt::format("{}, seed {}, filter '{}', device {} with {} cores, build {}, plan {:016x}",
+                     options.quick ? "quick" : "full", options.seed, options.filter, facts.name, facts.cores,
+                     build_description(), text_digest(targets));
+}
+
+Result<Calibrated> calibrate_cpu(const CalibrationOptions& options) {
+  ThreadClock clock;
+  const double from = clock.wall_s();
+  CalibrationModels models(options.seed, options.scratch_folder);
+  const Result<CalibrationPlan> plan = make_calibration_plan(options, &models);
+  if (!plan.ok()) return plan.problems();
+  Session session(options, plan.value());
+  const Diagnostics strange = session.resume();
+  if (!strange.empty()) return strange;
+  session.run();
+  Calibrated out = session.outcome();
+  if (out.complete) {
+    out.profile = profile_of(options, plan.value(), session);
+    out.profile.versions += store_note(out.profile, models.reads_directly());
   }
-  const std::vector<double> after = measure_steps(&calibration, steps, &reporter);
-  const std::string model = decoder_25m().name;
-  for (size_t i = 0; i < steps.size(); ++i) {
-    profile.holdouts.push_back({.kernel = model + "/step",
-                                .shape = text_of(steps[i]),
-                                .predicted_s = predicted_s(steps[i], profile, model),
-                                .measured_s = (before[i] + after[i]) / 2});
-  }
-  return profile;
+  out.elapsed_s = clock.wall_s() - from;
+  return out;
 }
 
 }  // namespace cotenant

@@ -1,5 +1,6 @@
 #pragma once
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "kernels/calibrate/kernel_plan.h"
@@ -24,6 +25,7 @@ class PreparedStep {
   void add(const SequencePlan& plan, const Adapter* adapter);
   // Fills the rows that parts of a step read, by running the linears once.
   void prime();
+  [[nodiscard]] int64_t rows() const;
   void run(const StepOptions& options);
 
  private:
@@ -50,14 +52,24 @@ class DecoderTrials {
   Trial attention_decode(int64_t sequences, int64_t context);
   Trial head(int64_t sequences);
   Trial lora(int64_t tokens, int64_t adapters);
+  // All weights, tensor by tensor.
+  [[nodiscard]] std::vector<std::span<const float>> tensors() const;
 
  private:
   const Adapter* adapter(int64_t index);
   // The linears of one token: they stand between two calls of every other part of a step.
   std::function<void()> linears_between();
+  // A decoder and for how many rows it holds values that a part of a step may read.
+  struct Primed {
+    Decoder decoder;
+    int64_t rows = 0;
+  };
+  std::shared_ptr<PreparedStep> prepare_on(Primed* on, const std::vector<SequencePlan>& sequences);
+
   uint64_t seed_;
   DecoderWeights weights_;
-  Decoder decoder_;
+  Primed whole_;
+  Primed lora_;  // adapters add to the rows of a step; by themselves they would let them grow call by call
   std::vector<std::unique_ptr<Adapter>> adapters_;  // made on first use
   std::shared_ptr<PreparedStep> one_token_;         // made on first use
 };

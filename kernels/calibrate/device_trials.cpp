@@ -83,6 +83,13 @@ Trial RecommenderTrials::train_step(int64_t rows) {
   return t;
 }
 
+std::vector<std::span<const float>> RecommenderTrials::tensors() const {
+  std::vector<std::span<const float>> all;
+  for (const auto& table : weights_.tables) all.emplace_back(table);
+  for (const auto& layer : weights_.layers) all.emplace_back(layer);
+  return all;
+}
+
 std::vector<KernelPlan> recommender_plans(const RecommenderConfig& config, bool quick,
                                           const std::function<RecommenderTrials&()>& trials) {
   using Points = std::vector<int64_t>;
@@ -91,22 +98,27 @@ std::vector<KernelPlan> recommender_plans(const RecommenderConfig& config, bool 
   return {
       {config.name + "/score",
        {{"rows", AxisRule::bucket, rows}},
-       [=](const Points& x) { return trials().score(x[0]); }},
+       [=](const Points& x) { return trials().score(x[0]); },
+       {}},
       {config.name + "/train_step",
        {{"rows", AxisRule::bucket, train_rows}},
-       [=](const Points& x) { return trials().train_step(x[0]); }},
+       [=](const Points& x) { return trials().train_step(x[0]); },
+       {}},
   };
 }
 
 std::vector<KernelPlan> memory_plans(bool quick) {
   using Points = std::vector<int64_t>;
-  const Points bytes =
-      quick ? Points{1 << 16, 1 << 20, 16 << 20, 64 << 20}
-            : Points{1 << 12, 1 << 16, 1 << 18, 1 << 20, 4 << 20, 16 << 20, 64 << 20, 256 << 20};
+  // Close together around the caches, where the time a byte changes.
+  const Points bytes = quick ? Points{1 << 12, 1 << 16, 256 << 10, 1 << 20,  2 << 20,
+                                      4 << 20, 8 << 20, 16 << 20,  32 << 20, 64 << 20}
+                             : Points{1 << 12,  1 << 14,  1 << 16,  1 << 18,  1 << 19,  3 << 18,   1 << 20,
+                                      3 << 19,  2 << 20,  3 << 20,  4 << 20,  6 << 20,  8 << 20,   12 << 20,
+                                      16 << 20, 24 << 20, 32 << 20, 48 << 20, 64 << 20, 128 << 20, 256 << 20};
   const std::vector<Axis> axes = {{"bytes", AxisRule::linear, bytes}};
   return {
-      {"memory_copy", axes, [](const Points& x) { return copy_trial(x[0]); }},
-      {"memory_scrub", axes, [](const Points& x) { return scrub_trial(x[0]); }},
+      {"memory_copy", axes, [](const Points& x) { return copy_trial(x[0]); }, {}},
+      {"memory_scrub", axes, [](const Points& x) { return scrub_trial(x[0]); }, {}},
   };
 }
 

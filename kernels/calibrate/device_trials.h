@@ -1,6 +1,7 @@
 #pragma once
 #include <functional>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "kernels/calibrate/kernel_plan.h"
@@ -15,6 +16,8 @@ class RecommenderTrials {
   RecommenderTrials(const RecommenderConfig& config, uint64_t seed);
   Trial score(int64_t rows);
   Trial train_step(int64_t rows);
+  // All weights, tensor by tensor.
+  [[nodiscard]] std::vector<std::span<const float>> tensors() const;
 
  private:
   std::function<const Examples&()> rotation(int64_t rows);

@@ -1,4 +1,4 @@
-// Public here: holdout_steps, shape_of, text_of, padded, predicted_s, measured_s.
+// Public here: holdout_steps, shape_of, text_of, padded, predicted_s, step_trial.
 #include "kernels/calibrate/holdouts.h"
 
 #include <fmt/format.h>
@@ -121,15 +121,14 @@ double predicted_s(const HoldOutStep& step, const Profile& profile, const std::s
   return static_cast<double>(times.value()->step(shape_of(step)).base_ps) * 1e-12;
 }
 
-double measured_s(const HoldOutStep& step, const HoldOutInput& input, SampleClock* clock) {
+Trial step_trial(const HoldOutStep& step, const StepInput& input) {
   const BatchShape shape = shape_of(step);
   const StepOptions options{
       .padded_tokens = padded(input.tokens, shape.prefill_tokens + shape.decode_sequences),
       .padded_heads = padded(input.heads, shape.head_sequences)};
-  const auto prepared = input.trials->prepare(step.sequences);
-  Sampled sampled{.run = [&] { prepared->run(options); }, .before = {}};
-  if (step.residency == Residency::cold) sampled.before = input.evict;
-  return measure(sampled, input.rules, clock).quantile_s[kMedian];
+  Trial trial;
+  trial.run = [prepared = input.trials->prepare(step.sequences), options] { prepared->run(options); };
+  return trial;
 }
 
 }  // namespace cotenant

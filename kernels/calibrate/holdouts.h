@@ -4,7 +4,6 @@
 #include <vector>
 
 #include "kernels/calibrate/decoder_trials.h"
-#include "kernels/calibrate/sampler.h"
 #include "kernels/profile/service_times.h"
 
 namespace cotenant {
@@ -28,14 +27,12 @@ int64_t padded(const Axis& axis, int64_t value);
 // What the profile says: a step of `model` in seconds. Requires: the profile holds every kernel of the model.
 double predicted_s(const HoldOutStep& step, const Profile& profile, const std::string& model);
 
-struct HoldOutInput {
+struct StepInput {
   DecoderTrials* trials = nullptr;
   Axis tokens;  // buckets to which the step is padded
   Axis heads;
-  SamplerRules rules;
-  std::function<void()> evict;  // empties the caches
 };
-// What the real model takes: the median, seconds.
-double measured_s(const HoldOutStep& step, const HoldOutInput& input, SampleClock* clock);
+// The real step, ready to run.
+Trial step_trial(const HoldOutStep& step, const StepInput& input);
 
 }  // namespace cotenant

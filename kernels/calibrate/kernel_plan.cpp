@@ -1,5 +1,7 @@
-// Public here: coordinates.
+// Public here: coordinates, point_name.
 #include "kernels/calibrate/kernel_plan.h"
+
+#include <fmt/format.h>
 
 namespace cotenant {
 
@@ -11,6 +13,14 @@ std::vector<int64_t> coordinates(const std::vector<Axis>& axes, size_t point) {
     point /= points.size();
   }
   return x;
+}
+
+std::string point_name(const std::string& kernel, const std::vector<Axis>& axes,
+                       const std::vector<int64_t>& at) {
+  CHECK(at.size() == axes.size());
+  std::string name = kernel;
+  for (size_t a = 0; a < axes.size(); ++a) name += fmt::format("/{}:{}", axes[a].name, at[a]);
+  return name;
 }
 
 }  // namespace cotenant

@@ -14,8 +14,11 @@ struct Trial {
   // Runs untimed before every hot sample: the rest of the model's own step, for parts of a step. Their cache
   // lines do not survive it where the model is greater than the cache. Empty: the call follows itself.
   std::function<void()> before_hot;
+  // Runs untimed before every cold sample, besides the emptying of the caches. Empty: nothing more.
+  std::function<void()> before_cold;
   double flop = 0;
-  double bytes = 0;  // the least that must move
+  double bytes = 0;   // the least that must move
+  bool wall = false;  // the call waits for a device: wall time is the time of record
 };
 
 // A kernel and the grid on which it is measured. `at` builds the trial of a point: one value an axis.
@@ -23,9 +26,16 @@ struct KernelPlan {
   std::string name;
   std::vector<Axis> axes;
   std::function<Trial(const std::vector<int64_t>&)> at;
+  // Whether a look-up can ask for this shape; empty = always. Points that none can ask for are measured as
+  // the nearest shape there is, and never held out.
+  std::function<bool(const std::vector<int64_t>&)> askable;
 };
 
 // The coordinates of a point in the order of KernelTimes (the last axis fastest).
 std::vector<int64_t> coordinates(const std::vector<Axis>& axes, size_t point);
+
+// "decoder-25m/lora/tokens:16/adapters:4". Requires: one value an axis.
+std::string point_name(const std::string& kernel, const std::vector<Axis>& axes,
+                       const std::vector<int64_t>& at);
 
 }  // namespace cotenant

@@ -1,4 +1,4 @@
-// Public here: ThreadClock, measure, quantiles_of, clock_cost.
+// Public here: ThreadClock, take_samples, summarised, measure, quantiles_of, clock_cost.
 #include "kernels/calibrate/sampler.h"
 
 #include <sys/resource.h>
@@ -7,6 +7,7 @@
 #include <cmath>
 #include <ctime>
 
+#include "kernels/calibrate/stopping.h"
 #include "sim/core/check.h"
 
 namespace cotenant {
@@ -14,10 +15,7 @@ namespace {
 
 constexpr std::array<double, kQuantiles> kLevels = {0.01, 0.05, 0.10, 0.25, 0.50,
                                                     0.75, 0.90, 0.95, 0.99, 1.0};
-constexpr size_t kLowerQuartile = 3;
-constexpr size_t kUpperQuartile = 5;
 constexpr int64_t kBatchLimit = 1'000'000;
-constexpr int64_t kWarmSamples = 8;
 // A sample below the clock's own cost still takes time; picoseconds must not reach 0.
 constexpr double kLeastTimeS = 1e-9;
 
@@ -28,41 +26,43 @@ double read_clock(clockid_t id) {
 }
 
 struct Sample {
-  double s = 0;  // CPU time of one call
+  double s = 0;  // of one call
   bool switched = false;
 };
 
 Sample take(const Sampled& sampled, int64_t batch, const SamplerRules& rules, SampleClock* clock) {
   if (sampled.before) sampled.before();
+  const auto now = [&] { return sampled.wall ? clock->wall_s() : clock->cpu_s(); };
   const int64_t switches = clock->involuntary_switches();
-  const double from = clock->cpu_s();
+  const double from = now();
   for (int64_t i = 0; i < batch; ++i) sampled.run();
-  const double took = clock->cpu_s() - from - rules.clock_cost_s;
+  const double took = now() - from - rules.clock_cost_s;
   return {.s = std::max(took, kLeastTimeS) / static_cast<double>(batch),
           .switched = clock->involuntary_switches() > switches};
 }
 
-// Runs until the time of a sample stops falling, for a fifth of the budget at most, and finds how many calls
-// make a sample long enough.
+// Runs until the calls are steady or the warm-up's time is spent, and finds how many calls make a sample long
+// enough.
 int64_t warm_up(const Sampled& sampled, const SamplerRules& rules, SampleClock* clock) {
-  const double until = clock->wall_s() + rules.budget_s / 5;
+  const double until = clock->wall_s() + rules.warm_s;
   int64_t batch = 1;
-  double least = take(sampled, 1, rules, clock).s;
-  for (int64_t i = 0; i < kWarmSamples && clock->wall_s() < until; ++i) {
+  if (rules.warm_s <= 0) return batch;
+  WarmUp steadiness;
+  for (bool first = true; first || clock->wall_s() < until; first = false) {
     const double s = take(sampled, batch, rules, clock).s;
+    // A batch only grows: the first call of all is the slowest.
     if (!sampled.before) {
-      batch = std::clamp(static_cast<int64_t>(std::ceil(rules.sample_s / s)), int64_t{1}, kBatchLimit);
+      const double calls = std::ceil(std::min(rules.sample_s / s, static_cast<double>(kBatchLimit)));
+      batch = std::max(batch, static_cast<int64_t>(calls));
     }
-    if (s > 0.98 * least && i > 0) break;
-    least = std::min(least, s);
+    steadiness.add(s);
+    if (steadiness.steady()) break;
   }
   return batch;
 }
 
-double median_error(const std::vector<double>& samples) {
-  const auto q = quantiles_of(samples);
-  return (q[kUpperQuartile] - q[kLowerQuartile]) / q[kMedian] /
-         std::sqrt(static_cast<double>(samples.size()));
+int64_t count(const std::vector<double>& samples) {
+  return static_cast<int64_t>(samples.size());
 }
 
 }  // namespace
@@ -104,27 +104,37 @@ double clock_cost(SampleClock* clock) {
   return std::max(least, 0.0);
 }
 
-Measured measure(const Sampled& sampled, const SamplerRules& rules, SampleClock* clock) {
+Samples take_samples(const Sampled& sampled, const SamplerRules& rules, SampleClock* clock) {
   CHECK(rules.least > 0 && rules.enough >= rules.least);
   const double until = clock->wall_s() + rules.budget_s;
   const int64_t batch = warm_up(sampled, rules, clock);
   std::vector<double> clean;
   std::vector<double> switched;
-  const auto wanted = [](const std::vector<double>& v) { return static_cast<int64_t>(v.size()); };
-  while (wanted(clean) < rules.enough) {
-    const bool some = wanted(clean) + wanted(switched) >= rules.least;
+  EntropyCriterion entropy;
+  while (count(clean) < rules.enough) {
+    const bool some = count(clean) + count(switched) >= rules.least;
     if (some && clock->wall_s() >= until) break;
-    if (wanted(clean) >= rules.least && median_error(clean) <= rules.stop_error) break;
+    const bool enough = count(clean) >= rules.least;
+    if (enough && (median_error(clean) <= rules.stop_error || entropy.known())) break;
     const Sample sample = take(sampled, batch, rules, clock);
     (sample.switched ? switched : clean).push_back(sample.s);
+    if (!sample.switched) entropy.add(sample.s);
   }
-  Measured result;
-  result.switched = wanted(switched);
-  if (wanted(clean) < rules.least) clean.insert(clean.end(), switched.begin(), switched.end());
-  result.quantile_s = quantiles_of(clean);
-  result.samples = wanted(clean);
-  result.settled = median_error(clean) <= rules.settled_error;
-  return result;
+  Samples samples{.kept = std::move(clean), .switched = count(switched)};
+  if (count(samples.kept) < rules.least)
+    samples.kept.insert(samples.kept.end(), switched.begin(), switched.end());
+  return samples;
+}
+
+Measured summarised(const Samples& samples, double settled_error) {
+  return {.quantile_s = quantiles_of(samples.kept),
+          .samples = count(samples.kept),
+          .switched = samples.switched,
+          .settled = median_error(samples.kept) <= settled_error};
+}
+
+Measured measure(const Sampled& sampled, const SamplerRules& rules, SampleClock* clock) {
+  return summarised(take_samples(sampled, rules, clock), rules.settled_error);
 }
 
 }  // namespace cotenant

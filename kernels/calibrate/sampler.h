@@ -14,7 +14,7 @@ class SampleClock {
   virtual ~SampleClock() = default;
   // CPU time of this thread, seconds: the time of record. What other processes take does not count.
   virtual double cpu_s() = 0;
-  // Wall time, seconds: budgets only.
+  // Wall time, seconds: budgets, and the time of record of calls that wait for a device.
   virtual double wall_s() = 0;
   // Involuntary context switches of this thread so far.
   virtual int64_t involuntary_switches() = 0;
@@ -32,17 +32,19 @@ struct SamplerRules {
   double sample_s = 20e-6;      // shorter calls are batched until one sample lasts this long
   int64_t least = 5;            // samples, whatever the budget
   int64_t enough = 30;          // samples
-  double budget_s = 0.25;       // wall time of one point
-  double stop_error = 0.005;    // relative error of the median that ends sampling early
+  double budget_s = 0.5;        // wall time of one point
+  double warm_s = 0.1;          // wall time of the warm-up within it; 0 = none, each sample is one call
+  double stop_error = 0.005;    // relative standard error of the median that ends sampling early
   double settled_error = 0.02;  // above this the point is marked as not settled
-  double clock_cost_s = 0;      // CPU time of reading the clock, taken off every sample
+  double clock_cost_s = 0;      // time of reading the clock, taken off every sample
 };
 
 // What is measured. `before` runs untimed before every sample (to empty the caches); if set, calls are not
-// batched.
+// batched. `wall`: the call waits for a device, so wall time is the time of record.
 struct Sampled {
   std::function<void()> run;
   std::function<void()> before;
+  bool wall = false;
 };
 
 struct Measured {
@@ -52,10 +54,24 @@ struct Measured {
   bool settled = false;
 };
 
-// Warm-up, then samples of CPU time until there are enough, the median's relative error
-// (IQR / median / sqrt(n)) is small, or the budget is spent. Samples with an involuntary context switch are
-// left out, unless fewer than `least` others remain: on a crowded machine long calls have no other samples,
-// and CPU time does not count the waiting itself.
+// Samples of one sitting, seconds of one call each, in the order taken.
+struct Samples {
+  std::vector<double> kept;  // never empty
+  int64_t switched = 0;      // samples with an involuntary context switch
+};
+
+// Warm-up until three medians of eight agree (stopping.h), for a share of the budget at most; then samples
+// until there are enough, the relative standard error of the median is small, the distribution is known
+// (EntropyCriterion), or the budget is spent. Samples with an involuntary context switch are left out, unless
+// fewer than `least` others remain: on a crowded machine long calls have no other samples, and CPU time does
+// not count the waiting itself.
+Samples take_samples(const Sampled& sampled, const SamplerRules& rules, SampleClock* clock);
+
+// Quantiles, and whether the median's relative error is within `settled_error`. Requires: samples.kept is not
+// empty.
+Measured summarised(const Samples& samples, double settled_error);
+
+// Both in one.
 Measured measure(const Sampled& sampled, const SamplerRules& rules, SampleClock* clock);
 
 // Quantiles of `samples` in the order of kQuantileNames, linear between order statistics. Requires: not

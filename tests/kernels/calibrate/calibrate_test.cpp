@@ -7,6 +7,7 @@
 #include "kernels/calibrate/device_trials.h"
 #include "kernels/calibrate/holdouts.h"
 #include "kernels/calibrate/kernel_plan.h"
+#include "kernels/calibrate/visits.h"
 #include "kernels/profile/service_times.h"
 
 namespace cotenant {
@@ -38,29 +39,112 @@ Profile even_profile(bool quick) {
 TEST_CASE("a calibration of one cheap kernel is a sound profile, with progress") {
   size_t told = 0;
   CalibrationProgress last;
-  const auto result =
-      calibrate_cpu({.filter = "^recommender-small/score"}, [&](const CalibrationProgress& p) {
-        ++told;
-        last = p;
-      });
+  CalibrationOptions options{.filter = "^recommender-small/score"};
+  options.on_progress = [&](const CalibrationProgress& p) {
+    ++told;
+    last = p;
+  };
+  const auto result = calibrate_cpu(options);
   REQUIRE(result.ok());
-  const Profile& p = result.value();
-  REQUIRE(problems_of(p, "p.h5").empty());
-  REQUIRE(p.kernels.size() == 1);
-  REQUIRE(p.kernels[0].name == "recommender-small/score");
-  REQUIRE(told == p.kernels[0].point_count());
+  const Calibrated& c = result.value();
+  REQUIRE(c.complete);
+  REQUIRE(problems_of(c.profile, "p.h5").empty());
+  REQUIRE(c.profile.kernels.size() == 1);
+  REQUIRE(c.profile.kernels[0].name == "recommender-small/score");
+  REQUIRE(told >= 2 * c.profile.kernels[0].point_count());
+  REQUIRE(told == c.measured);
+  REQUIRE(c.profile.reference_s.size() == told);
   REQUIRE(last.done == told);
+  REQUIRE(last.total == told);
   REQUIRE(last.current.find("recommender-small/score/rows:") == 0);
-  REQUIRE(p.find_model("recommender-small") != nullptr);
-  REQUIRE(p.holdouts.empty());
-  REQUIRE(p.device.cores >= 1);
-  for (const int64_t samples : p.kernels[0].samples) REQUIRE(samples >= 3);
+  REQUIRE(c.profile.find_model("recommender-small") != nullptr);
+  REQUIRE(c.profile.find_model("decoder-25m") == nullptr);
+  REQUIRE(c.profile.holdouts.empty());
+  REQUIRE(c.profile.device.cores >= 1);
+  REQUIRE(c.profile.versions.find("loops") != std::string::npos);
 }
 
-TEST_CASE("a filter that matches no whole kernel is a problem that names a kernel") {
-  const auto result = calibrate_cpu({.filter = "no-such-kernel"}, nullptr);
-  REQUIRE(!result.ok());
-  REQUIRE(result.problems()[0].help.find("memory_copy") != std::string::npos);
+TEST_CASE("a filter that matches no whole kernel, or is no expression, is a problem that helps") {
+  const auto none = calibrate_cpu({.filter = "no-such-kernel"});
+  REQUIRE(!none.ok());
+  REQUIRE(none.problems()[0].help.find("memory_copy") != std::string::npos);
+  REQUIRE(!calibrate_cpu({.filter = "score/rows:1$"}).ok());
+  const auto wrong = calibrate_cpu({.filter = "score["});
+  REQUIRE(!wrong.ok());
+  REQUIRE(wrong.problems()[0].message.find("no regular expression") != std::string::npos);
+  REQUIRE(!calibration_binding({.filter = "score["}).ok());
+}
+
+TEST_CASE("a calibration stopped after any unit goes on to a profile of the same shape") {
+  const std::string filter = "^(kv_swap|empty_call)";
+  const auto whole = calibrate_cpu({.filter = filter});
+  REQUIRE(whole.ok());
+  for (const size_t units : {size_t{0}, size_t{1}, size_t{4}, size_t{7}, size_t{10}}) {
+    std::vector<Finished> kept;
+    CalibrationOptions options{.filter = filter};
+    options.on_finished = [&](const Finished& unit) { kept.push_back(unit); };
+    options.stop = [&] { return kept.size() >= units; };
+    const auto first = calibrate_cpu(options);
+    REQUIRE(first.ok());
+    REQUIRE_FALSE(first.value().complete);
+    REQUIRE(kept.size() == units);
+    options.stop = nullptr;
+    options.finished = kept;
+    const auto second = calibrate_cpu(options);
+    REQUIRE(second.ok());
+    REQUIRE(second.value().complete);
+    REQUIRE(second.value().resumed == units);
+    const Profile& p = second.value().profile;
+    REQUIRE(problems_of(p, "p").empty());
+    REQUIRE(p.kernels.size() == whole.value().profile.kernels.size());
+    for (size_t k = 0; k < p.kernels.size(); ++k)
+      REQUIRE(p.kernels[k].time_s.size() == whole.value().profile.kernels[k].time_s.size());
+  }
+}
+
+TEST_CASE("what an interrupted calibration kept is used as it stands") {
+  std::vector<Finished> kept;
+  CalibrationOptions options{.filter = "^empty_call"};
+  options.on_finished = [&](const Finished& unit) { kept.push_back(unit); };
+  REQUIRE(calibrate_cpu(options).ok());
+  for (Finished& unit : kept) {
+    Visit visit = *visit_of(unit.values);
+    for (Samples& samples : visit.taken) samples.kept.assign(9, 0.25);
+    unit.values = values_of(visit);
+  }
+  options.finished = kept;
+  const auto result = calibrate_cpu(options);
+  REQUIRE(result.value().measured == 0);
+  REQUIRE(result.value().profile.kernels[0].time_s[kMedian] == 0.25);
+}
+
+TEST_CASE("units that are not this calibration's own are refused") {
+  for (const Finished& unit : std::vector<Finished>{{"no-such-point#1", {1}},
+                                                    {"empty_call/calls:1#9", {1}},
+                                                    {"empty_call/calls:1#1", {1, 2, 3}},
+                                                    {"empty_call/calls:1#1", {1, 0, 0, 0, 1, 0, 0, 1e-6}},
+                                                    {"rates", {1}}}) {
+    const auto result = calibrate_cpu({.filter = "^empty_call", .finished = {unit}});
+    REQUIRE(!result.ok());
+    REQUIRE(result.problems()[0].message.find(unit.id) != std::string::npos);
+  }
+}
+
+TEST_CASE("a place for units that fails ends the calibration with its own exception") {
+  CalibrationOptions options{.filter = "^empty_call"};
+  options.on_finished = [](const Finished&) { throw std::runtime_error("disk full"); };
+  REQUIRE_THROWS_WITH(calibrate_cpu(options), "disk full");
+}
+
+TEST_CASE("what binds a calibration changes with everything that changes its units") {
+  const auto binding = [](const CalibrationOptions& o) { return calibration_binding(o).value(); };
+  const std::string base = binding({});
+  REQUIRE(base == binding({}));
+  REQUIRE(base.find('\n') == std::string::npos);
+  REQUIRE(base != binding({.quick = false}));
+  REQUIRE(base != binding({.filter = "memory_copy"}));
+  REQUIRE(base != binding({.seed = 2}));
+  REQUIRE(base != binding({.scratch_folder = "."}));
 }
 
 TEST_CASE("the plans are the kernels that the look-ups need, on axes they accept") {
@@ -138,22 +222,19 @@ TEST_CASE("padding goes to the next point, and beyond the last in whole multiple
   REQUIRE(padded(axis, 48) == 48);
 }
 
-TEST_CASE("a hold-out records what the profile said and what the model took") {
+TEST_CASE("a held-out step runs, and the profile tells its time as the sum of its kernels") {
   DecoderTrials trials(decoder_tiny(), 1);
   const Profile p = even_profile(true);
   HoldOutStep step;
   step.sequences = {{.context = 9, .adapter = 1}, {.context = 20, .adapter = 0}};
   step.residency = Residency::cold;
-  ThreadClock clock;
-  int evictions = 0;
-  const HoldOutInput input{.trials = &trials,
-                           .tokens = p.find("decoder-tiny/linear")->axes[0],
-                           .heads = p.find("decoder-tiny/head")->axes[0],
-                           .rules = {.budget_s = 0.01},
-                           .evict = [&] { ++evictions; }};
+  const StepInput input{.trials = &trials,
+                        .tokens = p.find("decoder-tiny/linear")->axes[0],
+                        .heads = p.find("decoder-tiny/head")->axes[0]};
   REQUIRE(predicted_s(step, p, "decoder-tiny") == Approx(4e-3));
-  REQUIRE(measured_s(step, input, &clock) > 0);
-  REQUIRE(evictions > 0);
+  const Trial trial = step_trial(step, input);
+  trial.run();
+  trial.run();
   REQUIRE(text_of(step) == "decode 2 at 29, adapters 2, cold");
 }
 
