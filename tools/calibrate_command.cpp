@@ -1,6 +1,7 @@
 // Public: calibrate_command(), doctor_command(): what depends on this machine.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <atomic>
 #include <csignal>
 #include <cstdio>
@@ -11,6 +12,7 @@
 #include "reports/store/results_file.h"
 #include "tools/calibration_journal.h"
 #include "tools/command_line.h"
+#include "tools/derived_profiles.h"
 #include "tools/file_bytes.h"
 #include "tools/progress.h"
 #include "tools/show_results.h"
@@ -105,6 +107,11 @@ Exit calibrate_into(CalibrationOptions options, const std::string& folder, Calib
 }  // namespace
 
 Exit calibrate_command(const Arguments& arguments) {
+  const auto given = [&](const char* option) {
+    return std::find(arguments.begin(), arguments.end(), option) != arguments.end();
+  };
+  if (given("--import")) return import_profile_command(arguments);
+  if (given("--model")) return model_profile_command(arguments);
   CommandLine line("calibrate --device cpu [options]",
                    "Runs the real kernels on this machine and writes their times as a profile.", {});
   line.word("device", "cpu");

@@ -5,6 +5,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <boost/iostreams/filter/gzip.hpp>
+#include <boost/iostreams/filtering_streambuf.hpp>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -45,6 +47,37 @@ class FileByteSource : public ByteSource {
  private:
   FileDescriptor fd_;
   std::string path_;
+};
+
+// The plain bytes of a gzip file, unpacked as they are read: a file that unpacks to more than memory holds
+// does no harm here, since its reader takes it in pieces.
+class GzipByteSource : public ByteSource {
+ public:
+  GzipByteSource(FileDescriptor fd, const std::string& path) : path_(path) {
+    chain_.push(boost::iostreams::gzip_decompressor());
+    chain_.push(Packed{std::make_shared<FileByteSource>(std::move(fd), path)});
+  }
+  size_t read(std::span<char> into) override {
+    try {
+      const std::streamsize n = chain_.sgetn(into.data(), static_cast<std::streamsize>(into.size()));
+      return n > 0 ? static_cast<size_t>(n) : 0;
+    } catch (const boost::iostreams::gzip_error&) {
+      throw std::runtime_error(path_ + ": is not a sound gzip file");
+    }
+  }
+
+ private:
+  struct Packed {
+    using char_type = char;
+    using category = boost::iostreams::source_tag;
+    std::shared_ptr<FileByteSource> file;
+    std::streamsize read(char* into, std::streamsize n) {
+      const size_t got = file->read(std::span(into, static_cast<size_t>(n)));
+      return got == 0 ? -1 : static_cast<std::streamsize>(got);
+    }
+  };
+  std::string path_;
+  boost::iostreams::filtering_streambuf<boost::iostreams::input> chain_;
 };
 
 Diagnostic about(const std::string& path, std::string message, std::string help = {}) {
@@ -88,6 +121,9 @@ Result<std::unique_ptr<ByteSource>> FileByteSources::open(const std::string& nam
   if (!path.ok()) return path.problems();
   Result<FileDescriptor> fd = open_regular(path.value());
   if (!fd.ok()) return fd.problems();
+  if (path.value().ends_with(".gz")) {
+    return std::unique_ptr<ByteSource>(std::make_unique<GzipByteSource>(std::move(fd).value(), path.value()));
+  }
   return std::unique_ptr<ByteSource>(std::make_unique<FileByteSource>(std::move(fd).value(), path.value()));
 }
 

@@ -7,8 +7,8 @@
 
 namespace cotenant {
 
-// Opens files for `sim`: names relative to the scenario's folder, or "data:PATH" under the data folder. A
-// name may not leave its folder upwards through "data:".
+// Opens files for `sim`, those that end in ".gz" unpacked: names relative to the scenario's folder, or
+// "data:PATH" under the data folder. A name may not leave its folder upwards through "data:".
 class FileByteSources : public ByteSources {
  public:
   // data_folder: --data, else COTENANT_DATA, else empty.

@@ -45,9 +45,6 @@ void check_axis(const Axis& axis, const std::string& where, ProblemList* problem
   if (it != axis.points.end()) {
     problems->add(where, fmt::format("{} is not greater than the point before it, {}", *(it + 1), *it));
   }
-  if (axis.rule == AxisRule::bucket && axis.points.back() == 0) {
-    problems->add(where, "a bucket axis needs a point above 0");
-  }
 }
 
 void check_size(size_t have, size_t want, const std::string& where, ProblemList* problems) {
@@ -76,7 +73,12 @@ void check_kernel(const KernelTimes& kernel, ProblemList* problems) {
   const std::string where = "kernels/" + kernel.name;
   if (kernel.name.empty()) problems->add("kernels", "a kernel has no name");
   const size_t before = problems->found.size();
-  for (const Axis& axis : kernel.axes) check_axis(axis, where + "/axis_" + axis.name, problems);
+  for (const Axis& axis : kernel.axes) {
+    check_axis(axis, where + "/axis_" + axis.name, problems);
+    if (axis.rule == AxisRule::bucket && !axis.points.empty() && axis.points.back() == 0) {
+      problems->add(where + "/axis_" + axis.name, "a bucket axis needs a point above 0");
+    }
+  }
   if (problems->found.size() > before) return;
   const size_t points = kernel.point_count();
   if (points > kernel.time_s.size()) {  // also keeps the product below from overflowing

@@ -65,7 +65,8 @@ void parameter_fields(Visitor&& v) {
   v("provenance", "", &P::provenance), v("source", "", &P::source);
 }
 
-// Segments of [A-Za-z0-9_-] with single slashes between them: safe as a path inside a file.
+// Segments of [A-Za-z0-9_.-] that do not begin with a dot, single slashes between them: safe as a path inside
+// a file.
 bool is_kernel_name(const std::string& name);
 
 }  // namespace cotenant

@@ -13,9 +13,10 @@
 namespace cotenant {
 
 bool is_kernel_name(const std::string& name) {
-  constexpr const char* allowed = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-/";
+  constexpr const char* allowed = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-./";
   return !name.empty() && name.size() <= 200 && name.front() != '/' && name.back() != '/' &&
-         name.find("//") == std::string::npos && name.find_first_not_of(allowed) == std::string::npos;
+         name.find("//") == std::string::npos && name.front() != '.' &&
+         name.find("/.") == std::string::npos && name.find_first_not_of(allowed) == std::string::npos;
 }
 
 namespace {

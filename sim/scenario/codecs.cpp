@@ -296,6 +296,20 @@ Codec<std::string> identifier_codec(const char* example) {
   return codec;
 }
 
+Codec<std::string> shape_name_codec() {
+  Codec<std::string> codec;
+  codec.type = "name";
+  codec.example = "decoder-25m";
+  codec.range = "1 to 64 of a-z 0-9 _ - .";
+  codec.schema = pattern_schema("[a-z0-9_-][a-z0-9_.-]{0,63}");
+  codec.parse = [](const std::string& text, const TextContext&) -> Parsed<std::string> {
+    if (is_shape_name(text)) return text;
+    return TextProblem{"this is no name", "1 to 64 of the characters a-z 0-9 _ - and, not first, dots"};
+  };
+  codec.print = [](const std::string& text, const TextContext&) { return text; };
+  return codec;
+}
+
 Codec<std::string> currency_codec() {
   Codec<std::string> codec;
   codec.type = "currency";

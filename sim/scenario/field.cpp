@@ -16,6 +16,8 @@ constexpr size_t kNameMax = 64;
 // A key longer than this needs the explicit form `? key`.
 constexpr size_t kPlainKeyMax = 1'000;
 
+}  // namespace
+
 bool is_identifier(const std::string& name) {
   if (name.empty() || name.size() > kNameMax) return false;
   return std::all_of(name.begin(), name.end(), [](char c) {
@@ -23,7 +25,11 @@ bool is_identifier(const std::string& name) {
   });
 }
 
-}  // namespace
+bool is_shape_name(const std::string& name) {
+  std::string without_dots = name;
+  std::replace(without_dots.begin(), without_dots.end(), '.', '-');
+  return is_identifier(without_dots) && name.front() != '.';
+}
 
 bool expect_kind(const YamlNode& node, YamlNode::Kind kind, const std::string& what, Reader& reader) {
   if (node.kind == kind) return true;
@@ -75,6 +81,10 @@ bool check_name(const YamlNode& key, NameRule rule, const char* what, Reader& re
   if (rule == NameRule::identifier && !is_identifier(key.text)) {
     reader.problems.add(
         key, {fmt::format("this is no name for a {}", what), "1 to 64 of the characters a-z 0-9 _ -"});
+  }
+  if (rule == NameRule::shape && !is_shape_name(key.text)) {
+    reader.problems.add(key, {fmt::format("this is no name for a {}", what),
+                              "1 to 64 of the characters a-z 0-9 _ - and, not first, dots"});
   }
   if (rule == NameRule::code && find_breach_code(key.text) == nullptr) {
     std::vector<std::string> codes;

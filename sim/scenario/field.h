@@ -124,7 +124,10 @@ using TableOf = const Table<S>& (*)();
 // Keys are words, none stands twice, and each is in `known`; otherwise a problem, with the nearest name.
 void check_known_keys(const YamlNode& map, const std::vector<std::string>& known, Reader& reader);
 // The same for keys that the user chooses: words, none twice, matching `pattern` where asked for.
-enum class NameRule : uint8_t { identifier, text, code };
+// shape: an identifier that may have dots inside, as in llama-3.1-8b.
+enum class NameRule : uint8_t { identifier, shape, text, code };
+bool is_identifier(const std::string& name);
+bool is_shape_name(const std::string& name);
 bool check_name(const YamlNode& key, NameRule rule, const char* what, Reader& reader);
 void check_unique_keys(const YamlNode& map, Reader& reader);
 bool expect_kind(const YamlNode& node, YamlNode::Kind kind, const std::string& what, Reader& reader);

@@ -94,7 +94,7 @@ const Table<Model>& model_table() {
                           &Model::kind,
                           "generative: a prompt in, tokens out; scoring: rows in, one answer each")
           .required(),
-      scalar_field<Model>("shape", identifier_codec("decoder-25m"), &Model::shape, "its name in the profile")
+      scalar_field<Model>("shape", shape_name_codec(), &Model::shape, "its name in the profile")
           .required(),
       scalar_field<Model>("adapter-rank", whole_codec(1, 1024), &Model::adapter_rank, "rank of LoRA adapters")
           .only_when("kind is generative", generative),
