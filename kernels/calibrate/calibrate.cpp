@@ -13,6 +13,7 @@
 
 #include "kernels/calibrate/build_facts.h"
 #include "kernels/calibrate/calibration_plan.h"
+#include "kernels/calibrate/corun_bench.h"
 #include "kernels/calibrate/device_facts.h"
 #include "kernels/calibrate/pace.h"
 #include "kernels/calibrate/reference_kernel.h"
@@ -56,18 +57,20 @@ Diagnostic strange_unit(const std::string& id) {
 // One calibration while it is being measured.
 class Session {
  public:
-  Session(const CalibrationOptions& options, const CalibrationPlan& plan);
+  Session(const CalibrationOptions& options, const CalibrationPlan& plan, CalibrationModels* models);
   // Takes over the units of an interrupted calibration.
   Diagnostics resume();
   void run();
   [[nodiscard]] const VisitBook& book() const { return book_; }
   [[nodiscard]] const DeviceFacts& facts() const { return facts_; }
+  [[nodiscard]] const std::vector<CoRun>& coruns() const { return coruns_; }
   // The counts of the result; its profile is empty.
   [[nodiscard]] Calibrated outcome() const;
 
  private:
   bool take_over(const Finished& unit, const std::map<std::string, size_t>& targets);
   void measure_rates();
+  void measure_coruns();
   void run_pass(int pass, const std::vector<size_t>& targets);
   void run_visit(size_t target, int pass);
   Visit visit(const Target& target);
@@ -78,6 +81,7 @@ class Session {
 
   const CalibrationOptions& options_;
   const CalibrationPlan& plan_;
+  CalibrationModels* models_;
   ThreadClock clock_;
   double from_ = clock_.wall_s();
   double clock_cost_s_ = clock_cost(&clock_);
@@ -85,6 +89,8 @@ class Session {
   CacheEviction eviction_{facts_.last_level_cache_bytes};
   ReferenceKernel reference_{&eviction_};
   VisitBook book_;
+  std::vector<CoRunPair> pairs_;
+  std::vector<CoRun> coruns_;
   std::vector<size_t> order_;  // of the first pass; the second goes backwards
   std::set<std::string> resumed_;
   PaceState pace_;
@@ -95,15 +101,17 @@ class Session {
 };
 
 // The order is shuffled, so that a busy second of the machine does not meet one kernel only.
-Session::Session(const CalibrationOptions& options, const CalibrationPlan& plan)
-    : options_(options), plan_(plan), book_(plan.targets.size()) {
+Session::Session(const CalibrationOptions& options, const CalibrationPlan& plan, CalibrationModels* models)
+    : options_(options), plan_(plan), models_(models), book_(plan.targets.size()) {
   for (size_t i = 0; i < plan.targets.size(); ++i) {
     if (plan.selected[i]) order_.push_back(i);
   }
   const auto count = static_cast<int64_t>(plan.targets.size());
   const std::vector<int32_t> keys = random_indices(count, 1 << 30, {.seed = options.seed, .tensor = 1000});
   std::stable_sort(order_.begin(), order_.end(), [&](size_t a, size_t b) { return keys[a] < keys[b]; });
-  total_ = kPasses * order_.size() + (options.filter.empty() ? 1 : 0);
+  if (options.filter.empty())
+    pairs_ = corun_pairs(options.quick, static_cast<int64_t>(usable_cores().size()));
+  total_ = kPasses * order_.size() + pairs_.size() + (options.filter.empty() ? 1 : 0);
 }
 
 bool Session::take_over(const Finished& unit, const std::map<std::string, size_t>& targets) {
@@ -112,6 +120,12 @@ bool Session::take_over(const Finished& unit, const std::map<std::string, size_t
     facts_.peak_flop_per_s = unit.values[0];
     facts_.stream_byte_per_s = unit.values[1];
     return true;
+  }
+  for (const CoRunPair& pair : pairs_) {
+    if (unit.id != unit_id(pair)) continue;
+    const std::optional<CoRun> result = corun_of(pair, unit.values);
+    if (result) coruns_.push_back(*result);
+    return result.has_value();
   }
   const auto at = targets.find(unit.id);
   if (at == targets.end()) return false;
@@ -159,6 +173,15 @@ void Session::measure_rates() {
   facts_.peak_flop_per_s = measure_peak_flop();
   facts_.stream_byte_per_s = measure_stream_bytes();
   finish({kRatesUnit, {facts_.peak_flop_per_s, facts_.stream_byte_per_s}}, "peak and bandwidth");
+}
+
+void Session::measure_coruns() {
+  CoRunBench bench(options_, models_);
+  for (const CoRunPair& pair : pairs_) {
+    if (resumed_.count(unit_id(pair)) > 0 || stopped()) continue;
+    coruns_.push_back(bench.measure(pair));
+    finish({unit_id(pair), values_of(coruns_.back())}, unit_id(pair));
+  }
 }
 
 Visit Session::visit(const Target& target) {
@@ -241,10 +264,11 @@ std::vector<size_t> Session::worth_another_visit() const {
 
 void Session::run() {
   if (options_.filter.empty()) measure_rates();
-  pace_ = {.budget_s = visits_budget_s(options_.quick),
-           .elapsed_s = 0,
-           .visits = total_ - std::min(total_ - 1, resumed_.size()),
-           .done = 0};
+  pace_ = {.budget_s = visits_budget_s(options_.quick), .elapsed_s = 0, .visits = 0, .done = 0};
+  for (const size_t target : order_) {
+    for (int pass = 1; pass <= kPasses; ++pass)
+      pace_.visits += resumed_.count(unit_id(plan_.targets[target], pass)) > 0 ? 0 : 1;
+  }
   run_pass(1, order_);
   run_pass(2, {order_.rbegin(), order_.rend()});
   book_.choose();
@@ -254,6 +278,7 @@ void Session::run() {
   pace_.visits += again.size();
   run_pass(kPasses + 1, again);
   book_.choose();
+  measure_coruns();
 }
 
 Calibrated Session::outcome() const {
@@ -286,6 +311,7 @@ Profile profile_of(const CalibrationOptions& options, const CalibrationPlan& pla
   p.device = session.facts();
   p.kernels = kernels_of(plan, session.book());
   p.reference_s = session.book().reference_course();
+  p.coruns = session.coruns();
   const auto models = {facts_of(decoder_25m()), facts_of(recommender_small())};
   for (const ModelFacts& model : models) {
     const auto of_model = [&](const KernelTimes& k) { return k.name.rfind(model.name + "/", 0) == 0; };
@@ -322,7 +348,7 @@ Result<Calibrated> calibrate_cpu(const CalibrationOptions& options) {
   CalibrationModels models(options.seed, options.scratch_folder);
   const Result<CalibrationPlan> plan = make_calibration_plan(options, &models);
   if (!plan.ok()) return plan.problems();
-  Session session(options, plan.value());
+  Session session(options, plan.value(), &models);
   const Diagnostics strange = session.resume();
   if (!strange.empty()) return strange;
   session.run();

@@ -1,9 +1,10 @@
-// Public here: CalibrationModels, make_calibration_plan.
+// Public here: CalibrationModels, corun_kernels, make_calibration_plan.
 #include "kernels/calibrate/calibration_plan.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <regex>
 
 #include "sim/core/check.h"
@@ -28,6 +29,8 @@ std::vector<KernelPlan> kernels_of(const CalibrationOptions& options, Calibratio
   append(&plans, load_plans(recommender_small(), recommender));
   append(&plans, decoder_plans(decoder_25m(), quick, decoder));
   append(&plans, load_plans(decoder_25m(), decoder));
+  append(&plans,
+         training_plans(decoder_25m(), quick, [models]() -> TrainingTrials& { return models->training(); }));
   return plans;
 }
 
@@ -38,17 +41,19 @@ const Axis& axis_of(const CalibrationPlan& plan, const std::string& kernel) {
   return it->axes.front();
 }
 
-void add_points(CalibrationPlan* plan) {
-  for (const KernelPlan& kernel : plan->kernels) {
-    plan->first_target.push_back(plan->targets.size());
-    KernelTimes shape;
-    shape.axes = kernel.axes;
-    for (size_t point = 0; point < shape.point_count(); ++point) {
-      std::vector<int64_t> at = coordinates(kernel.axes, point);
-      plan->targets.push_back({.name = point_name(kernel.name, kernel.axes, at),
-                               .make = [make = kernel.at, at] { return make(at); },
-                               .wanted = {true, true}});
-    }
+void add_points(const KernelPlan& kernel, CalibrationPlan* plan) {
+  KernelTimes shape;
+  shape.axes = kernel.axes;
+  std::map<std::vector<int64_t>, size_t> measured;
+  plan->first_target.push_back(plan->targets.size());
+  for (size_t point = 0; point < shape.point_count(); ++point) {
+    std::vector<int64_t> at = coordinates(kernel.axes, point);
+    measured[at] = plan->targets.size();
+    const auto other = kernel.run_as ? measured.find(kernel.run_as(at)) : measured.end();
+    plan->stands_for.push_back(other == measured.end() ? plan->targets.size() : other->second);
+    plan->targets.push_back({.name = point_name(kernel.name, kernel.axes, at),
+                             .make = [make = kernel.at, at] { return make(at); },
+                             .wanted = {true, !kernel.beyond_caches}});
   }
 }
 
@@ -83,21 +88,27 @@ Diagnostic wrong_filter(const std::string& message, const std::string& help) {
   return d;
 }
 
+bool whole_kernel_selected(const CalibrationPlan& plan, size_t kernel) {
+  const size_t end = kernel + 1 < plan.kernels.size() ? plan.first_target[kernel + 1] : plan.targets.size();
+  for (size_t i = plan.first_target[kernel]; i < end; ++i) {
+    if (!plan.selected[plan.stands_for[i]]) return false;
+  }
+  return true;
+}
+
 // Marks the targets that the filter matches.
 Diagnostics select(const std::string& filter, CalibrationPlan* plan) {
-  plan->selected.assign(plan->targets.size(), true);
-  if (filter.empty()) return {};
   try {
     const std::regex wanted(filter);
-    for (size_t i = 0; i < plan->targets.size(); ++i)
-      plan->selected[i] = std::regex_search(plan->targets[i].name, wanted);
+    for (size_t i = 0; i < plan->targets.size(); ++i) {
+      const bool matches = filter.empty() || std::regex_search(plan->targets[i].name, wanted);
+      plan->selected.push_back(matches && plan->stands_for[i] == i);
+    }
   } catch (const std::regex_error& error) {
     return {wrong_filter(fmt::format("'{}' is no regular expression", filter), error.what())};
   }
   for (size_t k = 0; k < plan->kernels.size(); ++k) {
-    const size_t end = k + 1 < plan->kernels.size() ? plan->first_target[k + 1] : plan->targets.size();
-    const auto at = [&](size_t i) { return plan->selected.begin() + static_cast<std::ptrdiff_t>(i); };
-    if (std::all_of(at(plan->first_target[k]), at(end), [](bool b) { return b; })) return {};
+    if (whole_kernel_selected(*plan, k)) return {};
   }
   return {wrong_filter(fmt::format("'{}' matches no whole kernel", filter),
                        fmt::format("name one, such as '{}'", plan->kernels.front().name))};
@@ -110,6 +121,11 @@ DecoderTrials& CalibrationModels::decoder() {
   return *decoder_;
 }
 
+TrainingTrials& CalibrationModels::training() {
+  if (!training_) training_ = std::make_unique<TrainingTrials>(decoder_25m(), seed_);
+  return *training_;
+}
+
 RecommenderTrials& CalibrationModels::recommender() {
   if (!recommender_) recommender_ = std::make_unique<RecommenderTrials>(recommender_small(), seed_);
   return *recommender_;
@@ -120,11 +136,21 @@ ScratchFile& CalibrationModels::scratch() {
   return *scratch_;
 }
 
+std::vector<KernelPlan> corun_kernels(bool quick, CalibrationModels* models) {
+  std::vector<KernelPlan> plans = memory_plans(quick);
+  append(&plans, recommender_plans(recommender_small(), quick,
+                                   [models]() -> RecommenderTrials& { return models->recommender(); }));
+  append(&plans,
+         decoder_plans(decoder_25m(), quick, [models]() -> DecoderTrials& { return models->decoder(); }));
+  return plans;
+}
+
 Result<CalibrationPlan> make_calibration_plan(const CalibrationOptions& options, CalibrationModels* models) {
   CalibrationPlan plan;
   plan.kernels = kernels_of(options, models);
-  add_points(&plan);
+  for (const KernelPlan& kernel : plan.kernels) add_points(kernel, &plan);
   if (options.filter.empty()) add_holdouts(&plan, options.quick, models);
+  while (plan.stands_for.size() < plan.targets.size()) plan.stands_for.push_back(plan.stands_for.size());
   const Diagnostics problems = select(options.filter, &plan);
   if (!problems.empty()) return problems;
   return plan;

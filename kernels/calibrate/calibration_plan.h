@@ -10,6 +10,7 @@
 #include "kernels/calibrate/device_trials.h"
 #include "kernels/calibrate/holdouts.h"
 #include "kernels/calibrate/kernel_holdouts.h"
+#include "kernels/calibrate/training_trials.h"
 #include "kernels/calibrate/transfer_trials.h"
 
 namespace cotenant {
@@ -21,6 +22,7 @@ class CalibrationModels {
   CalibrationModels(uint64_t seed, std::string scratch_folder)
       : seed_(seed), scratch_folder_(std::move(scratch_folder)) {}
   DecoderTrials& decoder();
+  TrainingTrials& training();
   RecommenderTrials& recommender();
   ScratchFile& scratch();
   // Whether the scratch file was made, and is read past the page cache.
@@ -30,9 +32,13 @@ class CalibrationModels {
   uint64_t seed_;
   std::string scratch_folder_;
   std::unique_ptr<DecoderTrials> decoder_;
+  std::unique_ptr<TrainingTrials> training_;
   std::unique_ptr<RecommenderTrials> recommender_;
   std::unique_ptr<ScratchFile> scratch_;
 };
+
+// The kernels that co-runs are made of, on the models of one side.
+std::vector<KernelPlan> corun_kernels(bool quick, CalibrationModels* models);
 
 // Something to be timed: a point of a kernel's grid or a hold-out.
 struct Target {
@@ -49,7 +55,8 @@ struct CalibrationPlan {
   std::vector<KernelHoldOut> kernel_holdouts;
   std::vector<HoldOutStep> steps;
   std::vector<Target> targets;
-  std::vector<bool> selected;  // by target: matched by the filter
+  std::vector<size_t> stands_for;  // by target: whose time it has; mostly its own
+  std::vector<bool> selected;      // by target: matched by the filter, and to be measured
 };
 inline constexpr const char* kDecoder = "decoder-25m";
 inline constexpr const char* kRecommender = "recommender-small";

@@ -42,7 +42,7 @@ using Points = std::vector<int64_t>;
 // chord between c and 1.5 c is off by 4 % at most, between c and 1.33 c by 2 %; adapters double, so that no
 // segment reaches beyond the tokens that could carry them.
 struct DecoderGrid {
-  Points tokens, heads, sequences;  // padded
+  Points tokens, lora_tokens, heads, sequences;  // padded
   Points chunks, contexts, sums, adapters;
 };
 
@@ -51,6 +51,7 @@ DecoderGrid decoder_grid(bool quick) {
   grid.adapters = {1, 2, 4, 8, 16};
   if (quick) {
     grid.tokens = {1, 2, 4, 8, 16, 32, 64, 96, 128, 192, 256, 384, 512};
+    grid.lora_tokens = {1, 2, 4, 8, 16, 32, 64, 128, 256, 512};
     grid.heads = {1, 2, 4, 8, 16, 32, 64};
     grid.sequences = {1, 4, 16, 64};
     grid.chunks = {2, 4, 8, 16, 32, 48, 64, 96, 128, 192, 256, 384, 512};
@@ -59,6 +60,7 @@ DecoderGrid decoder_grid(bool quick) {
     return grid;
   }
   grid.tokens = {1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128, 160, 192, 224, 256, 320, 384, 448, 512};
+  grid.lora_tokens = grid.tokens;
   grid.heads = {1, 2, 4, 8, 12, 16, 24, 32, 48, 64};
   grid.sequences = {1, 2, 4, 8, 16, 32, 64};
   grid.chunks = {2, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 320, 384, 448, 512};
@@ -174,8 +176,7 @@ Trial DecoderTrials::head(int64_t sequences) {
   return t;
 }
 
-// More adapters than tokens cannot be: such points are measured with as many adapters as tokens, and no
-// look-up asks for them.
+// More adapters than tokens cannot be: such points are run with as many adapters as tokens.
 Trial DecoderTrials::lora(int64_t tokens, int64_t adapters) {
   const int64_t distinct = std::min(tokens, adapters);
   std::vector<SequencePlan> plans;
@@ -224,9 +225,11 @@ std::vector<KernelPlan> decoder_plans(const DecoderConfig& config, bool quick,
        [=](const Points& x) { return trials().head(x[0]); },
        {}},
       {model + "lora",
-       {{"tokens", bucket, grid.tokens}, {"adapters", linear, grid.adapters}},
+       {{"tokens", bucket, grid.lora_tokens}, {"adapters", linear, grid.adapters}},
        [=](const Points& x) { return trials().lora(x[0], x[1]); },
-       [](const Points& x) { return x[1] <= x[0]; }},
+       [](const Points& x) {
+         return Points{x[0], std::min(x[0], x[1])};
+       }},
   };
 }
 

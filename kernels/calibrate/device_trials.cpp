@@ -3,6 +3,8 @@
 
 #include <cstring>
 
+#include "kernels/cpu/huge_pages.h"
+
 namespace cotenant {
 namespace {
 
@@ -20,8 +22,8 @@ double lookups(const RecommenderConfig& c, int64_t rows) {
 
 // memcpy or memset over a block of its own.
 struct Blocks {
-  std::vector<char> from;
-  std::vector<char> to;
+  std::vector<char, cpu::LargeAllocator<char>> from;
+  std::vector<char, cpu::LargeAllocator<char>> to;
   explicit Blocks(int64_t bytes)
       : from(static_cast<size_t>(bytes), 'a'), to(static_cast<size_t>(bytes), 'b') {}
 };

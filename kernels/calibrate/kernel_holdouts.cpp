@@ -51,7 +51,7 @@ std::vector<std::vector<int64_t>> shapes_of(const KernelPlan& plan) {
     shapes = std::move(longer);
   }
   for (std::vector<int64_t>& shape : shapes) align(plan, &shape);
-  std::erase_if(shapes, [&](const auto& shape) { return plan.askable && !plan.askable(shape); });
+  std::erase_if(shapes, [&](const auto& shape) { return plan.run_as && plan.run_as(shape) != shape; });
   return shapes;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,9 +27,12 @@ struct KernelPlan {
   std::string name;
   std::vector<Axis> axes;
   std::function<Trial(const std::vector<int64_t>&)> at;
-  // Whether a look-up can ask for this shape; empty = always. Points that none can ask for are measured as
-  // the nearest shape there is, and never held out.
-  std::function<bool(const std::vector<int64_t>&)> askable;
+  // The shape that is really run for a point; empty = the point itself. A point that stands for another one
+  // is not measured again, no look-up asks for it, and it is never held out.
+  std::function<std::vector<int64_t>(const std::vector<int64_t>&)> run_as;
+  // Every call touches so much more than the caches hold that nothing of an earlier one is left: measured
+  // once, and stored as hot and as cold.
+  bool beyond_caches = false;
 };
 
 // The coordinates of a point in the order of KernelTimes (the last axis fastest).
@@ -37,5 +41,8 @@ std::vector<int64_t> coordinates(const std::vector<Axis>& axes, size_t point);
 // "decoder-25m/lora/tokens:16/adapters:4". Requires: one value an axis.
 std::string point_name(const std::string& kernel, const std::vector<Axis>& axes,
                        const std::vector<int64_t>& at);
+
+// The coordinates that point_name() wrote into `name`; nothing if it is no shape of this kernel.
+std::optional<std::vector<int64_t>> coordinates_of(const KernelPlan& plan, const std::string& name);
 
 }  // namespace cotenant

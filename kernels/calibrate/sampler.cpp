@@ -41,21 +41,25 @@ Sample take(const Sampled& sampled, int64_t batch, const SamplerRules& rules, Sa
           .switched = clock->involuntary_switches() > switches};
 }
 
-// Runs until the calls are steady or the warm-up's time is spent, and finds how many calls make a sample long
-// enough.
-int64_t warm_up(const Sampled& sampled, const SamplerRules& rules, SampleClock* clock) {
+// Runs until the calls are steady or the warm-up's time is spent. Returns how many calls make a sample long
+// enough; a call longer than rules.long_call_s ends the warm-up, and is kept in `first`.
+int64_t warm_up(const Sampled& sampled, const SamplerRules& rules, SampleClock* clock,
+                std::vector<Sample>* first) {
   const double until = clock->wall_s() + rules.warm_s;
   int64_t batch = 1;
-  if (rules.warm_s <= 0) return batch;
   WarmUp steadiness;
-  for (bool first = true; first || clock->wall_s() < until; first = false) {
-    const double s = take(sampled, batch, rules, clock).s;
+  while (clock->wall_s() < until) {
+    const Sample sample = take(sampled, batch, rules, clock);
+    if (sample.s > rules.long_call_s) {
+      first->push_back(sample);
+      break;
+    }
     // A batch only grows: the first call of all is the slowest.
     if (!sampled.before) {
-      const double calls = std::ceil(std::min(rules.sample_s / s, static_cast<double>(kBatchLimit)));
+      const double calls = std::ceil(std::min(rules.sample_s / sample.s, static_cast<double>(kBatchLimit)));
       batch = std::max(batch, static_cast<int64_t>(calls));
     }
-    steadiness.add(s);
+    steadiness.add(sample.s);
     if (steadiness.steady()) break;
   }
   return batch;
@@ -107,22 +111,27 @@ double clock_cost(SampleClock* clock) {
 Samples take_samples(const Sampled& sampled, const SamplerRules& rules, SampleClock* clock) {
   CHECK(rules.least > 0 && rules.enough >= rules.least);
   const double until = clock->wall_s() + rules.budget_s;
-  const int64_t batch = warm_up(sampled, rules, clock);
+  std::vector<Sample> taken;
+  const int64_t batch = warm_up(sampled, rules, clock, &taken);
   std::vector<double> clean;
   std::vector<double> switched;
   EntropyCriterion entropy;
+  int64_t least = rules.least;
+  const auto keep = [&](const Sample& sample) {
+    (sample.switched ? switched : clean).push_back(sample.s);
+    if (!sample.switched) entropy.add(sample.s);
+    if (sample.s > rules.long_call_s) least = (rules.least + 1) / 2;
+  };
+  for (const Sample& sample : taken) keep(sample);
   while (count(clean) < rules.enough) {
-    const bool some = count(clean) + count(switched) >= rules.least;
+    const bool some = count(clean) + count(switched) >= least;
     if (some && clock->wall_s() >= until) break;
     const bool enough = count(clean) >= rules.least;
     if (enough && (median_error(clean) <= rules.stop_error || entropy.known())) break;
-    const Sample sample = take(sampled, batch, rules, clock);
-    (sample.switched ? switched : clean).push_back(sample.s);
-    if (!sample.switched) entropy.add(sample.s);
+    keep(take(sampled, batch, rules, clock));
   }
   Samples samples{.kept = std::move(clean), .switched = count(switched)};
-  if (count(samples.kept) < rules.least)
-    samples.kept.insert(samples.kept.end(), switched.begin(), switched.end());
+  if (count(samples.kept) < least) samples.kept.insert(samples.kept.end(), switched.begin(), switched.end());
   return samples;
 }
 

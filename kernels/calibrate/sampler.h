@@ -35,6 +35,7 @@ struct SamplerRules {
   double budget_s = 0.5;        // wall time of one point
   double warm_s = 0.1;          // wall time of the warm-up within it; 0 = none, each sample is one call
   double stop_error = 0.005;    // relative standard error of the median that ends sampling early
+  double long_call_s = 0.05;    // half of `least` is enough for longer calls: noise averages out within them
   double settled_error = 0.02;  // above this the point is marked as not settled
   double clock_cost_s = 0;      // time of reading the clock, taken off every sample
 };
@@ -60,11 +61,11 @@ struct Samples {
   int64_t switched = 0;      // samples with an involuntary context switch
 };
 
-// Warm-up until three medians of eight agree (stopping.h), for a share of the budget at most; then samples
-// until there are enough, the relative standard error of the median is small, the distribution is known
-// (EntropyCriterion), or the budget is spent. Samples with an involuntary context switch are left out, unless
-// fewer than `least` others remain: on a crowded machine long calls have no other samples, and CPU time does
-// not count the waiting itself.
+// Warm-up until three medians of eight agree (stopping.h), for a share of the budget at most (calls longer
+// than long_call_s are samples from the first one on); then samples until there are enough, the relative
+// standard error of the median is small, the distribution is known (EntropyCriterion), or the budget is
+// spent. Samples with an involuntary context switch are left out, unless fewer than `least` others remain: on
+// a crowded machine long calls have no other samples, and CPU time does not count the waiting itself.
 Samples take_samples(const Sampled& sampled, const SamplerRules& rules, SampleClock* clock);
 
 // Quantiles, and whether the median's relative error is within `settled_error`. Requires: samples.kept is not

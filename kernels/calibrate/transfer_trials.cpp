@@ -10,6 +10,7 @@
 #include <cstring>
 #include <system_error>
 
+#include "kernels/cpu/huge_pages.h"
 #include "kernels/model/random_values.h"
 
 namespace cotenant {
@@ -48,7 +49,7 @@ void write_at(int fd, const char* bytes, int64_t count, int64_t at) {
 // Tensors of one owner and room for a copy of each.
 struct TensorCopy {
   std::vector<std::span<const float>> from;
-  std::vector<std::vector<float>> to;
+  std::vector<cpu::Floats> to;
 
   void add(std::span<const float> tensor) {
     from.push_back(tensor);
@@ -79,8 +80,11 @@ KernelPlan weight_load(const std::string& model,
     for (const std::span<const float> tensor : tensors()) copy->add(tensor);
     return trial_of(copy);
   };
-  return {
-      .name = model + "/weight_load", .axes = {{"copies", AxisRule::bucket, {1}}}, .at = at, .askable = {}};
+  return {.name = model + "/weight_load",
+          .axes = {{"copies", AxisRule::bucket, {1}}},
+          .at = at,
+          .run_as = {},
+          .beyond_caches = true};
 }
 
 // Keys and values of one layer in blocks, as a paged cache keeps them, and an order of blocks that no
@@ -88,8 +92,8 @@ KernelPlan weight_load(const std::string& model,
 struct BlockPool {
   int64_t piece_values;  // of one block in one layer, keys or values
   int64_t pieces;        // a block: keys and values of every layer
-  std::vector<float> pool;
-  std::vector<float> out;
+  cpu::Floats pool;
+  cpu::Floats out;
   std::vector<int32_t> order;
 
   BlockPool(const DecoderConfig& c, int64_t blocks)
@@ -164,7 +168,7 @@ KernelPlan store_plan(bool quick, const std::function<ScratchFile&()>& file) {
     t.wall = true;
     return t;
   };
-  return {.name = "store_read", .axes = {{"bytes", AxisRule::linear, bytes}}, .at = at, .askable = {}};
+  return {.name = "store_read", .axes = {{"bytes", AxisRule::linear, bytes}}, .at = at, .run_as = {}};
 }
 
 KernelPlan empty_call_plan() {
@@ -174,11 +178,12 @@ KernelPlan empty_call_plan() {
     t.run = [] { asm volatile("" : : : "memory"); };
     return t;
   };
-  return {.name = "empty_call", .axes = {{"calls", AxisRule::bucket, {1}}}, .at = at, .askable = {}};
+  return {.name = "empty_call", .axes = {{"calls", AxisRule::bucket, {1}}}, .at = at, .run_as = {}};
 }
 
 KernelPlan kv_swap_plan(const DecoderConfig& config, bool quick) {
-  const Points blocks = quick ? Points{1, 8, 64, 512} : Points{1, 4, 8, 16, 32, 64, 128, 256, 512};
+  const Points blocks = quick ? Points{1, 4, 16, 32, 64, 128, 512}
+                              : Points{1, 2, 4, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512};
   const auto at = [config](const Points& x) {
     const auto pool = std::make_shared<BlockPool>(config, x[0]);
     Trial t;
@@ -186,7 +191,7 @@ KernelPlan kv_swap_plan(const DecoderConfig& config, bool quick) {
     t.bytes = 2 * static_cast<double>(pool->out.size() * sizeof(float));
     return t;
   };
-  return {.name = "kv_swap", .axes = {{"blocks", AxisRule::linear, blocks}}, .at = at, .askable = {}};
+  return {.name = "kv_swap", .axes = {{"blocks", AxisRule::linear, blocks}}, .at = at, .run_as = {}};
 }
 
 std::vector<KernelPlan> load_plans(const DecoderConfig& config,
@@ -204,7 +209,7 @@ std::vector<KernelPlan> load_plans(const DecoderConfig& config,
   };
   const Axis ranks{"rank", AxisRule::bucket, {8, 16, 32, 64}};
   return {weight_load(config.name, [trials] { return trials().tensors(); }),
-          {.name = config.name + "/adapter_load", .axes = {ranks}, .at = adapter, .askable = {}}};
+          {.name = config.name + "/adapter_load", .axes = {ranks}, .at = adapter, .run_as = {}}};
 }
 
 std::vector<KernelPlan> load_plans(const RecommenderConfig& config,

@@ -16,12 +16,13 @@ KernelTimes times_of(const CalibrationPlan& plan, size_t kernel, const VisitBook
   times.name = plan.kernels[kernel].name;
   times.axes = plan.kernels[kernel].axes;
   for (size_t point = 0; point < times.point_count(); ++point) {
-    const size_t target = plan.first_target[kernel] + point;
+    const size_t target = plan.stands_for[plan.first_target[kernel] + point];
     if (!book.has(target)) return {};
     times.flop.push_back(book.one_of(target).flop);
     times.bytes.push_back(book.one_of(target).bytes);
     for (const Residency r : kBoth) {
-      const Measured m = summarised(book.samples(target, r), kSettledError);
+      const Residency taken = plan.kernels[kernel].beyond_caches ? Residency::hot : r;
+      const Measured m = summarised(book.samples(target, taken), kSettledError);
       times.time_s.insert(times.time_s.end(), m.quantile_s.begin(), m.quantile_s.end());
       times.samples.push_back(m.samples);
       times.settled.push_back(m.settled ? 1 : 0);

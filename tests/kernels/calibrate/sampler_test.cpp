@@ -124,12 +124,20 @@ TEST_CASE("when every call is switched the samples are used all the same") {
   FakeClock clock;
   const auto run = [&] {
     clock.be_switched();
-    clock.spend(0.1, 0.4);
+    clock.spend(0.04, 0.46);
   };
   const Measured m = measure({.run = run}, {}, &clock);
   REQUIRE(m.samples == 5);
   REQUIRE(m.switched == 5);
-  REQUIRE(m.quantile_s[kMedian] == Approx(0.1));
+  REQUIRE(m.quantile_s[kMedian] == Approx(0.04));
+}
+
+TEST_CASE("long calls are samples from the first one on, and half as many are enough") {
+  FakeClock clock;
+  int64_t calls = 0;
+  const Measured m = measure({.run = [&] { ++calls, clock.spend(0.9); }}, {}, &clock);
+  REQUIRE(m.samples == 3);
+  REQUIRE(calls == m.samples);
 }
 
 TEST_CASE("what runs before a sample is not timed, and each sample is one call") {
