@@ -7,10 +7,12 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <functional>
 #include <map>
 #include <set>
 #include <stdexcept>
 
+#include "kernels/calibrate/kernel_plan.h"
 #include "sim/scenario/yaml_tree.h"
 #include "sim/workload/csv_reader.h"
 #include "tools/file_bytes.h"
@@ -20,6 +22,7 @@ namespace cotenant {
 namespace {
 
 constexpr double kLongestS = 1000;  // of one layer
+constexpr int64_t kValueBytes = 2;  // bf16
 constexpr double kNothingS = 1e-9;  // a time must be positive
 constexpr int64_t kCountMax = 1 << 20;
 constexpr double kOpenEnd = 1e6;  // the profiler writes 1e6 or 1e9 for "no end"
@@ -128,9 +131,16 @@ class TableReader {
   std::string time_column_;
 };
 
+// Arithmetic and the least bytes of a point, for rooflines and floors.
+struct Work {
+  double flop = 0;
+  double bytes = 0;
+};
+using WorkOf = std::function<Work(const std::vector<int64_t>&)>;
+
 // A kernel whose every quantile, hot and cold, is the one time that the bundle states.
-KernelTimes imported_kernel(const std::string& name, std::vector<Axis> axes,
-                            const std::vector<double>& times) {
+KernelTimes imported_kernel(const std::string& name, std::vector<Axis> axes, const std::vector<double>& times,
+                            const WorkOf& work_of) {
   KernelTimes kernel;
   kernel.name = name;
   kernel.provenance = Provenance::imported;
@@ -139,8 +149,11 @@ KernelTimes imported_kernel(const std::string& name, std::vector<Axis> axes,
   for (const double s : times) kernel.time_s.insert(kernel.time_s.end(), kResidencies * kQuantiles, s);
   kernel.samples.assign(times.size() * kResidencies, 1);
   kernel.settled.assign(times.size() * kResidencies, 1);
-  kernel.flop.assign(times.size(), 0);
-  kernel.bytes.assign(times.size(), 0);
+  for (size_t p = 0; p < times.size(); ++p) {
+    const Work work = work_of(coordinates(kernel.axes, p));
+    kernel.flop.push_back(work.flop);
+    kernel.bytes.push_back(work.bytes);
+  }
   return kernel;
 }
 
@@ -232,12 +245,17 @@ class LayerImport {
     for (const auto& [count, s] : layer.second) (*sum)[count] += factor * s;
   }
 
-  void add_kernel(const char* kernel, const char* axis, const std::map<int64_t, double>& times) {
+  // `weights`: how many each counted thing meets, read once for all.
+  void add_kernel(const char* kernel, const char* axis, const std::map<int64_t, double>& times,
+                  double weights) {
     std::vector<int64_t> counts;
     std::vector<double> seconds;
     for (const auto& [count, s] : times) counts.push_back(count), seconds.push_back(s);
     profile_.kernels.push_back(
-        imported_kernel(bundle_.model.name + "/" + kernel, {linear_axis(axis, counts)}, seconds));
+        imported_kernel(bundle_.model.name + "/" + kernel, {linear_axis(axis, counts)}, seconds,
+                        [weights](const std::vector<int64_t>& x) {
+                          return Work{2 * weights * static_cast<double>(x[0]), kValueBytes * weights};
+                        }));
   }
 
   void add_dense() {
@@ -258,7 +276,7 @@ class LayerImport {
                                      [&](const DenseLayer& layer) { return name == layer.name; });
       if (!known) problem(file, fmt::format("layer '{}' is none that a dense decoder has", printable(name)));
     }
-    add_kernel("linear", "tokens", sum);
+    add_kernel("linear", "tokens", sum, layer_weights());
   }
 
   void add_head() {
@@ -274,7 +292,8 @@ class LayerImport {
         accumulate(file, *at, 1, &sum);
       }
     }
-    add_kernel("head", "sequences", sum);
+    add_kernel("head", "sequences", sum,
+               static_cast<double>(bundle_.model.hidden * bundle_.model.vocabulary));
   }
 
   void add_attention() {
@@ -307,9 +326,31 @@ class LayerImport {
     const char* names[] = {"chunk", "context", "sequences", "mean_context"};
     std::vector<Axis> axes;
     for (size_t a = 0; a < 4; ++a) axes.push_back(linear_axis(names[a], grid.axes[a]));
-    profile_.kernels.push_back(imported_kernel(bundle_.model.name + "/attention", std::move(axes), times));
+    profile_.kernels.push_back(imported_kernel(bundle_.model.name + "/attention", std::move(axes), times,
+                                               [this](const auto& x) { return attention_work(x); }));
     about_measured_ =
         fmt::format("; attention: {} of {} shapes measured, the rest between them", rows.size(), cells);
+  }
+
+  [[nodiscard]] double layer_weights() const {
+    const CatalogModel& m = bundle_.model;
+    const int64_t attention = m.hidden * m.head_dim * (2 * m.heads + 2 * m.kv_heads);
+    return static_cast<double>(m.layers * (attention + 3 * m.hidden * m.ffn));
+  }
+  [[nodiscard]] int64_t kv_bytes_per_token() const {
+    const CatalogModel& m = bundle_.model;
+    return 2 * m.layers * m.kv_heads * m.head_dim * kValueBytes;
+  }
+  // x: chunk, context, sequences, mean_context.
+  [[nodiscard]] Work attention_work(const std::vector<int64_t>& x) const {
+    const CatalogModel& m = bundle_.model;
+    const auto chunk = static_cast<double>(x[0]);
+    const auto context = static_cast<double>(x[1]);
+    const auto decoded = static_cast<double>(x[2] * x[3]);
+    const double pairs = chunk * (context + chunk / 2) + decoded;
+    const double touched = (x[0] > 0 ? context + chunk : 0) + decoded;
+    return {4 * static_cast<double>(m.layers * m.heads * m.head_dim) * pairs,
+            static_cast<double>(kv_bytes_per_token()) * touched};
   }
 
   // Without a chunk its context means nothing, and without decodes theirs does.
@@ -428,14 +469,12 @@ class LayerImport {
 
   void add_facts() {
     const CatalogModel& m = bundle_.model;
-    constexpr int64_t kBytes = 2;  // bf16
-    const int64_t attention = m.hidden * m.head_dim * (2 * m.heads + 2 * m.kv_heads);
-    const int64_t parameters = m.layers * (attention + 3 * m.hidden * m.ffn) + 2 * m.vocabulary * m.hidden;
+    const auto parameters = static_cast<int64_t>(layer_weights()) + 2 * m.vocabulary * m.hidden;
     profile_.models.push_back({.name = m.name,
                                .kind = "generative",
                                .parameters = parameters,
-                               .weight_bytes = parameters * kBytes,
-                               .kv_bytes_per_token = 2 * m.layers * m.kv_heads * m.head_dim * kBytes,
+                               .weight_bytes = parameters * kValueBytes,
+                               .kv_bytes_per_token = kv_bytes_per_token(),
                                .adapter_bytes_per_rank = 0,
                                .layers = m.layers,
                                .hidden = m.hidden});
@@ -457,7 +496,7 @@ class LayerImport {
     given("devices", devices, "tensor-parallel degree of the bundle");
     if (bundle_.all_reduce_byte_per_s <= 0) return;
     given("all_reduces_per_step", static_cast<double>(2 * m.layers), "two a layer");
-    given("all_reduce_bytes_per_token", static_cast<double>(m.hidden * kBytes), "bf16 activations");
+    given("all_reduce_bytes_per_token", static_cast<double>(m.hidden * kValueBytes), "bf16 activations");
     given("all_reduce_latency_s", bundle_.all_reduce_latency_s, "stated at the import");
     given("all_reduce_byte_per_s", bundle_.all_reduce_byte_per_s, "stated at the import");
   }
@@ -467,9 +506,10 @@ class LayerImport {
     std::vector<double> times;
     times.reserve(points.size());
     for (const int64_t bytes : points) times.push_back(static_cast<double>(bytes) / byte_per_s);
-    KernelTimes kernel = imported_kernel(name, {linear_axis("bytes", points)}, times);
+    KernelTimes kernel = imported_kernel(name, {linear_axis("bytes", points)}, times, [](const auto& x) {
+      return Work{0, static_cast<double>(x[0])};
+    });
     kernel.provenance = Provenance::modelled;
-    for (size_t i = 0; i < points.size(); ++i) kernel.bytes[i] = static_cast<double>(points[i]);
     profile_.kernels.push_back(std::move(kernel));
   }
 

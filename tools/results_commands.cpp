@@ -2,11 +2,15 @@
 #include <fmt/format.h>
 
 #include <cstdio>
+#include <stdexcept>
 
+#include "kernels/calibrate/agreement.h"
 #include "kernels/profile/profile.h"
 #include "reports/plots/plots.h"
+#include "reports/store/atomic_file.h"
 #include "reports/store/results_file.h"
 #include "reports/tables/csv_table.h"
+#include "reports/tables/profile_text.h"
 #include "tools/command_line.h"
 #include "tools/file_bytes.h"
 #include "tools/show_results.h"
@@ -18,37 +22,41 @@ void show(const std::string& text) {
   std::fputs(text.c_str(), stdout);
 }
 
-std::string profile_text(const Profile& p) {
-  std::string text =
-      fmt::format("profile {}: {} calibration, {}\ndevice {}: {} cores, {:.1f} GFLOP/s, {:.1f} GB/s\n",
-                  printable(p.name), printable(p.mode), printable(p.created), printable(p.device.name),
-                  p.device.cores, p.device.peak_flop_per_s * 1e-9, p.device.stream_byte_per_s * 1e-9);
-  for (const KernelTimes& kernel : p.kernels) {
-    text += fmt::format("{} ({})\n", printable(kernel.name), to_word(kernel.provenance));
-    for (size_t point = 0; point < kernel.point_count(); ++point) {
-      std::string at;
-      size_t rest = point;
-      for (size_t a = kernel.axes.size(); a-- > 0;) {
-        const Axis& axis = kernel.axes[a];
-        at.insert(0, fmt::format("{} {}  ", printable(axis.name), axis.points[rest % axis.points.size()]));
-        rest /= axis.points.size();
-      }
-      const double hot = kernel.time_s[KernelTimes::time_index(point, Residency::hot, kMedian)];
-      const double cold = kernel.time_s[KernelTimes::time_index(point, Residency::cold, kMedian)];
-      const bool computes = kernel.flop[point] > 0;
-      const double rate = (computes ? kernel.flop[point] : kernel.bytes[point]) / hot * 1e-9;
-      text += fmt::format("  {:<34} hot p50 {:>10.3f} us  cold p50 {:>10.3f} us  {:>7.2f} {}\n", at,
-                          hot * 1e6, cold * 1e6, rate, computes ? "GFLOP/s" : "GB/s");
-    }
-  }
-  if (p.holdouts.empty()) return text + "no hold-out measurements\n";
-  const HoldOutError error = holdout_error(p);
-  return text + fmt::format("hold-out: {} measurements, median error {:.1f} %, greatest {:.1f} %\n",
-                            error.count, 100 * error.median, 100 * error.maximum);
+Exit draw_roofline(const Profile& profile, const std::string& path) {
+  const size_t slash = path.rfind('/');
+  const std::string name = slash == std::string::npos ? path : path.substr(slash + 1);
+  const bool plain =
+      name.ends_with(".svg") &&
+      name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") ==
+          std::string::npos;
+  if (!plain)
+    return refuse_usage("--plot takes a file name of letters, digits, . _ - that ends in .svg",
+                        "--plot roofline.svg");
+  const RooflinePicture picture = roofline_picture(profile, gnuplot_of_environment());
+  if (picture.svg.empty()) throw std::runtime_error("no roofline plot: " + picture.failure);
+  const std::string folder = folder_of(path);
+  make_folder(folder);
+  atomic_write(folder, name, picture.svg);
+  return Exit::ok;
 }
 
-Exit inspect_profile(const std::string& path, const Diagnostics& as_results) {
-  const Result<Profile> profile = read_profile(path);
+// How this profile and another one agree, each in units of its own reference kernel.
+Exit compare_profiles(const Profile& profile, const std::string& other_path) {
+  const Result<Profile> other = read_profile(other_path);
+  if (!other.ok()) return refuse(other.problems());
+  const Result<Agreement> compared = agreement(profile, other.value());
+  if (!compared.ok()) return refuse(compared.problems());
+  const Agreement& a = compared.value();
+  show(fmt::format(
+      "{} against {}: {} medians in common, after division by the reference kernel ({:.3f} of the other)\n"
+      "ratio {:.3f} (median); apart by {:.1f} % (median), {:.1f} % (p90), {:.1f} % (greatest: {})\n",
+      printable(profile.name), printable(other.value().name), a.points, a.machine_ratio, a.median_ratio,
+      100 * a.median_off, 100 * a.p90_off, 100 * a.greatest_off, printable(a.worst)));
+  return Exit::ok;
+}
+
+Exit inspect_profile(const CommandLine& line, const Diagnostics& as_results) {
+  const Result<Profile> profile = read_profile(line.word_or("file", ""));
   if (!profile.ok()) {
     // A file that is neither usually fails both readings alike: say it once.
     const bool alike = to_text(as_results) == to_text(profile.problems());
@@ -56,8 +64,18 @@ Exit inspect_profile(const std::string& path, const Diagnostics& as_results) {
     if (!alike) problems.insert(problems.end(), profile.problems().begin(), profile.problems().end());
     return refuse(problems);
   }
-  show(profile_text(profile.value()));
-  return Exit::ok;
+  if (line.has("table"))
+    return refuse_usage("--table prints a table of a result; this is a profile", "--points");
+  if (line.has("against")) return compare_profiles(profile.value(), line.word_or("against", ""));
+  if (line.has("points")) {
+    const std::string text = profile_points(profile.value(), line.word_or("points", ""));
+    if (text.empty())
+      return refuse_usage("no kernel's name begins like that", "cotenant inspect PROFILE lists them");
+    show(text);
+  } else {
+    show(profile_overview(profile.value()));
+  }
+  return line.has("plot") ? draw_roofline(profile.value(), line.word_or("plot", "")) : Exit::ok;
 }
 
 Exit inspect_results(const RunResults& results, const CommandLine& line) {
@@ -108,6 +126,9 @@ Exit inspect_command(const Arguments& arguments) {
   CommandLine line("inspect FILE [options]", "Prints what a stored result or a profile holds.", {"file"});
   line.word("table", "print this table of a result");
   line.word("format", "csv (the only one so far)");
+  line.word("points", "print every point of a profile's kernels whose names begin so");
+  line.word("plot", "draw a profile's roofline into this .svg file");
+  line.word("against", "compare a profile with another one of the same device");
   if (const auto parsed = line.parse(arguments); !parsed.ok()) return refuse(parsed.problems());
   if (line.wants_help()) {
     show(line.help());
@@ -117,8 +138,12 @@ Exit inspect_command(const Arguments& arguments) {
     return refuse_usage("--format takes csv", "cotenant inspect --help");
   const std::string path = line.word_or("file", "");
   const Result<RunResults> results = read_results(path);
-  if (results.ok()) return inspect_results(results.value(), line);
-  return inspect_profile(path, results.problems());
+  if (!results.ok()) return inspect_profile(line, results.problems());
+  for (const char* option : {"points", "plot", "against"}) {
+    if (line.has(option))
+      return refuse_usage(fmt::format("--{} is for profiles; this is a result", option), "--table NAME");
+  }
+  return inspect_results(results.value(), line);
 }
 
 }  // namespace cotenant

@@ -71,6 +71,7 @@ PlotScript::PlotScript(const PlotFrame& frame) : frame_(frame) {
       (frame.x_title.empty() ? kBottomBare : kBottom) / kHeight);
   stream_->gnuplot << fmt::format("set xrange [{}:{}]\nset yrange [{}:{}]\n", number(frame.x_low),
                                   number(frame.x_high), number(frame.y_low), number(frame.y_high));
+  if (frame.x_log) stream_->gnuplot << "set logscale x\n";
   if (frame.y_log) stream_->gnuplot << "set logscale y\n";
   if (!frame.x_tics) stream_->gnuplot << "unset xtics\n";
   stream_->gnuplot << "set xlabel " << GnuplotSink::quote(frame.x_title).text()

@@ -24,6 +24,7 @@ struct PlotFrame {
   std::string id;  // [a-z-]; becomes the prefix of all ids in the SVG
   double x_low = 0, x_high = 1;
   double y_low = 0, y_high = 1;
+  bool x_log = false;
   bool y_log = false;
   std::string x_title, y_title;  // raw
   size_t label_columns = 0;      // characters to keep free right of the frame

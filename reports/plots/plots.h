@@ -2,6 +2,7 @@
 #include <string>
 #include <vector>
 
+#include "kernels/profile/profile.h"
 #include "reports/tables/figures.h"
 #include "reports/tables/verdict.h"
 
@@ -28,6 +29,15 @@ struct PlotSet {
 // gnuplot: absolute path; empty = not installed, all plots absent with a warning.
 PlotSet make_plots(const RunResults& results, const Figures& figures, const Verdict& verdict,
                    const std::string& gnuplot);
+
+// The roofline of a profile: every point of every kernel that computes, its arithmetic rate over its
+// arithmetic intensity, below the measured peaks. p50, cold. No picture when no point has flop and bytes, or
+// gnuplot fails; then `failure` says why.
+struct RooflinePicture {
+  std::string svg;
+  std::string failure;
+};
+RooflinePicture roofline_picture(const Profile& profile, const std::string& gnuplot);
 
 // The first gnuplot in the PATH of this process; empty = none.
 std::string gnuplot_of_environment();
