@@ -102,7 +102,10 @@ Gpu::Partition make_partition(int64_t sms) {
   if (groups != 1 || rest.sm.smCount == 0) {
     throw GpuError("the device can not be split into " + std::to_string(sms) + " multiprocessors and a rest");
   }
-  return {stream_on(first, device), stream_on(rest, device)};
+  Gpu::Partition out;
+  out.first = stream_on(first, device);
+  out.second = stream_on(rest, device);
+  return out;
 }
 
 }  // namespace cotenant::cuda
