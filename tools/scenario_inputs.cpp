@@ -1,9 +1,11 @@
 #include "tools/scenario_inputs.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
 #include <set>
 
 #include "reports/store/results_file.h"
@@ -91,12 +93,30 @@ class Loader {
       return;
     }
     const Profile& p = profile.value();
-    loaded_.inputs.push_back(
-        {fmt::format("service times: {}", sku.profile),
-         fmt::format("{}, {} calibration of {}, {}", sku.profile, p.mode, p.created, p.device.name),
-         p.kernels.empty() ? "measured" : std::string(to_word(p.kernels.front().provenance)),
-         holdout_text(p)});
+    list_provenances(sku.profile, p);
     inputs_.profiles.emplace(sku.profile, std::move(profile).value());
+  }
+
+  // A row for each word that stands at a kernel or parameter of the profile, so that no modelled figure hides
+  // behind a measured one.
+  void list_provenances(const std::string& name, const Profile& p) {
+    std::map<std::string, std::vector<std::string>> kernels;
+    for (const KernelTimes& kernel : p.kernels)
+      kernels[std::string(to_word(kernel.provenance))].push_back(kernel.name);
+    const std::string source = p.created.empty() ? fmt::format("{}: {}", p.device.name, p.versions)
+                                                 : fmt::format("{}, {} calibration of {}, {}", name, p.mode,
+                                                               p.created, p.device.name);
+    for (const auto& [word, names] : kernels) {
+      const std::string which = kernels.size() == 1 ? "" : fmt::format(" ({})", fmt::join(names, ", "));
+      loaded_.inputs.push_back({fmt::format("service times: {}{}", name, which), source, word,
+                                word == "modelled" ? "not known" : holdout_text(p)});
+    }
+    std::map<std::string, std::set<std::string>> parameters;
+    for (const Parameter& parameter : p.parameters) parameters[parameter.provenance].insert(parameter.name);
+    for (const auto& [word, names] : parameters) {
+      loaded_.inputs.push_back({fmt::format("engine parameters: {}", name),
+                                fmt::format("{}", fmt::join(names, ", ")), word, "not known"});
+    }
   }
 
   [[nodiscard]] int64_t smallest_context() const {
@@ -147,7 +167,6 @@ class Loader {
         add("availability" + of, "stated, not modelled yet: no effect", "assumed");
     }
     if (!scenario_.training.stated) return;
-    add("training step of generative models", "3 x the measured forward pass (LoRA: 2 x)", "modelled");
     add("size of training data", "4 bytes a token, 1 KiB a recommender row", "assumed");
   }
 

@@ -260,6 +260,25 @@ TEST_CASE("the command asks for the unit, the shape, the device and the collecti
               .code == 2);
 }
 
+TEST_CASE("a run on a modelled profile says modelled wherever its figures come from") {
+  const Folder folder;
+  const std::string catalog = std::string(COTENANT_SOURCE_DIR) + "/scenarios/catalog";
+  REQUIRE(run_program(folder, {"calibrate", "--model", "nvidia-l4", "--shape", "decoder-25m", "--catalog",
+                               catalog, "--name", "local-cpu"})
+              .code == 0);
+  folder.write("s.yaml", small_scenario_text());
+  const Ended ran = run_program(folder, {"run", "s.yaml"});
+  INFO(ran.err);
+  REQUIRE(ran.code == 0);
+  const std::string inputs =
+      run_program(folder, {"inspect", "out/small/results.h5", "--table", "inputs"}).out;
+  REQUIRE(has(inputs, "nvidia-l4 (modelled): modelled from peaks"));
+  REQUIRE(has(inputs, ",modelled,"));
+  REQUIRE(has(inputs, "engine parameters: local-cpu"));
+  REQUIRE(!has(inputs, ",measured,"));
+  REQUIRE(has(folder.read("out/small/report.md"), "modelled"));
+}
+
 TEST_CASE("a measured layer profile of a public bundle is read, and its own rows come back") {
   const char* data = std::getenv("COTENANT_DATA");
   const std::string folder = std::string(data == nullptr ? "" : data) +
