@@ -20,8 +20,8 @@ struct MatmulShape {
 };
 
 // y = scale * x b, or y += scale * x b, for x rows x inner and b inner x columns, on the calling thread. b is
-// copied panel by panel, so that it meets all rows from the cache. Requires: b.row or b.column is 1. Any
-// thread may call.
+// copied panel by panel, so that it meets all rows from the cache; x too, where its column stride is not 1.
+// Requires: b.row or b.column is 1. Any thread may call; each keeps 512 rows of b for the next call.
 void matmul(const Strided& x, const Strided& b, float* y, const MatmulShape& shape);
 
 }  // namespace cotenant::cpu

@@ -138,6 +138,15 @@ void attend_group(const HeadBlock& s, int64_t group) {
   }
 }
 
+// What to ask for during KV head `kv`, where the next block is not the neighbour. The processor runs ahead by
+// itself while addresses follow one another, and better than we can as long as there is little to compute:
+// with one query head a KV head only the beginning of the next block is asked for, with more all of it.
+const float* asked_for(const PagedDecodeLoop& s, int64_t block, int64_t kv) {
+  const float* next = s.pool + block * kv_block_values(s.kv_heads, s.head_dim);
+  if (s.group > 1) return next + kv_block_values(kv, s.head_dim);
+  return kv + 1 == s.kv_heads ? next : nullptr;
+}
+
 }  // namespace
 
 void paged_decode(const PagedDecodeLoop& s) {
@@ -149,10 +158,9 @@ void paged_decode(const PagedDecodeLoop& s) {
   std::fill(s.out, s.out + heads * s.head_dim, 0.0F);
   for (int64_t from = 0; from < s.keys; from += kTokens) {
     const int32_t* at = s.table + from / kTokens;
-    // The processor runs ahead by itself where blocks follow one another in memory, and better than we can.
     const bool jumps = from + kTokens < s.keys && at[1] != at[0] + 1;
     for (int64_t kv = 0; kv < s.kv_heads; ++kv) {
-      const float* next = jumps ? s.pool + (at[1] * s.kv_heads + kv) * head_values : nullptr;
+      const float* next = jumps ? asked_for(s, at[1], kv) : nullptr;
       attend_group({.q = s.q + kv * s.group * s.head_dim,
                     .block = s.pool + (at[0] * s.kv_heads + kv) * head_values,
                     .next = next,
