@@ -27,7 +27,13 @@ void shrink(const float* x, const float* a, float* shrunk, int64_t rows, const L
                          .scale = s.scale});
 }
 
+// One row reads b in the order of its addresses: adapters of single tokens come from memory.
 void expand(const float* shrunk, const float* b, float* y, int64_t rows, const LoraShape& s) {
+  if (rows == 1) {
+    for (int64_t r = 0; r < s.rank; ++r)
+      vector_loops().add_scaled(y, b + r * s.columns, shrunk[r], s.columns);
+    return;
+  }
   vector_loops().panels({.x = shrunk,
                          .b = b,
                          .y = y,

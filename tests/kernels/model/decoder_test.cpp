@@ -86,6 +86,21 @@ TEST_CASE("no two sequences hold the same block, and a fresh pool hands out neig
   REQUIRE(std::vector<int32_t>(b.table().begin(), b.table().end()) == std::vector<int32_t>{3, 4, 5});
 }
 
+TEST_CASE("filling a cache writes all its blocks and no other sequence's") {
+  KvPool pool(decoder_tiny(), 4);
+  KvCache a(&pool, 32);
+  KvCache b(&pool, 20);
+  a.fill(std::vector<float>{1, 2, 3});
+  for (int64_t l = 0; l < pool.layers(); ++l) {
+    for (const int32_t block : a.table()) {
+      for (const float value : pool.block(l, block)) REQUIRE((value >= 1 && value <= 3));
+    }
+    for (const int32_t block : b.table()) {
+      for (const float value : pool.block(l, block)) REQUIRE(value == 0);
+    }
+  }
+}
+
 TEST_CASE("prefill in chunks and then decoding token by token equals one prefill of all") {
   const DecoderWeights w = random_decoder(decoder_tiny(), 3);
   const auto tokens = prompt(12, 1);
