@@ -8,6 +8,7 @@
 #include <map>
 
 #include "kernels/calibrate/kernel_plan.h"
+#include "kernels/calibrate/sampler.h"
 #include "kernels/calibrate/visits.h"
 
 namespace cotenant {
@@ -28,6 +29,12 @@ std::map<std::string, double> medians_of(const Profile& profile) {
   return medians;
 }
 
+double reference_of(const Profile& profile) {
+  constexpr size_t kP10 = 2;
+  static_assert(kQuantileNames[kP10] == "p10");
+  return quantiles_of(profile.reference_s)[kP10];
+}
+
 }  // namespace
 
 Result<Agreement> agreement(const Profile& a, const Profile& b) {
@@ -41,7 +48,7 @@ Result<Agreement> agreement(const Profile& a, const Profile& b) {
     }
   }
   Agreement result;
-  result.machine_ratio = median_of(a.reference_s) / median_of(b.reference_s);
+  result.machine_ratio = reference_of(a) / reference_of(b);
   const std::map<std::string, double> of_b = medians_of(b);
   std::vector<double> ratios;
   std::vector<double> off;

@@ -2,6 +2,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "kernels/cpu/huge_pages.h"
+
 namespace cotenant {
 
 // Empties the caches by reading a block of 96 MiB, or three times the last-level cache if that is more (up to
@@ -18,7 +20,7 @@ class CacheEviction {
   [[nodiscard]] int64_t bytes() const { return static_cast<int64_t>(block_.size()) * 8; }
 
  private:
-  std::vector<int64_t> block_;
+  std::vector<int64_t, cpu::LargeAllocator<int64_t>> block_;
   volatile int64_t sink_ = 0;
 };
 

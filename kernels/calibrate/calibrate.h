@@ -54,13 +54,13 @@ Result<std::string> calibration_binding(const CalibrationOptions& options);
 // Measures every kernel of service_times.h for decoder-25m and recommender-small on one core of this machine,
 // hot and cold; shapes between the points of the smooth axes and whole steps as hold-outs; and pairs of
 // kernels that share the machine. Google Benchmark registers and runs; the samples are our own (sampler.h).
-// Every point and hold-out is visited twice, in a shuffled order and then backwards, so that a steady drift
-// meets all alike; the reference kernel is measured at every visit, and visits far from its median do not
-// count (visits.h). Points that stay unsettled are visited once more if time is left. Everything but co-runs
-// runs on the calling thread, which must be the only one that calibrates: Google Benchmark keeps one list of
-// benchmarks a process. With a filter the profile holds the kernels all of whose points matched, no hold-outs
-// and no co-runs. Problems: a filter that is no regular expression or matches no whole kernel; `finished`
-// holds a unit that this calibration does not have.
+// Every point and hold-out is visited twice, in a shuffled order and then backwards, so that no busy minute
+// of the machine meets one kernel only; the sitting that was disturbed less counts (visits.h). Points that
+// stay unsettled are visited once more if time is left. The reference kernel is measured at every visit; its
+// course is in the profile. Everything but co-runs runs on the calling thread, which must be the only one
+// that calibrates: Google Benchmark keeps one list of benchmarks a process. With a filter the profile holds
+// the kernels all of whose points matched, no hold-outs and no co-runs. Problems: a filter that is no regular
+// expression or matches no whole kernel; `finished` holds a unit that this calibration does not have.
 Result<Calibrated> calibrate_cpu(const CalibrationOptions& options);
 
 }  // namespace cotenant

@@ -1,4 +1,5 @@
-// Public here: to_word, corun_pairs, HostUse, host_busy, compared, unit_id, values_of, corun_of, busy_cpu_s.
+// Public here: to_word, corun_pairs, HostUse, host_busy, plainly_busy, compared, unit_id, values_of,
+// corun_of, busy_cpu_s.
 #include "kernels/calibrate/corun.h"
 
 #include <fmt/format.h>
@@ -18,6 +19,13 @@ static_assert(kQuantileNames[kP95] == "p95");
 
 std::string point(std::string_view name) {
   return std::string(name);
+}
+
+// Whether a bound is exceeded `times` times; where nothing was seen nothing is known.
+bool beyond(const HostUse& use, double times) {
+  if (use.wall_s <= 0 || use.pinned_cpu_s <= 0) return true;
+  return use.busy_s - use.ours_s > times * kOthersBound * use.wall_s ||
+         use.pinned_wall_s - use.pinned_cpu_s > times * (kStretchBound - 1) * use.pinned_cpu_s;
 }
 
 }  // namespace
@@ -57,9 +65,11 @@ HostUse& HostUse::operator+=(const HostUse& other) {
 }
 
 bool host_busy(const HostUse& use) {
-  if (use.wall_s <= 0 || use.pinned_cpu_s <= 0) return true;
-  return use.busy_s - use.ours_s > kOthersBound * use.wall_s ||
-         use.pinned_wall_s > kStretchBound * use.pinned_cpu_s;
+  return beyond(use, 1);
+}
+
+bool plainly_busy(const HostUse& use) {
+  return beyond(use, 2);
 }
 
 CoRun compared(const CoRunPair& pair, const CoRunSamples& samples, const HostUse& use) {

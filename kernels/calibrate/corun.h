@@ -43,6 +43,8 @@ struct HostUse {
 inline constexpr double kOthersBound = 0.10;
 inline constexpr double kStretchBound = 1.1;
 bool host_busy(const HostUse& use);
+// Twice both bounds: beyond doubt even after a short window, in which the kernel's ticks of 10 ms are coarse.
+bool plainly_busy(const HostUse& use);
 
 // Seconds of single calls.
 struct CoRunSamples {

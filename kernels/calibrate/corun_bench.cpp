@@ -135,7 +135,8 @@ CoRun CoRunBench::measure(const CoRunPair& pair) {
   for (int round = 0; round <= times.rounds; ++round) {
     alone(0, &samples.a_alone);
     alone(1, &samples.b_alone);
-    if (round == times.rounds) break;
+    // Time on a host that is plainly busy would be wasted: the rest of the pair would be refused too.
+    if (round == times.rounds || plainly_busy(use)) break;
     Side a = side(0);
     Side b = side(1);
     run_window({&a, &b}, times.together_s);

@@ -21,6 +21,16 @@ int64_t part_of(int64_t total, int64_t parts, int64_t index) {
   return total / parts + (index < total % parts ? 1 : 0);
 }
 
+// How far the context of sequence `index` lies from the mean `context`: evenly spread over one block of the
+// paged cache in groups of 16, so that a batch meets full and begun blocks as often as real ones do. The sum
+// over the batch is 0.
+int64_t spread_of(int64_t index, int64_t sequences, int64_t context) {
+  const int64_t place = index % cpu::kKvBlockTokens;
+  const int64_t group = std::min(cpu::kKvBlockTokens, sequences - (index - place));
+  const int64_t reach = std::min(cpu::kKvBlockTokens, 2 * context);
+  return (2 * place + 1 - group) * reach / (2 * group);
+}
+
 Trial trial_of(std::shared_ptr<PreparedStep> step, const StepOptions& options) {
   Trial trial;
   trial.run = [step = std::move(step), options] { step->run(options); };
@@ -56,7 +66,7 @@ DecoderGrid decoder_grid(bool quick) {
     grid.sequences = {1, 4, 16, 64};
     grid.chunks = {2, 4, 8, 16, 32, 48, 64, 96, 128, 192, 256, 384, 512};
     grid.contexts = {0, 256, 2048};
-    grid.sums = {64, 1024, 8192, 32768};
+    grid.sums = {64, 256, 1024, 4096, 16384};
     return grid;
   }
   grid.tokens = {1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128, 160, 192, 224, 256, 320, 384, 448, 512};
@@ -65,7 +75,7 @@ DecoderGrid decoder_grid(bool quick) {
   grid.sequences = {1, 2, 4, 8, 16, 32, 64};
   grid.chunks = {2, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 320, 384, 448, 512};
   grid.contexts = {0, 128, 512, 2048, 3584};
-  grid.sums = {64, 512, 2048, 8192, 32768, 65536};
+  grid.sums = {64, 256, 1024, 4096, 16384, 65536};
   return grid;
 }
 
@@ -107,9 +117,9 @@ DecoderTrials::DecoderTrials(const DecoderConfig& config, uint64_t seed)
       lora_{Decoder(weights_)},
       adapters_(kAdapters) {}
 
-std::function<void()> DecoderTrials::linears_between() {
+std::function<void()> DecoderTrials::one_token(const StepOptions& part) {
   if (!one_token_) one_token_ = prepare({{.tokens = 1}});
-  return [step = one_token_] { step->run(kOnlyLinear); };
+  return [step = one_token_, part] { step->run(part); };
 }
 
 const Adapter* DecoderTrials::adapter(int64_t index) {
@@ -136,6 +146,7 @@ std::shared_ptr<PreparedStep> DecoderTrials::prepare_on(Primed* on,
 
 Trial DecoderTrials::linear(int64_t tokens) {
   Trial t = trial_of(prepare({{.tokens = tokens}}), kOnlyLinear);
+  t.before_hot = one_token(kOnlyHead);
   const auto n = static_cast<double>(tokens);
   t.flop = 2 * n * linear_parameters(config());
   t.bytes = kFloatBytes *
@@ -146,7 +157,7 @@ Trial DecoderTrials::linear(int64_t tokens) {
 Trial DecoderTrials::attention_prefill(int64_t chunk, int64_t context) {
   const DecoderConfig& c = config();
   Trial t = trial_of(prepare({{.tokens = chunk, .context = context}}), kOnlyAttention);
-  t.before_hot = linears_between();
+  t.before_hot = one_token(kOnlyLinear);
   const cpu::AttentionShape shape{chunk, context, c.heads, c.kv_heads, c.head_dim};
   t.flop = static_cast<double>(c.layers) * shape.flop();
   t.bytes = kFloatBytes * static_cast<double>(2 * c.layers * c.head_dim *
@@ -157,9 +168,12 @@ Trial DecoderTrials::attention_prefill(int64_t chunk, int64_t context) {
 Trial DecoderTrials::attention_decode(int64_t sequences, int64_t context) {
   const DecoderConfig& c = config();
   std::vector<SequencePlan> plans;
-  for (int64_t i = 0; i < sequences; ++i) plans.push_back({.context = part_of(context, sequences, i)});
+  for (int64_t i = 0; i < sequences; ++i) {
+    const int64_t spread = spread_of(i, sequences, context / sequences);
+    plans.push_back({.context = part_of(context, sequences, i) + spread});
+  }
   Trial t = trial_of(prepare(plans), kOnlyAttention);
-  t.before_hot = linears_between();
+  t.before_hot = one_token(kOnlyLinear);
   t.flop = 4.0 * static_cast<double>(c.layers * c.heads * c.head_dim * (context + sequences));
   t.bytes = kFloatBytes * static_cast<double>(2 * c.layers * c.head_dim *
                                               (c.kv_heads * (context + sequences) + c.heads * sequences));
@@ -169,7 +183,7 @@ Trial DecoderTrials::attention_decode(int64_t sequences, int64_t context) {
 Trial DecoderTrials::head(int64_t sequences) {
   const DecoderConfig& c = config();
   Trial t = trial_of(prepare(std::vector<SequencePlan>(static_cast<size_t>(sequences))), kOnlyHead);
-  t.before_hot = linears_between();
+  t.before_hot = one_token(kOnlyLinear);
   t.flop = 2.0 * static_cast<double>(sequences * c.hidden * c.vocabulary);
   t.bytes =
       kFloatBytes * static_cast<double>(c.hidden * c.vocabulary + sequences * (c.hidden + c.vocabulary));
@@ -185,7 +199,7 @@ Trial DecoderTrials::lora(int64_t tokens, int64_t adapters) {
   }
   Trial t = trial_of(prepare_on(&lora_, plans), kOnlyLora);
   const auto per_rank = static_cast<double>(config().adapter_parameters_per_rank());
-  t.before_hot = linears_between();
+  t.before_hot = one_token(kOnlyLinear);
   t.flop = 2.0 * static_cast<double>(tokens * kRank) * per_rank;
   t.bytes = kFloatBytes * per_rank * static_cast<double>(distinct * kRank + tokens);
   return t;

@@ -57,8 +57,9 @@ class DecoderTrials {
 
  private:
   const Adapter* adapter(int64_t index);
-  // The linears of one token: they stand between two calls of every other part of a step.
-  std::function<void()> linears_between();
+  // A part of a step of one token: the linears stand between two calls of every other part of a step, and the
+  // head between two calls of the linears.
+  std::function<void()> one_token(const StepOptions& part);
   // A decoder and for how many rows it holds values that a part of a step may read.
   struct Primed {
     Decoder decoder;

@@ -112,11 +112,15 @@ std::vector<KernelPlan> recommender_plans(const RecommenderConfig& config, bool 
 std::vector<KernelPlan> memory_plans(bool quick) {
   using Points = std::vector<int64_t>;
   // Close together around the caches, where the time a byte changes.
-  const Points bytes = quick ? Points{1 << 12, 1 << 16, 256 << 10, 1 << 20,  2 << 20,
-                                      4 << 20, 8 << 20, 16 << 20,  32 << 20, 64 << 20}
-                             : Points{1 << 12,  1 << 14,  1 << 16,  1 << 18,  1 << 19,  3 << 18,   1 << 20,
-                                      3 << 19,  2 << 20,  3 << 20,  4 << 20,  6 << 20,  8 << 20,   12 << 20,
-                                      16 << 20, 24 << 20, 32 << 20, 48 << 20, 64 << 20, 128 << 20, 256 << 20};
+  constexpr int64_t kKi = 1024;
+  const Points kib =
+      quick ? Points{4,    64,        256,       512,       1024,      2048,      4096,
+                     8192, 12 * 1024, 16 * 1024, 24 * 1024, 32 * 1024, 48 * 1024, 64 * 1024}
+            : Points{4,         16,        64,        256,       512,       768,        1024,
+                     1536,      2048,      3072,      4096,      6144,      8192,       12 * 1024,
+                     16 * 1024, 24 * 1024, 32 * 1024, 48 * 1024, 64 * 1024, 128 * 1024, 256 * 1024};
+  Points bytes;
+  for (const int64_t k : kib) bytes.push_back(k * kKi);
   const std::vector<Axis> axes = {{"bytes", AxisRule::linear, bytes}};
   return {
       {"memory_copy", axes, [](const Points& x) { return copy_trial(x[0]); }, {}},

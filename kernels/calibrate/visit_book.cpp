@@ -18,8 +18,8 @@ KernelTimes times_of(const CalibrationPlan& plan, size_t kernel, const VisitBook
   for (size_t point = 0; point < times.point_count(); ++point) {
     const size_t target = plan.stands_for[plan.first_target[kernel] + point];
     if (!book.has(target)) return {};
-    times.flop.push_back(book.one_of(target).flop);
-    times.bytes.push_back(book.one_of(target).bytes);
+    times.flop.push_back(book.first(target).flop);
+    times.bytes.push_back(book.first(target).bytes);
     for (const Residency r : kBoth) {
       const Residency taken = plan.kernels[kernel].beyond_caches ? Residency::hot : r;
       const Measured m = summarised(book.samples(target, taken), kSettledError);
@@ -34,36 +34,22 @@ KernelTimes times_of(const CalibrationPlan& plan, size_t kernel, const VisitBook
 }  // namespace
 
 void VisitBook::add(size_t target, Visit visit) {
-  visits_.push_back({target, std::move(visit)});
+  by_target_[target].push_back(visits_.size());
+  visits_.push_back(std::move(visit));
 }
 
 std::vector<double> VisitBook::reference_course() const {
   std::vector<double> rounds;
   rounds.reserve(visits_.size());
-  for (const Entry& entry : visits_) rounds.push_back(entry.visit.reference_s);
+  for (const Visit& visit : visits_) rounds.push_back(visit.reference_s);
   return rounds;
-}
-
-void VisitBook::choose() {
-  if (visits_.empty()) return;
-  const std::vector<double> rounds = reference_course();
-  const double usual = median_of(rounds);
-  const std::vector<double> around = smoothed(rounds);
-  std::vector<std::vector<size_t>> by_target(counted_.size());
-  for (size_t i = 0; i < visits_.size(); ++i) by_target[visits_[i].target].push_back(i);
-  for (size_t target = 0; target < by_target.size(); ++target) {
-    counted_[target].clear();
-    if (by_target[target].empty()) continue;
-    std::vector<double> references;
-    for (const size_t i : by_target[target]) references.push_back(around[i]);
-    for (const size_t i : counted(references, usual)) counted_[target].push_back(by_target[target][i]);
-  }
 }
 
 Samples VisitBook::samples(size_t target, Residency residency) const {
   CHECK(has(target));
   std::vector<const Visit*> visits;
-  for (const size_t i : counted_[target]) visits.push_back(&visits_[i].visit);
+  visits.reserve(by_target_[target].size());
+  for (const size_t i : by_target_[target]) visits.push_back(&visits_[i]);
   return pooled(visits, residency);
 }
 

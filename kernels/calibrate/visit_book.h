@@ -7,30 +7,23 @@
 
 namespace cotenant {
 
-// Every visit of one calibration in the order made, and which of them count (visits.h). One owner, one
-// thread.
+// Every visit of one calibration in the order made. One owner, one thread.
 class VisitBook {
  public:
-  explicit VisitBook(size_t targets) : counted_(targets) {}
+  explicit VisitBook(size_t targets) : by_target_(targets) {}
   void add(size_t target, Visit visit);
-  // Chooses the visits that count, by the references so far; what follows reads the choice of the last call.
-  void choose();
 
-  [[nodiscard]] bool has(size_t target) const { return !counted_[target].empty(); }
-  // Requires: has(target), and this residency was measured.
+  [[nodiscard]] bool has(size_t target) const { return !by_target_[target].empty(); }
+  // Of the undisturbed sittings (visits.h). Requires: has(target), and this residency was measured.
   [[nodiscard]] Samples samples(size_t target, Residency residency) const;
-  // Any visit to the target. Requires: has(target).
-  [[nodiscard]] const Visit& one_of(size_t target) const { return visits_[counted_[target].front()].visit; }
+  // The first visit to the target. Requires: has(target).
+  [[nodiscard]] const Visit& first(size_t target) const { return visits_[by_target_[target].front()]; }
   // The reference kernel at every visit, in order.
   [[nodiscard]] std::vector<double> reference_course() const;
 
  private:
-  struct Entry {
-    size_t target = 0;
-    Visit visit;
-  };
-  std::vector<Entry> visits_;
-  std::vector<std::vector<size_t>> counted_;  // by target
+  std::vector<Visit> visits_;
+  std::vector<std::vector<size_t>> by_target_;
 };
 
 // Above this relative error of the median a point is not settled.

@@ -1,4 +1,4 @@
-// Public here: values_of, visit_of, smoothed, counted, pooled, median_of.
+// Public here: values_of, visit_of, undisturbed, pooled, median_of.
 #include "kernels/calibrate/visits.h"
 
 #include <algorithm>
@@ -56,38 +56,27 @@ std::optional<Visit> visit_of(std::span<const double> values) {
   return visit;
 }
 
-std::vector<double> smoothed(std::span<const double> rounds) {
-  std::vector<double> around;
-  around.reserve(rounds.size());
-  for (size_t i = 0; i < rounds.size(); ++i) {
-    const size_t from = i < 1 ? 0 : i - 1;
-    const size_t to = std::min(i + 3, rounds.size());
-    around.push_back(median_of({rounds.begin() + static_cast<std::ptrdiff_t>(from),
-                                rounds.begin() + static_cast<std::ptrdiff_t>(to)}));
-  }
-  return around;
-}
-
-std::vector<size_t> counted(std::span<const double> references_s, double usual_s) {
-  CHECK(!references_s.empty() && usual_s > 0);
+std::vector<size_t> undisturbed(std::span<const double> medians_s) {
+  CHECK(!medians_s.empty());
+  const double least = *std::min_element(medians_s.begin(), medians_s.end());
   std::vector<size_t> near;
-  size_t nearest = 0;
-  const auto off = [&](size_t i) { return std::abs(references_s[i] / usual_s - 1); };
-  for (size_t i = 0; i < references_s.size(); ++i) {
-    if (off(i) <= kReferenceBand) near.push_back(i);
-    if (off(i) < off(nearest)) nearest = i;
+  for (size_t i = 0; i < medians_s.size(); ++i) {
+    if (medians_s[i] <= (1 + kSittingBand) * least) near.push_back(i);
   }
-  return near.empty() ? std::vector<size_t>{nearest} : near;
+  return near;
 }
 
 Samples pooled(const std::vector<const Visit*>& visits, Residency residency) {
+  std::vector<double> medians;
+  const auto taken = [&](size_t i) -> const Samples& {
+    return visits[i]->taken[static_cast<size_t>(residency)];
+  };
+  for (size_t i = 0; i < visits.size(); ++i) medians.push_back(median_of(taken(i).kept));
   Samples all;
-  for (const Visit* visit : visits) {
-    const Samples& one = visit->taken[static_cast<size_t>(residency)];
-    all.kept.insert(all.kept.end(), one.kept.begin(), one.kept.end());
-    all.switched += one.switched;
+  for (const size_t i : undisturbed(medians)) {
+    all.kept.insert(all.kept.end(), taken(i).kept.begin(), taken(i).kept.end());
+    all.switched += taken(i).switched;
   }
-  CHECK(!all.kept.empty());
   return all;
 }
 

@@ -20,17 +20,16 @@ struct Visit {
 std::vector<double> values_of(const Visit& visit);
 std::optional<Visit> visit_of(std::span<const double> values);
 
-// The reference around each visit: the median of the two rounds before and the two after (the visit's own
-// round counts as before). `rounds` in the order measured, one a visit.
-std::vector<double> smoothed(std::span<const double> rounds);
+// Which sittings at one point count, given the median of each: those within kSittingBand of the least. What
+// other processes and guests do to a kernel only ever adds time, so the sitting with the lesser median was
+// disturbed less; of several estimators tried on a busy machine this one and the plain minimum agreed best
+// from calibration to calibration (docs/kernels.md). Samples stay as they were measured. Requires: not empty.
+// Indices, increasing.
+inline constexpr double kSittingBand = 0.03;
+std::vector<size_t> undisturbed(std::span<const double> medians_s);
 
-// Which of the visits to one point count, given the reference around each and the usual reference of the
-// whole calibration (its median): all within kReferenceBand of the usual; if there is none, the nearest.
-// Samples stay as they were measured: nothing is scaled. Requires: not empty. Indices, increasing.
-inline constexpr double kReferenceBand = 0.04;
-std::vector<size_t> counted(std::span<const double> references_s, double usual_s);
-
-// The samples of several visits in one. Requires: at least one has samples of this residency.
+// The samples of the undisturbed sittings in one. Requires: at least one visit, each with samples of this
+// residency.
 Samples pooled(const std::vector<const Visit*>& visits, Residency residency);
 
 // Requires: not empty.

@@ -14,7 +14,7 @@ Profile profile_of(const std::string& name, double scale, double reference_s) {
   for (size_t row = 0; row < 3 * kResidencies; ++row)
     k.time_s.insert(k.time_s.end(), kQuantiles, scale * 1e-3 * static_cast<double>(row + 1));
   p.kernels = {k};
-  p.reference_s = {reference_s, 9 * reference_s, reference_s};
+  p.reference_s = {reference_s, 9 * reference_s, reference_s, 3 * reference_s};
   return p;
 }
 

@@ -48,6 +48,13 @@ TEST_CASE("a host is busy when others take a tenth of a core or pinned threads w
     use.pinned_wall_s = stretch * use.pinned_cpu_s;
     REQUIRE(host_busy(use) == (stretch > kStretchBound));
   }
+  // Beyond doubt only at twice the bounds.
+  for (const double others : {0.15, 0.25}) {
+    HostUse use = kQuiet;
+    use.busy_s = use.ours_s + others;
+    REQUIRE(host_busy(use));
+    REQUIRE(plainly_busy(use) == (others > 2 * kOthersBound));
+  }
   // Longer windows bear more of others' CPU time.
   REQUIRE_FALSE(
       host_busy({.wall_s = 10, .busy_s = 10.5, .ours_s = 10, .pinned_wall_s = 1, .pinned_cpu_s = 1}));

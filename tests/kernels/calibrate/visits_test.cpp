@@ -42,26 +42,18 @@ TEST_CASE("numbers out of range, too few or too many are no visit") {
   REQUIRE_FALSE(visit_of(longer).has_value());
 }
 
-TEST_CASE("the reference around a visit is the median of its neighbours, so one wild round changes nothing") {
-  const std::vector<double> rounds = {1, 1, 1, 9, 1, 1, 1};
-  for (const double around : smoothed(rounds)) REQUIRE(around == 1);
-  REQUIRE(smoothed(std::vector<double>{2}) == std::vector<double>{2});
-  const std::vector<double> step = smoothed(std::vector<double>{1, 1, 1, 1, 2, 2, 2, 2});
-  REQUIRE(step.front() == 1);
-  REQUIRE(step.back() == 2);
+TEST_CASE("sittings near the least median count together, and a disturbed one does not") {
+  REQUIRE(undisturbed(std::vector<double>{1.00, 1.01, 0.99}) == std::vector<size_t>{0, 1, 2});
+  REQUIRE(undisturbed(std::vector<double>{1.30, 1.02}) == std::vector<size_t>{1});
+  REQUIRE(undisturbed(std::vector<double>{5}) == std::vector<size_t>{0});
 }
 
-TEST_CASE("visits near the usual reference count together; without any, the nearest counts alone") {
-  REQUIRE(counted(std::vector<double>{1.00, 1.02, 0.97}, 1) == std::vector<size_t>{0, 1, 2});
-  REQUIRE(counted(std::vector<double>{1.30, 1.02}, 1) == std::vector<size_t>{1});
-  REQUIRE(counted(std::vector<double>{1.30, 0.80, 1.25}, 1) == std::vector<size_t>{1});
-}
-
-TEST_CASE("pooled samples are the samples of all visits") {
-  const Visit a = visit_with(1, {1, 2});
-  const Visit b = visit_with(1, {3});
-  const Samples all = pooled({&a, &b}, Residency::hot);
-  REQUIRE(all.kept == std::vector<double>{1, 2, 3});
+TEST_CASE("pooled samples are those of the undisturbed sittings, as they were measured") {
+  const Visit a = visit_with(1, {1, 1.01});
+  const Visit b = visit_with(1, {1.005});
+  const Visit disturbed = visit_with(1, {1.9, 2, 2.1});
+  const Samples all = pooled({&a, &disturbed, &b}, Residency::hot);
+  REQUIRE(all.kept == std::vector<double>{1, 1.01, 1.005});
   REQUIRE(all.switched == 2);
 }
 
