@@ -103,8 +103,9 @@ class GroupedGemm {
 // One GPU, used by one thread: the one that opened it. Operations are queued on a stream and return at once;
 // their arguments are checked, and a wrong one is a bug (CHECK). Failures of the device throw GpuError, at
 // the latest from synchronize(). Between begin_capture() and end_capture() operations on that stream are
-// recorded, not run: allocate() and synchronize() are not allowed, and every GEMM shape must have run once
-// before (the first run of a shape picks its algorithm).
+// recorded, not run: allocate() and synchronize() are not allowed, and every operation must have run once
+// before with the shape that is captured (a kernel's first run loads it, a GEMM shape's first run picks its
+// algorithm).
 class Gpu {
  public:
   Gpu() = default;

@@ -105,18 +105,10 @@ struct Fence {
 };
 const std::vector<Fence>& fences() {
   static const std::vector<Fence> table = {
-      {"hdf5", "reports/store/"},
-      {"H5", "reports/store/"},
-      {"gnuplot-iostream", "reports/plots/"},
-      {"cuda", "kernels/cuda/"},
-      {"cublas", "kernels/cuda/"},
-      {"driver_types", "kernels/cuda/"},
-      {"cub/", "kernels/cuda/"},
-      {"thrust/", "kernels/cuda/"},
-      {"cooperative_groups", "kernels/cuda/"},
-      {"nvml", "kernels/cuda/"},
-      {"yaml-cpp/", "sim/scenario/"},
-      {"boost/program_options", "tools/"},
+      {"hdf5", "reports/store/"}, {"H5", "reports/store/"},       {"gnuplot-iostream", "reports/plots/"},
+      {"cuda", "kernels/cuda/"},  {"cublas", "kernels/cuda/"},    {"driver_types", "kernels/cuda/"},
+      {"cub/", "kernels/cuda/"},  {"thrust/", "kernels/cuda/"},   {"cooperative_groups", "kernels/cuda/"},
+      {"nvml", "kernels/cuda/"},  {"yaml-cpp/", "sim/scenario/"}, {"boost/program_options", "tools/"},
   };
   return table;
 }

@@ -125,6 +125,8 @@ TEST_CASE("libraries stay behind their fences") {
   require_planted(library_fences, "reports/html/a.cpp", "#include <gnuplot-iostream.h>", 1);
   require_planted(library_fences, "kernels/model/a.cpp", "#include <cuda_runtime.h>", 1);
   require_planted(library_fences, "kernels/calibrate/a.cpp", "#include <cublas_v2.h>", 1);
+  require_planted(library_fences, "kernels/cpu/a.cuh", "#include <driver_types.h>", 1);
+  require_clean(library_fences, "kernels/cuda/module/a.cu", "#include <cuda_runtime.h>");
   require_planted(library_fences, "tools/a.cpp", "#include <yaml-cpp/yaml.h>", 1);
   require_planted(library_fences, "sim/scenario/a.cpp", "#include <boost/program_options.hpp>", 1);
   require_clean(library_fences, "reports/store/a.cpp", "#include <hdf5.h>");
@@ -175,6 +177,10 @@ TEST_CASE("no function is longer than 60 lines") {
         function_lengths, "tools/a.cpp",
         "namespace a { namespace {\nclass B : public C {\n public:\n" + head + body59 + "}\n};\n}}\n", 4);
   }
+  for (const char* path : {"kernels/cuda/module/a.cu", "kernels/cuda/device/a.cuh"}) {
+    require_planted(function_lengths, path, "COTENANT_DEVICE void operator()() const {\n" + body59 + "}\n",
+                    1);
+  }
   require_clean(function_lengths, "tests/a.cpp", "void f() {\n" + body59 + "}\n");
 }
 
@@ -214,6 +220,7 @@ TEST_CASE("functions are found with their heads, wherever they stand") {
 TEST_CASE("headers begin with pragma once") {
   require_none(header_guards(tree()));
   require_planted(header_guards, "sim/core/a.h", "#ifndef A\n#define A\n#endif\n", 1);
+  require_planted(header_guards, "kernels/cuda/device/a.cuh", "// a\n#pragma once\n", 1);
   require_clean(header_guards, "sim/core/a.h", "#pragma once\n");
 }
 

@@ -72,8 +72,7 @@ struct DecodeAttentionKernel {
       for (int i = 0; i < 4; ++i) {
         const int token = 2 * t + i % 2 + i / 2 * 8;
         // Slots beyond the context hold anything, NaN too, which a weight of zero would not remove.
-        to.values[d][i] =
-            token < valid ? load16(call.pool.values + base + token * kDim + 64 * d + 8 * g) : Words{};
+        to.values[d][i] = load16_if(token < valid, call.pool.values + base + token * kDim + 64 * d + 8 * g);
       }
     }
   }

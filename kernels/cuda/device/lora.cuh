@@ -96,7 +96,7 @@ struct ShrinkFewKernel {
     for (int r = 0; r < kRanks; ++r) factors[r] = load16(a + (p.rank + r) * plan.shape.inner + column);
     COTENANT_UNROLL
     for (int m = 0; m < kRows; ++m) {
-      x[m] = m < p.n ? load16(plan.call.x.data + (p.row + m) * plan.call.x.stride + column) : Words{};
+      x[m] = load16_if(m < p.n, plan.call.x.data + (p.row + m) * plan.call.x.stride + column);
     }
     COTENANT_UNROLL
     for (int m = 0; m < kRows; ++m) {
@@ -194,7 +194,7 @@ struct ExpandFewKernel {
     COTENANT_UNROLL
     for (int i = 0; i < kLoads; ++i) {
       const Bf16* from = plan.b_of(rows, block_y()) + column_of(i) * plan.shape.rank;
-      b[i] = column_of(i) < target.columns ? load16(from + lane() % lanes_per_column() * 8) : Words{};
+      b[i] = load16_if(column_of(i) < target.columns, from + lane() % lanes_per_column() * 8);
     }
     for (int64_t done = 0; done < rows.count; done += kFewRows) add_rows(rows, done, shrunk, b);
   }

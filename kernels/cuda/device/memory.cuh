@@ -22,7 +22,7 @@ struct BlockCopyKernel {
     COTENANT_UNROLL
     for (int j = 0; j < kLoads; ++j) {
       const int64_t at = first + j * kThreads * 16;
-      if (at < shape.block_bytes) values[j] = load16(from + at);
+      values[j] = load16_if(at < shape.block_bytes, from + at);
     }
     COTENANT_UNROLL
     for (int j = 0; j < kLoads; ++j) {
@@ -54,7 +54,7 @@ struct StreamReadKernel {
   float* sink;
 
   COTENANT_DEVICE Words load(int64_t at) const {
-    return at < bytes ? load16(static_cast<const uint8_t*>(from) + at) : Words{};
+    return load16_if(at < bytes, static_cast<const uint8_t*>(from) + at);
   }
   COTENANT_DEVICE void operator()() const {
     SharedMemory shared;
@@ -92,7 +92,7 @@ struct StreamCopyKernel {
       Words values[kLoads];
       COTENANT_UNROLL
       for (int j = 0; j < kLoads; ++j) {
-        if (at + j * step < bytes) values[j] = load16(static_cast<const uint8_t*>(from) + at + j * step);
+        values[j] = load16_if(at + j * step < bytes, static_cast<const uint8_t*>(from) + at + j * step);
       }
       COTENANT_UNROLL
       for (int j = 0; j < kLoads; ++j) {

@@ -88,6 +88,20 @@ COTENANT_DEVICE Floats load_floats(const float* from) {
   const float4 f = __ldg(reinterpret_cast<const float4*>(from));
   return {{f.x, f.y, f.z, f.w}};
 }
+// The same, or zeros: without a branch, so that several loads can be under way.
+COTENANT_DEVICE Words load16_if(bool valid, const void* from) {
+  Words out;
+  asm("{\n .reg .pred p;\n setp.ne.b32 p, %5, 0;\n mov.b32 %0, 0;\n mov.b32 %1, 0;\n mov.b32 %2, 0;\n"
+      " mov.b32 %3, 0;\n @p ld.global.nc.v4.u32 {%0, %1, %2, %3}, [%4];\n}"
+      : "=&r"(out.w[0]), "=&r"(out.w[1]), "=&r"(out.w[2]), "=&r"(out.w[3])
+      : "l"(__cvta_generic_to_global(from)), "r"(static_cast<int>(valid)));
+  return out;
+}
+COTENANT_DEVICE Floats load_floats_if(bool valid, const float* from) {
+  const Words w = load16_if(valid, from);
+  return {
+      {__uint_as_float(w.w[0]), __uint_as_float(w.w[1]), __uint_as_float(w.w[2]), __uint_as_float(w.w[3])}};
+}
 // Global memory that this thread writes later, or has written.
 COTENANT_DEVICE Words load16_own(const void* from) {
   const uint4 u = *static_cast<const uint4*>(from);
@@ -157,8 +171,7 @@ COTENANT_DEVICE void load_matrices_transposed(uint32_t (&r)[4], const Bf16* row)
 // the next, of column g; c = row g at columns 2t, 2t + 1, then row g + 8. Source: PTX ISA, "Matrix fragments
 // for mma.m16n8k16 with floating point type".
 COTENANT_DEVICE void mma(float (&c)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1) {
-  asm volatile(
-      "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
+  asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
       "{%0, %1, %2, %3};"
       : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
@@ -188,6 +201,8 @@ int shuffle_xor(int value, int mask);
 void atomic_add(float* to, float value);
 Words load16(const void* from);
 Floats load_floats(const float* from);
+Words load16_if(bool valid, const void* from);
+Floats load_floats_if(bool valid, const float* from);
 Words load16_own(const void* from);
 Floats load_floats_own(const float* from);
 void store16(void* to, const Words& v);

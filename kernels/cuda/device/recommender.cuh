@@ -40,8 +40,9 @@ struct BagKernel {
       COTENANT_UNROLL
       for (int i = 0; i < kAhead; ++i) {
         const bool valid = first + i < plan.shape.pooling;
-        rows[i] =
-            valid ? load_floats(table + static_cast<int64_t>(index[first + i]) * plan.shape.dim) : Floats{};
+        // Beyond the bag its first row is named, and not read.
+        const int64_t row = index[valid ? first + i : 0];
+        rows[i] = load_floats_if(valid, table + row * plan.shape.dim);
       }
       COTENANT_UNROLL
       for (int i = 0; i < kAhead; ++i) {

@@ -74,6 +74,14 @@ class Preference {
     const size_t bytes = DeviceStream::scratch_bytes();
     COTENANT_CUBLAS(cublasLtMatmulPreferenceSetAttribute(
         preference_, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &bytes, sizeof bytes));
+    // What GemmCall promises; cuBLASLt expects 256 bytes unless told.
+    constexpr uint32_t kAlignment = 16;
+    for (const cublasLtMatmulPreferenceAttributes_t operand :
+         {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES,
+          CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES}) {
+      COTENANT_CUBLAS(
+          cublasLtMatmulPreferenceSetAttribute(preference_, operand, &kAlignment, sizeof kAlignment));
+    }
   }
   Preference(const Preference&) = delete;
   Preference& operator=(const Preference&) = delete;
@@ -180,6 +188,8 @@ GroupedProducts::GroupedProducts(std::span<const GroupedProduct> products)
   const size_t bytes = addresses.size() * sizeof(void*);
   addresses_ = std::make_unique<DeviceMemory>(static_cast<int64_t>(bytes));
   COTENANT_CUDA(cudaMemcpy(addresses_->data(), addresses.data(), bytes, cudaMemcpyHostToDevice));
+  // A copy of this kind may return before it has arrived, and other streams do not wait for it.
+  COTENANT_CUDA(cudaDeviceSynchronize());
 }
 
 void GroupedProducts::run(cublasHandle_t handle) const {

@@ -179,6 +179,7 @@ TEST_CASE("an emulated device refuses what breaks a contract and what a capture 
   gpu.begin_capture(bench.stream());
   REQUIRE_THROWS_AS(gpu.allocate(16), Fault);
   REQUIRE_THROWS_AS(gpu.synchronize(bench.stream()), Fault);
+  REQUIRE_THROWS_AS(gpu.gemm(bench.stream(), {x, x, x + 32}, {.rows = 1, .inner = 1, .columns = 1}), Fault);
   REQUIRE_NOTHROW(gpu.end_capture(bench.stream()));
   gpu.set_memory(1000);
   REQUIRE_THROWS_AS(gpu.allocate(2000), OutOfGpuMemory);

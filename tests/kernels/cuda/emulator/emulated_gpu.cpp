@@ -215,6 +215,9 @@ void EmulatedGpu::launch(GpuStream&, GpuGraph& graph) {
 
 void EmulatedGpu::gemm(GpuStream&, const GemmCall& call, const GemmShape& shape) {
   require(problem_of(call, shape));
+  const bool known = std::find(gemms_.begin(), gemms_.end(), shape) != gemms_.end();
+  if (capturing_ && !known) throw Fault("a product is captured whose shape has not run before");
+  if (!known) gemms_.push_back(shape);
   queue([=] { multiply(call, shape); });
 }
 std::unique_ptr<GroupedGemm> EmulatedGpu::prepare(std::span<const GroupedProduct> products) {

@@ -99,6 +99,7 @@ class EmulatedGpu final : public Gpu {
   std::vector<Memory*> memories_;
   bool capturing_ = false;
   std::vector<Work> captured_;
+  std::vector<GemmShape> gemms_;  // that have run
   int64_t launches_ = 0;
 };
 

@@ -44,9 +44,10 @@ class Fibers {
 
   std::vector<Fiber> fibers_;
   ucontext_t scheduler_{};
-  void* scheduler_fiber_ = nullptr;
-  const void* scheduler_stack_ = nullptr;
-  size_t scheduler_stack_bytes_ = 0;
+  // Used where a sanitizer must be told of a switch.
+  [[maybe_unused]] void* scheduler_fiber_ = nullptr;
+  [[maybe_unused]] const void* scheduler_stack_ = nullptr;
+  [[maybe_unused]] size_t scheduler_stack_bytes_ = 0;
   int current_ = -1;
   const std::function<void()>* body_ = nullptr;
   std::exception_ptr thrown_;

@@ -117,24 +117,24 @@ void store(void* to, const T& value) {
 }
 
 Thread& self() {
-  return block.states[static_cast<size_t>(fibers().current())];
+  return block.states[fibers().current()];
 }
 bool ready(int i) {
-  const Thread& t = block.states[static_cast<size_t>(i)];
+  const Thread& t = block.states[i];
   if (t.at_barrier) return block.barriers > t.round;
-  if (t.at_warp) return block.warps[static_cast<size_t>(i / 32)].round > t.round;
+  if (t.at_warp) return block.warps[i / 32].round > t.round;
   return true;
 }
 
 // Waits until all lanes of the warp have brought theirs; returns what they brought.
 const Lanes& meet(const Payload& mine) {
   const int i = fibers().current();
-  Warp& warp = block.warps[static_cast<size_t>(i / 32)];
+  Warp& warp = block.warps[i / 32];
   if (warp.arrived > 0 && warp.kind != mine.kind) fault("lanes of a warp meet in different operations");
   warp.kind = mine.kind;
   const uint64_t round = warp.round;
   Lanes& lanes = warp.lanes[round % 2];
-  lanes[static_cast<size_t>(i % 32)] = mine;
+  lanes[i % 32] = mine;
   if (++warp.arrived == 32) {
     warp.arrived = 0;
     ++warp.round;
@@ -149,7 +149,7 @@ const Lanes& meet(const Payload& mine) {
 
 uint32_t shuffle_word(uint32_t word, int mask) {
   const Lanes& lanes = meet({.kind = Kind::shuffle, .word = word, .mask = mask});
-  const Payload& other = lanes[static_cast<size_t>((fibers().current() % 32) ^ mask)];
+  const Payload& other = lanes[(fibers().current() % 32) ^ mask];
   if (other.mask != mask) fault("lanes shuffle with different masks");
   return other.word;
 }
@@ -166,13 +166,13 @@ uint32_t join(Bf16 first, Bf16 second) {
 
 // Value (row, k) of the left operand and (k, column) of the right one, out of the lanes that hold them.
 float left_value(const Lanes& lanes, int row, int k) {
-  const Payload& lane = lanes[static_cast<size_t>(row % 8 * 4 + k % 8 / 2)];
-  const uint32_t pair = lane.a[static_cast<size_t>(row / 8 + k / 8 * 2)];
+  const Payload& lane = lanes[row % 8 * 4 + k % 8 / 2];
+  const uint32_t pair = lane.a[row / 8 + k / 8 * 2];
   return k % 2 == 0 ? device::low(pair) : device::high(pair);
 }
 float right_value(const Lanes& lanes, int k, int column) {
-  const Payload& lane = lanes[static_cast<size_t>(column * 4 + k % 8 / 2)];
-  const uint32_t pair = lane.b[static_cast<size_t>(k / 8)];
+  const Payload& lane = lanes[column * 4 + k % 8 / 2];
+  const uint32_t pair = lane.b[k / 8];
   return k % 2 == 0 ? device::low(pair) : device::high(pair);
 }
 
@@ -192,7 +192,7 @@ std::string who_waits() {
   int warp = 0;
   int ended = 0;
   for (int i = 0; i < block.threads; ++i) {
-    const Thread& t = block.states[static_cast<size_t>(i)];
+    const Thread& t = block.states[i];
     ended += fibers().ended(i) ? 1 : 0;
     barrier += t.at_barrier ? 1 : 0;
     warp += t.at_warp ? 1 : 0;
@@ -305,6 +305,12 @@ Words load16(const void* from) {
 Floats load_floats(const float* from) {
   return load<Floats>(from);
 }
+Words load16_if(bool valid, const void* from) {
+  return valid ? load<Words>(from) : Words{};
+}
+Floats load_floats_if(bool valid, const float* from) {
+  return valid ? load<Floats>(from) : Floats{};
+}
 Words load16_own(const void* from) {
   return load<Words>(from);
 }
@@ -362,7 +368,7 @@ void load_matrices(uint32_t (&r)[4], const Bf16* row) {
   const Lanes& lanes = meet({.kind = Kind::load_matrices, .row = row});
   const int lane = thread() % 32;
   for (int i = 0; i < 4; ++i) {
-    const Bf16* from = lanes[static_cast<size_t>(8 * i + lane / 4)].row;
+    const Bf16* from = lanes[8 * i + lane / 4].row;
     r[i] = join(element(from, lane % 4 * 2), element(from, lane % 4 * 2 + 1));
   }
 }
@@ -370,8 +376,8 @@ void load_matrices_transposed(uint32_t (&r)[4], const Bf16* row) {
   const Lanes& lanes = meet({.kind = Kind::load_matrices, .row = row});
   const int lane = thread() % 32;
   for (int i = 0; i < 4; ++i) {
-    const Bf16* first = lanes[static_cast<size_t>(8 * i + lane % 4 * 2)].row;
-    const Bf16* second = lanes[static_cast<size_t>(8 * i + lane % 4 * 2 + 1)].row;
+    const Bf16* first = lanes[8 * i + lane % 4 * 2].row;
+    const Bf16* second = lanes[8 * i + lane % 4 * 2 + 1].row;
     r[i] = join(element(first, lane / 4), element(second, lane / 4));
   }
 }
