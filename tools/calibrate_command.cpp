@@ -48,19 +48,31 @@ std::string unsettled_text(const Calibrated& c) {
   return text;
 }
 
+std::string corun_text(const Profile& p) {
+  if (p.coruns.empty()) return "";
+  const auto valid = std::count_if(p.coruns.begin(), p.coruns.end(),
+                                   [](const CoRun& pair) { return pair.validity == kCoRunValid; });
+  std::string text = fmt::format("\nco-runs: {} of {} pairs", valid, p.coruns.size());
+  if (valid < static_cast<std::ptrdiff_t>(p.coruns.size())) text += ", the others INVALID (host busy)";
+  return text;
+}
+
 std::string summary_of(const Calibrated& c, const std::string& path) {
   const Profile& p = c.profile;
   size_t points = 0;
   for (const KernelTimes& kernel : p.kernels) points += kernel.settled.size();
-  std::string text =
-      fmt::format("{}: {:.1f} GFLOP/s and {:.1f} GB/s on one core; {} kernels, {} medians in {:.0f} s",
-                  printable(p.device.name), p.device.peak_flop_per_s * 1e-9,
-                  p.device.stream_byte_per_s * 1e-9, p.kernels.size(), points, c.elapsed_s);
+  std::string text = fmt::format("{}: {} kernel{}, {} medians in {:.0f} s", printable(p.device.name),
+                                 p.kernels.size(), p.kernels.size() == 1 ? "" : "s", points, c.elapsed_s);
+  if (p.device.peak_flop_per_s > 0) {
+    text += fmt::format("\none core: {:.1f} GFLOP/s, {:.1f} GB/s", p.device.peak_flop_per_s * 1e-9,
+                        p.device.stream_byte_per_s * 1e-9);
+  }
   if (c.resumed > 0) text += fmt::format(" ({} measurements were there already)", c.resumed);
   if (c.switched > 0)
     text += fmt::format("\n{} of {} samples were interrupted by other processes", c.switched,
                         c.samples + c.switched);
   if (!p.holdouts.empty()) text += holdout_text(p);
+  text += corun_text(p);
   text += unsettled_text(c);
   return text + fmt::format("\nprofile: {}\n", printable(path));
 }
