@@ -49,8 +49,10 @@ double linear_parameters(const DecoderConfig& c) {
 using Points = std::vector<int64_t>;
 
 // Where the surface bends there are more points: a chunk's time is nearly quadratic in its tokens, and a
-// chord between c and 1.5 c is off by 4 % at most, between c and 1.33 c by 2 %; adapters double, so that no
-// segment reaches beyond the tokens that could carry them.
+// chord between c and 1.5 c is off by 4 % at most, between c and 1.33 c by 2 %; adapters double at most, so
+// that no segment reaches beyond the tokens that could carry them. Summed contexts end in the middle of a
+// block of the paged cache: at whole blocks one more has just been begun, and every look-up between would
+// inherit that.
 struct DecoderGrid {
   Points tokens, lora_tokens, heads, sequences;  // padded
   Points chunks, contexts, sums, adapters;
@@ -58,24 +60,25 @@ struct DecoderGrid {
 
 DecoderGrid decoder_grid(bool quick) {
   DecoderGrid grid;
-  grid.adapters = {1, 2, 4, 8, 16};
   if (quick) {
+    grid.adapters = {1, 2, 4, 8, 16};
     grid.tokens = {1, 2, 4, 8, 16, 32, 64, 96, 128, 192, 256, 384, 512};
     grid.lora_tokens = {1, 2, 4, 8, 16, 32, 64, 128, 256, 512};
     grid.heads = {1, 2, 4, 8, 16, 32, 64};
     grid.sequences = {1, 4, 16, 64};
     grid.chunks = {2, 4, 8, 16, 32, 48, 64, 96, 128, 192, 256, 384, 512};
     grid.contexts = {0, 256, 2048};
-    grid.sums = {64, 256, 1024, 4096, 16384};
+    grid.sums = {72, 264, 1032, 4104, 16392};
     return grid;
   }
+  grid.adapters = {1, 2, 3, 4, 6, 8, 12, 16};
   grid.tokens = {1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128, 160, 192, 224, 256, 320, 384, 448, 512};
   grid.lora_tokens = grid.tokens;
   grid.heads = {1, 2, 4, 8, 12, 16, 24, 32, 48, 64};
   grid.sequences = {1, 2, 4, 8, 16, 32, 64};
   grid.chunks = {2, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 320, 384, 448, 512};
   grid.contexts = {0, 128, 512, 2048, 3584};
-  grid.sums = {64, 256, 1024, 4096, 16384, 65536};
+  grid.sums = {72, 264, 1032, 4104, 16392, 65544};
   return grid;
 }
 

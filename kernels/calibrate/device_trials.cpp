@@ -1,6 +1,7 @@
 // Public here: RecommenderTrials, recommender_plans, memory_plans.
 #include "kernels/calibrate/device_trials.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "kernels/cpu/huge_pages.h"
@@ -20,18 +21,24 @@ double lookups(const RecommenderConfig& c, int64_t rows) {
   return static_cast<double>(rows * c.tables * c.pooling);
 }
 
-// memcpy or memset over a block of its own.
+// Two blocks in one piece of memory that is large enough for huge pages, the second one off the first one's
+// place in its page: with both at the same place, loads and stores of a copy hinder each other as real ones
+// seldom do.
 struct Blocks {
-  std::vector<char, cpu::LargeAllocator<char>> from;
-  std::vector<char, cpu::LargeAllocator<char>> to;
-  explicit Blocks(int64_t bytes)
-      : from(static_cast<size_t>(bytes), 'a'), to(static_cast<size_t>(bytes), 'b') {}
+  static constexpr size_t kLeastBytes = 4 << 20;
+  static constexpr size_t kSkew = 2048 + 64;
+  size_t bytes;
+  std::vector<char, cpu::LargeAllocator<char>> memory;
+  explicit Blocks(int64_t count)
+      : bytes(static_cast<size_t>(count)), memory(std::max(kLeastBytes, 2 * bytes + kSkew), 'a') {}
+  char* from() { return memory.data(); }
+  char* to() { return memory.data() + bytes + kSkew; }
 };
 
 Trial copy_trial(int64_t bytes) {
   const auto blocks = std::make_shared<Blocks>(bytes);
   Trial t;
-  t.run = [blocks] { std::memcpy(blocks->to.data(), blocks->from.data(), blocks->to.size()); };
+  t.run = [blocks] { std::memcpy(blocks->to(), blocks->from(), blocks->bytes); };
   t.bytes = 2 * static_cast<double>(bytes);
   return t;
 }
@@ -40,9 +47,9 @@ Trial scrub_trial(int64_t bytes) {
   const auto blocks = std::make_shared<Blocks>(bytes);
   Trial t;
   t.run = [blocks] {
-    std::memset(blocks->to.data(), 0, blocks->to.size());
+    std::memset(blocks->to(), 0, blocks->bytes);
     // The block is never read: without this the compiler may drop the call.
-    asm volatile("" : : "r"(blocks->to.data()) : "memory");
+    asm volatile("" : : "r"(blocks->to()) : "memory");
   };
   t.bytes = static_cast<double>(bytes);
   return t;
