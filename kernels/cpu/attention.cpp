@@ -73,12 +73,19 @@ void prefill_tile(const AttentionCall& call, const AttentionShape& s, const Tile
   }
 }
 
-void append_token(const float* k, const float* v, float* block, int64_t slot, int64_t head_dim) {
-  float* values = block + head_dim * kKvBlockTokens;
-  for (int64_t d = 0; d < head_dim; ++d) {
-    block[d * kKvBlockTokens + slot] = k[d];
+// Key and value of one token and head.
+struct NewToken {
+  const float* k;
+  const float* v;
+  int64_t head_dim;
+};
+
+void append_token(const NewToken& token, float* block, int64_t slot) {
+  float* values = block + token.head_dim * kKvBlockTokens;
+  for (int64_t d = 0; d < token.head_dim; ++d) {
+    block[d * kKvBlockTokens + slot] = token.k[d];
     const int64_t panel = d / kPanelColumns * kKvBlockTokens * kPanelColumns;
-    values[panel + slot * kPanelColumns + d % kPanelColumns] = v[d];
+    values[panel + slot * kPanelColumns + d % kPanelColumns] = token.v[d];
   }
 }
 
@@ -89,7 +96,7 @@ void append_kv(const float* k, const float* v, const PagedKv& kv, const Attentio
   for (int64_t m = 0; m < s.queries; ++m) {
     const int64_t token = s.context + m;
     for (int64_t h = 0; h < s.kv_heads; ++h, k += s.head_dim, v += s.head_dim) {
-      append_token(k, v, head_block(kv, s, token, h), token % kKvBlockTokens, s.head_dim);
+      append_token({k, v, s.head_dim}, head_block(kv, s, token, h), token % kKvBlockTokens);
     }
   }
 }

@@ -43,16 +43,16 @@ void linear(const float* x, const float* w, float* y, const LinearShape& s) {
          {.rows = s.rows, .inner = s.inner, .columns = s.columns, .y_row = s.columns});
 }
 
-void linear_input_gradient(const float* dy, const float* w, float* dx, const LinearShape& s, bool add) {
+void linear_input_gradient(const InputGradientCall& c, const LinearShape& s) {
   check(s);
-  matmul({.data = dy, .row = s.columns}, {.data = w, .row = s.inner}, dx,
-         {.rows = s.rows, .inner = s.columns, .columns = s.inner, .y_row = s.inner, .add = add});
+  matmul({.data = c.dy, .row = s.columns}, {.data = c.w, .row = s.inner}, c.dx,
+         {.rows = s.rows, .inner = s.columns, .columns = s.inner, .y_row = s.inner, .add = c.add});
 }
 
-void linear_weight_gradient(const float* dy, const float* x, float* dw, const LinearShape& s, bool add) {
+void linear_weight_gradient(const WeightGradientCall& c, const LinearShape& s) {
   check(s);
-  matmul({.data = dy, .row = 1, .column = s.columns}, {.data = x, .row = s.inner}, dw,
-         {.rows = s.columns, .inner = s.rows, .columns = s.inner, .y_row = s.inner, .add = add});
+  matmul({.data = c.dy, .row = 1, .column = s.columns}, {.data = c.x, .row = s.inner}, c.dw,
+         {.rows = s.columns, .inner = s.rows, .columns = s.inner, .y_row = s.inner, .add = c.add});
 }
 
 PackedWeights::PackedWeights(const float* w, int64_t inner, int64_t columns)

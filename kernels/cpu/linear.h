@@ -21,12 +21,24 @@ struct LinearShape {
 // y = x w^T for weights that change between calls: one row goes to sgemv, up to 16 to own loops that read w
 // once in place, more to matmul, which copies it panel by panel. Requires: all sizes > 0.
 void linear(const float* x, const float* w, float* y, const LinearShape& shape);
+
+struct InputGradientCall {
+  const float* dy = nullptr;
+  const float* w = nullptr;
+  float* dx = nullptr;
+  bool add = false;  // to what dx holds
+};
 // dx = dy w, or dx += dy w.
-void linear_input_gradient(const float* dy, const float* w, float* dx, const LinearShape& shape,
-                           bool add = false);
+void linear_input_gradient(const InputGradientCall& call, const LinearShape& shape);
+
+struct WeightGradientCall {
+  const float* dy = nullptr;
+  const float* x = nullptr;
+  float* dw = nullptr;
+  bool add = false;  // to what dw holds
+};
 // dw = dy^T x, or dw += dy^T x.
-void linear_weight_gradient(const float* dy, const float* x, float* dw, const LinearShape& shape,
-                            bool add = false);
+void linear_weight_gradient(const WeightGradientCall& call, const LinearShape& shape);
 
 // Weights that stay: kept as panels of 16 output features, inner x 16 each, instead of row-major. Whoever
 // multiplies by them finds them in the order of reading, and copies nothing. A last panel is padded.

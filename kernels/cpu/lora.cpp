@@ -12,12 +12,20 @@ namespace {
 // Rows in one go: their shrunk values live on the stack (64 KiB at the greatest rank).
 constexpr int64_t kRows = 64;
 
-// shrunk = scale * x a, for `rows` rows.
-void shrink(const float* x, const float* a, float* shrunk, int64_t rows, const LoraShape& s) {
-  vector_loops().panels({.x = x,
-                         .b = a,
-                         .y = shrunk,
-                         .rows = rows,
+// One of the two products for some rows: to = from * factor, or to += from * factor.
+struct Product {
+  const float* from;
+  const float* factor;
+  float* to;
+  int64_t rows;
+};
+
+// shrunk = scale * x a.
+void shrink(const Product& p, const LoraShape& s) {
+  vector_loops().panels({.x = p.from,
+                         .b = p.factor,
+                         .y = p.to,
+                         .rows = p.rows,
                          .inner = s.inner,
                          .columns = s.rank,
                          .x_row = s.inner,
@@ -27,17 +35,18 @@ void shrink(const float* x, const float* a, float* shrunk, int64_t rows, const L
                          .scale = s.scale});
 }
 
-// One row reads b in the order of its addresses: adapters of single tokens come from memory.
-void expand(const float* shrunk, const float* b, float* y, int64_t rows, const LoraShape& s) {
-  if (rows == 1) {
-    for (int64_t r = 0; r < s.rank; ++r)
-      vector_loops().add_scaled(y, b + r * s.columns, shrunk[r], s.columns);
+// y += shrunk b. One row reads b in the order of its addresses: adapters of single tokens come from memory.
+void expand(const Product& p, const LoraShape& s) {
+  if (p.rows == 1) {
+    for (int64_t r = 0; r < s.rank; ++r) {
+      vector_loops().add_scaled(p.to, p.factor + r * s.columns, p.from[r], s.columns);
+    }
     return;
   }
-  vector_loops().panels({.x = shrunk,
-                         .b = b,
-                         .y = y,
-                         .rows = rows,
+  vector_loops().panels({.x = p.from,
+                         .b = p.factor,
+                         .y = p.to,
+                         .rows = p.rows,
                          .inner = s.rank,
                          .columns = s.columns,
                          .x_row = s.rank,
@@ -56,8 +65,8 @@ void lora_add(std::span<const LoraSegment> segments, const float* x, float* y, c
     for (int64_t from = 0; from < segment.rows; from += kRows) {
       const int64_t rows = std::min(kRows, segment.rows - from);
       const int64_t row = segment.first_row + from;
-      shrink(x + row * s.inner, segment.a, shrunk, rows, s);
-      expand(shrunk, segment.b, y + row * s.columns, rows, s);
+      shrink({x + row * s.inner, segment.a, shrunk, rows}, s);
+      expand({shrunk, segment.b, y + row * s.columns, rows}, s);
     }
   }
 }
@@ -65,7 +74,7 @@ void lora_add(std::span<const LoraSegment> segments, const float* x, float* y, c
 void lora_gradient(const LoraGradientCall& c, const LoraShape& s) {
   float* shrunk = c.scratch;
   float* d_shrunk = c.scratch + c.rows * s.rank;
-  shrink(c.x, c.a, shrunk, c.rows, s);
+  shrink({c.x, c.a, shrunk, c.rows}, s);
   const Strided transposed_b{.data = c.b, .row = 1, .column = s.columns};
   matmul({.data = c.dy, .row = s.columns}, transposed_b, d_shrunk,
          {.rows = c.rows, .inner = s.columns, .columns = s.rank, .y_row = s.rank, .scale = s.scale});

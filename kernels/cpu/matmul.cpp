@@ -41,20 +41,21 @@ void copy_panel(const Strided& b, const Part& part, float* panel) {
   }
 }
 
-// Rows from `row` on, `rows` of them, to groups of six: value (i, k) of a group at k * 6 + i.
-void copy_groups(const Strided& x, int64_t row, int64_t rows, int64_t inner, float* groups) {
+// x, rows x inner, to groups of six rows: value (i, k) of a group at k * 6 + i.
+void copy_groups(const Strided& x, int64_t rows, int64_t inner, float* groups) {
   for (int64_t from = 0; from < rows; from += kGroup, groups += inner * kGroup) {
     const int64_t some = std::min(kGroup, rows - from);
     for (int64_t k = 0; k < inner; ++k) {
-      const float* value = x.data + (row + from) * x.row + k * x.column;
+      const float* value = x.data + from * x.row + k * x.column;
       for (int64_t i = 0; i < some; ++i) groups[k * kGroup + i] = value[i * x.row];
     }
   }
 }
 
-// The inner dimension from `first` on, `inner` of it: x is read column by column, so six rows stand in one
-// cache line and the next column in another. Copied into groups they follow one another.
-void turned_part(const Strided& x, const Strided& b, float* y, const MatmulShape& s, int64_t inner) {
+// A part of the inner dimension, 512 at most. Six rows of x stand in one cache line and their next column in
+// another; copied into groups they follow one another.
+void turned_part(const Strided& x, const Strided& b, float* y, const MatmulShape& s) {
+  const int64_t inner = s.inner;
   static thread_local Floats panels;
   panels.resize(static_cast<size_t>(inner * padded(s.columns)));
   for (int64_t column = 0; column < s.columns; column += kPanelColumns) {
@@ -63,7 +64,7 @@ void turned_part(const Strided& x, const Strided& b, float* y, const MatmulShape
   alignas(64) float groups[kTurnedRows * kTurnedInner];
   for (int64_t row = 0; row < s.rows; row += kTurnedRows) {
     const int64_t rows = std::min(kTurnedRows, s.rows - row);
-    copy_groups(x, row, rows, inner, groups);
+    copy_groups({x.data + row * x.row, x.row, x.column}, rows, inner, groups);
     for (int64_t column = 0; column < s.columns; column += kPanelColumns) {
       for (int64_t from = 0; from < rows; from += kGroup) {
         vector_loops().panels({.x = groups + from * inner,
@@ -85,12 +86,12 @@ void turned_part(const Strided& x, const Strided& b, float* y, const MatmulShape
 
 void turned_matmul(Strided x, Strided b, float* y, MatmulShape s) {
   for (int64_t left = s.inner; left > 0;) {
-    const int64_t inner = std::min(kTurnedInner, left);
-    turned_part(x, b, y, s, inner);
-    x.data += inner * x.column;
-    b.data += inner * b.row;
+    s.inner = std::min(kTurnedInner, left);
+    turned_part(x, b, y, s);
+    x.data += s.inner * x.column;
+    b.data += s.inner * b.row;
     s.add = true;
-    left -= inner;
+    left -= s.inner;
   }
 }
 

@@ -39,8 +39,9 @@ float score_scale(const SelfAttentionShape& s) {
   return 1 / std::sqrt(static_cast<float>(s.head_dim));
 }
 
-// weight = softmax of the scores, rows x keys; zero for keys behind the query.
-void weigh(const SelfAttention& call, const SelfAttentionShape& s, const Tile& t, float* weight) {
+// Softmax of the scores into scratch, rows x keys; zero for keys behind the query.
+void weigh(const SelfAttention& call, const SelfAttentionShape& s, const Tile& t) {
+  float* weight = call.scratch;
   matmul({.data = call.q + t.q, .row = t.q_row}, {.data = call.k + t.kv, .row = 1, .column = t.kv_row},
          weight,
          {.rows = t.rows, .inner = s.head_dim, .columns = t.keys, .y_row = t.keys, .scale = score_scale(s)});
@@ -51,23 +52,28 @@ void weigh(const SelfAttention& call, const SelfAttentionShape& s, const Tile& t
   }
 }
 
-// ds = gradient of the scaled scores. The mean of p dp over the keys is out . d_out.
-void score_gradient(const SelfAttentionGradient& g, const SelfAttentionShape& s, const Tile& t,
-                    const float* weight, float* ds) {
+// From the weights in scratch, the gradient of the unscaled scores behind them, rows x keys. The mean of p dp
+// over the keys is out . d_out.
+float* score_gradient(const SelfAttentionGradient& g, const SelfAttentionShape& s, const Tile& t) {
+  const float* weight = g.forward.scratch;
+  float* ds = g.forward.scratch + t.rows * t.keys;
   matmul({.data = g.d_out + t.q, .row = t.q_row}, {.data = g.forward.v + t.kv, .row = 1, .column = t.kv_row},
          ds, {.rows = t.rows, .inner = s.head_dim, .columns = t.keys, .y_row = t.keys});
   for (int64_t m = 0; m < t.rows; ++m) {
     const int64_t at = t.q + m * t.q_row;
-    const float mean = vector_loops().dot(g.forward.out + at, g.d_out + at, s.head_dim);
-    vector_loops().softmax_gradient(ds + m * t.keys, weight + m * t.keys, mean, score_scale(s), t.keys);
+    vector_loops().softmax_gradient({.dp = ds + m * t.keys,
+                                     .p = weight + m * t.keys,
+                                     .mean = vector_loops().dot(g.forward.out + at, g.d_out + at, s.head_dim),
+                                     .scale = score_scale(s),
+                                     .n = t.keys});
   }
+  return ds;
 }
 
 void tile_gradient(const SelfAttentionGradient& g, const SelfAttentionShape& s, const Tile& t) {
-  float* weight = g.forward.scratch;
-  float* ds = weight + t.rows * t.keys;
-  weigh(g.forward, s, t, weight);
-  score_gradient(g, s, t, weight, ds);
+  weigh(g.forward, s, t);
+  const float* weight = g.forward.scratch;
+  const float* ds = score_gradient(g, s, t);
   matmul({.data = ds, .row = t.keys}, {.data = g.forward.k + t.kv, .row = t.kv_row}, g.dq + t.q,
          {.rows = t.rows, .inner = t.keys, .columns = s.head_dim, .y_row = t.q_row});
   const MatmulShape to_keys{
@@ -89,7 +95,7 @@ void self_attention(const SelfAttention& call, const SelfAttentionShape& s) {
   for (int64_t first = 0; first < s.tokens; first += kTile) {
     for (int64_t head = 0; head < s.heads; ++head) {
       const Tile t = tile_at(s, first, head);
-      weigh(call, s, t, call.scratch);
+      weigh(call, s, t);
       matmul({.data = call.scratch, .row = t.keys}, {.data = call.v + t.kv, .row = t.kv_row}, call.out + t.q,
              {.rows = t.rows, .inner = t.keys, .columns = s.head_dim, .y_row = t.q_row});
     }

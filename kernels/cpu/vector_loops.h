@@ -96,6 +96,16 @@ struct SwigluGradientLoop {
   int64_t n;
 };
 
+// dp = scale p (dp - mean) in place: the gradient of softmax(scale x) for p = softmax(scale x), dp the
+// gradient by p, and mean = sum of p dp.
+struct SoftmaxGradientLoop {
+  float* dp;
+  const float* p;
+  float mean;
+  float scale;
+  int64_t n;
+};
+
 // The innermost loops, in two builds: AVX2 with FMA, and plain C++ for any x86-64. Both give the same values
 // up to rounding. No pointer may alias another unless said.
 struct VectorLoops {
@@ -108,8 +118,7 @@ struct VectorLoops {
   void (*rotate)(float* a, float* b, const float* cosine, const float* sine, int64_t n);
   void (*swiglu)(const float* gate, const float* up, float* y, int64_t n);
   void (*swiglu_gradient)(const SwigluGradientLoop& loop);
-  // dp = scale p (dp - mean) in place: the gradient of a row of softmax(scale x), for mean = sum of p dp.
-  void (*softmax_gradient)(float* dp, const float* p, float mean, float scale, int64_t n);
+  void (*softmax_gradient)(const SoftmaxGradientLoop& loop);
   void (*panels)(const PanelLoop& loop);
   void (*transpose_panel)(const TransposeLoop& loop);
   void (*skinny)(const SkinnyLoop& loop);

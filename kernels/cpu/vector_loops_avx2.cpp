@@ -116,14 +116,15 @@ COTENANT_AVX2 void swiglu_gradient(const SwigluGradientLoop& s) {
   if (rest.n > 0) kPortableLoops.swiglu_gradient(rest);
 }
 
-COTENANT_AVX2 void softmax_gradient(float* dp, const float* p, float mean, float scale, int64_t n) {
+COTENANT_AVX2 void softmax_gradient(const SoftmaxGradientLoop& s) {
+  const __m256 mean = _mm256_set1_ps(s.mean);
+  const __m256 scale = _mm256_set1_ps(s.scale);
   int64_t i = 0;
-  for (; i + kLanes <= n; i += kLanes) {
-    const __m256 off = _mm256_sub_ps(_mm256_loadu_ps(dp + i), _mm256_set1_ps(mean));
-    const __m256 scaled = _mm256_mul_ps(_mm256_loadu_ps(p + i), _mm256_set1_ps(scale));
-    _mm256_storeu_ps(dp + i, _mm256_mul_ps(scaled, off));
+  for (; i + kLanes <= s.n; i += kLanes) {
+    const __m256 off = _mm256_sub_ps(_mm256_loadu_ps(s.dp + i), mean);
+    _mm256_storeu_ps(s.dp + i, _mm256_mul_ps(_mm256_mul_ps(_mm256_loadu_ps(s.p + i), scale), off));
   }
-  for (; i < n; ++i) dp[i] = p[i] * scale * (dp[i] - mean);
+  for (; i < s.n; ++i) s.dp[i] = s.p[i] * s.scale * (s.dp[i] - s.mean);
 }
 
 COTENANT_AVX2 void adamw(const AdamwLoop& s) {

@@ -48,8 +48,8 @@ void swiglu_gradient(const SwigluGradientLoop& s) {
   }
 }
 
-void softmax_gradient(float* dp, const float* p, float mean, float scale, int64_t n) {
-  for (int64_t i = 0; i < n; ++i) dp[i] = p[i] * scale * (dp[i] - mean);
+void softmax_gradient(const SoftmaxGradientLoop& s) {
+  for (int64_t i = 0; i < s.n; ++i) s.dp[i] = s.p[i] * s.scale * (s.dp[i] - s.mean);
 }
 
 void transpose_panel(const TransposeLoop& s) {

@@ -131,8 +131,9 @@ void Recommender::backward(const Examples& e, float rate) {
     const int64_t count = s.inner * s.columns;
     weight_gradient_.resize(static_cast<size_t>(count));
     cpu::Floats& w = weights_->layers[i];
-    cpu::linear_input_gradient(gradients_[i + 1].data(), w.data(), gradients_[i].data(), s);
-    cpu::linear_weight_gradient(gradients_[i + 1].data(), activations_[i].data(), weight_gradient_.data(), s);
+    cpu::linear_input_gradient({gradients_[i + 1].data(), w.data(), gradients_[i].data()}, s);
+    cpu::linear_weight_gradient({gradients_[i + 1].data(), activations_[i].data(), weight_gradient_.data()},
+                                s);
     cpu::sgd(w.data(), weight_gradient_.data(), rate, count);
     if (i > 0) {
       cpu::relu_gradient(gradients_[i].data(), activations_[i].data(),

@@ -87,10 +87,11 @@ void TrainingPass::unproject(const Edge& edge, const float* dy, float* dx, bool 
   const auto which = static_cast<size_t>(edge.linear);
   const cpu::LinearShape shape = linear_shape(weights_.config, edge.linear, sequences_ * length_);
   if (dx != nullptr) {
-    cpu::linear_input_gradient(dy, weights_.layers[edge.layer].linears[which].data(), dx, shape, add);
+    cpu::linear_input_gradient({dy, weights_.layers[edge.layer].linears[which].data(), dx, add}, shape);
   }
   if (gradients_.base != nullptr) {
-    cpu::linear_weight_gradient(dy, edge.x, gradients_.base->layers[edge.layer].linears[which].data(), shape);
+    cpu::linear_weight_gradient({dy, edge.x, gradients_.base->layers[edge.layer].linears[which].data()},
+                                shape);
   }
   if (gradients_.adapter == nullptr) return;
   const Adapter::Factors& f = adapter_->factors[edge.layer * kLinears + which];
@@ -147,9 +148,9 @@ double TrainingPass::head_and_loss() {
     const float* normed = &projected_[from * c.hidden];
     cpu::linear(normed, head.data(), logits_.data(), shape);
     loss += cpu::cross_entropy(logits_.data(), &targets_[from], {shape.rows, c.vocabulary, rows});
-    cpu::linear_input_gradient(logits_.data(), head.data(), &d_normed_[from * c.hidden], shape);
+    cpu::linear_input_gradient({logits_.data(), head.data(), &d_normed_[from * c.hidden]}, shape);
     if (d_head != nullptr)
-      cpu::linear_weight_gradient(logits_.data(), normed, d_head->data(), shape, from > 0);
+      cpu::linear_weight_gradient({logits_.data(), normed, d_head->data(), from > 0}, shape);
   }
   std::fill_n(dx_.data(), rows * c.hidden, 0.0F);
   float* d_norm = gradients_.base == nullptr ? nullptr : gradients_.base->final_norm.data();

@@ -94,12 +94,16 @@ void print(const std::string& what, const std::string& ours, const std::string& 
   std::fflush(stdout);
 }
 
+struct Bytes {
+  double ours = 0;
+  double reference = 0;
+  const char* name = "";  // of the reference
+};
 // Bandwidths; the ratio is the share of the reference's.
-void print_bytes(const std::string& what, const Pair& p, double ours_bytes, double reference_bytes,
-                 const std::string& reference) {
-  print(what, fmt::format("{:.1f} GB/s", 1e-9 * ours_bytes / p.ours_s),
-        fmt::format("{} {:.1f} GB/s", reference, 1e-9 * reference_bytes / p.reference_s),
-        p.ratio * ours_bytes / reference_bytes);
+void print_bytes(const std::string& what, const Pair& p, const Bytes& b) {
+  print(what, fmt::format("{:.1f} GB/s", 1e-9 * b.ours / p.ours_s),
+        fmt::format("{} {:.1f} GB/s", b.name, 1e-9 * b.reference / p.reference_s),
+        p.ratio * b.ours / b.reference);
 }
 
 void print_head() {
@@ -139,19 +143,18 @@ void blas_linear(const float* x, const float* w, float* y, const cpu::LinearShap
   }
 }
 
-// The least the rest of a layer takes: activations once through memory, attention at the rate of sgemm.
-double floors_s(const DecoderConfig& c, int64_t rows, int64_t context, double bytes_per_s,
-                double flop_per_s) {
-  const double values = static_cast<double>(rows * (6 * c.hidden + 2 * c.heads * c.head_dim + 3 * c.ffn)) +
-                        static_cast<double>(2 * c.kv_heads * c.head_dim * (context + rows));
-  const cpu::AttentionShape attention{rows, context, c.heads, c.kv_heads, c.head_dim};
-  return 4 * values / bytes_per_s + attention.flop() / flop_per_s;
-}
-
 struct Rates {
   double bytes_per_s = 0;
   double flop_per_s = 0;
 };
+
+// The least the rest of a layer takes: activations once through memory, attention at the rate of sgemm.
+double floors_s(const DecoderConfig& c, int64_t rows, int64_t context, const Rates& rates) {
+  const double values = static_cast<double>(rows * (6 * c.hidden + 2 * c.heads * c.head_dim + 3 * c.ffn)) +
+                        static_cast<double>(2 * c.kv_heads * c.head_dim * (context + rows));
+  const cpu::AttentionShape attention{rows, context, c.heads, c.kv_heads, c.head_dim};
+  return 4 * values / rates.bytes_per_s + attention.flop() / rates.flop_per_s;
+}
 
 Rates measured_rates() {
   const cpu::Floats memory(256 * kMiB / sizeof(float), 1.0F);
@@ -184,7 +187,7 @@ void layer_row(const DecoderConfig& c, int64_t tokens, const Rates& rates) {
     }
   });
   const Pair p = in_turns(ours, blas, 1.0);
-  const double floors = floors_s(c, tokens, context, rates.bytes_per_s, rates.flop_per_s);
+  const double floors = floors_s(c, tokens, context, rates);
   print(fmt::format("layer of {}, {} tokens: time / (BLAS calls + floors)", c.name, tokens),
         fmt::format("{:.3f} ms", 1e3 * p.ours_s),
         fmt::format("{:.3f} + {:.3f} ms", 1e3 * p.reference_s, 1e3 * floors),
@@ -286,7 +289,7 @@ void bag_row(const Table& table, int64_t dim, const std::string& pages, const Ti
       },
       2e-2);
   print_bytes(fmt::format("embedding bag, 1 GiB, {} values a row, {}", dim, pages), in_turns(ours, stream),
-              static_cast<double>(rows * pooling * dim) * sizeof(float), kStreamBytes, "stream");
+              {static_cast<double>(rows * pooling * dim) * sizeof(float), kStreamBytes, "stream"});
 }
 
 void bags() {
@@ -330,8 +333,8 @@ void decode_row(const DecodeCase& d, const Timed& stream) {
   });
   print_bytes(fmt::format("decode attention, {}/{} heads of {}, context {}, {}", c.heads, c.kv_heads,
                           c.head_dim, d.context, d.shuffled ? "shuffled" : "in order"),
-              in_turns(ours, stream), 4.0 * static_cast<double>(blocks * block_values), kStreamBytes,
-              "stream");
+              in_turns(ours, stream),
+              {4.0 * static_cast<double>(blocks * block_values), kStreamBytes, "stream"});
 }
 
 void attention() {
@@ -357,8 +360,8 @@ void adamw() {
   const cpu::Floats from(w.size(), 1.0F);
   cpu::Floats to(w.size());
   const Timed copy = timed([&] { std::memcpy(to.data(), from.data(), to.size() * sizeof(float)); });
-  print_bytes("AdamW, 16 M parameters (28 bytes each)", in_turns(ours, copy), 28.0 * static_cast<double>(n),
-              8.0 * static_cast<double>(n), "memcpy");
+  print_bytes("AdamW, 16 M parameters (28 bytes each)", in_turns(ours, copy),
+              {28.0 * static_cast<double>(n), 8.0 * static_cast<double>(n), "memcpy"});
 }
 
 // --- training ---

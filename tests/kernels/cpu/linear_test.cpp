@@ -25,10 +25,13 @@ TEST_CASE("dense layers and their gradients agree with the reference on odd and 
     std::vector<float> dx(x.size());
     std::vector<float> dw(w.size());
     cpu::linear(x.data(), w.data(), y.data(), s);
-    cpu::linear_input_gradient(dy.data(), w.data(), dx.data(), s);
-    cpu::linear_weight_gradient(dy.data(), x.data(), dw.data(), s);
+    cpu::linear_input_gradient({dy.data(), w.data(), dx.data()}, s);
+    cpu::linear_weight_gradient({dy.data(), x.data(), dw.data()}, s);
     REQUIRE(difference(y, reference::linear(wide(x), wide(w), r)) < kClose);
     REQUIRE(difference(dx, reference::linear_input_gradient(wide(dy), wide(w), r)) < kClose);
+    REQUIRE(difference(dw, reference::linear_weight_gradient(wide(dy), wide(x), r)) < kClose);
+    cpu::linear_weight_gradient({dy.data(), x.data(), dw.data(), true}, s);
+    for (float& v : dw) v /= 2;
     REQUIRE(difference(dw, reference::linear_weight_gradient(wide(dy), wide(x), r)) < kClose);
   }
 }

@@ -31,8 +31,8 @@ TEST_CASE("the build with AVX2 and the portable build agree on loops over vector
     auto p2 = p;
     REQUIRE(a.softmax(p.data(), n) == Approx(b.softmax(p2.data(), n)));
     REQUIRE(difference(p, wide(p2)) < kClose);
-    a.softmax_gradient(p.data(), x.data(), 0.3F, 0.7F, n);
-    b.softmax_gradient(p2.data(), x.data(), 0.3F, 0.7F, n);
+    a.softmax_gradient({p.data(), x.data(), 0.3F, 0.7F, n});
+    b.softmax_gradient({p2.data(), x.data(), 0.3F, 0.7F, n});
     REQUIRE(difference(p, wide(p2)) < kClose);
     a.swiglu(x.data(), y.data(), p.data(), n);
     b.swiglu(x.data(), y.data(), p2.data(), n);
