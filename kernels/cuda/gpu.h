@@ -202,8 +202,8 @@ class Gpu {
   // Memory and launches.
   virtual void gather_blocks(GpuStream& stream, const BlockCopyCall& call, const BlockCopyShape& shape) = 0;
   virtual void scatter_blocks(GpuStream& stream, const BlockCopyCall& call, const BlockCopyShape& shape) = 0;
-  // Reads bytes and writes one float for each of kStreamBlocks thread blocks to `sink`, made of all that it
-  // read, so that no read can be left out. For peak bandwidth.
+  // Reads bytes and writes one float for each of stream_blocks(bytes) thread blocks to `sink`, made of all
+  // that it read, so that no read can be left out. For peak bandwidth.
   virtual void stream_read(GpuStream& stream, const void* from, int64_t bytes, float* sink) = 0;
   // A copy by a kernel of ours (copy_on_device may use a copy engine).
   virtual void stream_copy(GpuStream& stream, void* to, const void* from, int64_t bytes) = 0;

@@ -19,7 +19,12 @@ struct BlockCopyCall {
   const int32_t* blocks = nullptr;  // count
 };
 
-// Thread blocks of Gpu::stream_read(): eight on each of 132 multiprocessors.
-inline constexpr int64_t kStreamBlocks = 8 * 132;
+// Thread blocks of Gpu::stream_read() and stream_copy(): one for every 4 KiB, at most eight on each of 132
+// multiprocessors.
+inline int64_t stream_blocks(int64_t bytes) {
+  constexpr int64_t kMost = 8 * 132;
+  const int64_t wanted = (bytes + 4095) / 4096;
+  return wanted < kMost ? wanted : kMost;
+}
 
 }  // namespace cotenant::cuda

@@ -45,7 +45,7 @@ void launch_block_copy(const Launch& launch, const BlockCopyCall& call, const Bl
          Kernel{call, s});
 }
 
-// kStreamBlocks blocks walk over the bytes together, eight loads of 16 bytes a thread under way.
+// All blocks walk over the bytes together, eight loads of 16 bytes a thread under way.
 struct StreamReadKernel {
   static constexpr int kThreads = 256;
   static constexpr int kLoads = 8;
@@ -76,7 +76,8 @@ struct StreamReadKernel {
 };
 template <class Launch>
 void launch_stream_read(const Launch& launch, const StreamReadKernel& kernel) {
-  launch(Grid{.x = kStreamBlocks, .shared_bytes = StreamReadKernel::kThreads / kWarp * 4}, kernel);
+  launch(Grid{.x = stream_blocks(kernel.bytes), .shared_bytes = StreamReadKernel::kThreads / kWarp * 4},
+         kernel);
 }
 
 struct StreamCopyKernel {
@@ -103,7 +104,7 @@ struct StreamCopyKernel {
 };
 template <class Launch>
 void launch_stream_copy(const Launch& launch, const StreamCopyKernel& kernel) {
-  launch(Grid{.x = kStreamBlocks}, kernel);
+  launch(Grid{.x = stream_blocks(kernel.bytes)}, kernel);
 }
 
 struct EmptyKernel {

@@ -22,8 +22,10 @@ void gemm_agrees(Gpu& gpu, GemmShape s, double close) {
   const auto right = drawn_bf16(s.kind == GemmKind::weight_gradient ? x : w, 2);
   const auto old = drawn_bf16(n, 3);
   Numbers want = product(s, wide(left), wide(right));
-  for (size_t i = 0; i < want.size(); ++i)
-    want[i] = want[i] * static_cast<double>(s.scale) + (s.accumulate ? wide(old)[i] : 0.0);
+  const Numbers kept = wide(old);
+  for (size_t i = 0; i < want.size(); ++i) {
+    want[i] = want[i] * static_cast<double>(s.scale) + (s.accumulate ? kept[i] : 0.0);
+  }
   const auto in = [&](const std::vector<Bf16>& values) -> const void* {
     if (s.operands == GemmOperands::bf16) return bench.put(values);
     const Numbers numbers = wide(values);

@@ -115,12 +115,13 @@ void lora_agrees(Gpu& gpu, const LoraCase& c) {
   }
   gpu.lora_add(bench.stream(), call, s);
   const Numbers got = wide(bench.get(out, c.rows * s.columns));
+  const Numbers old = wide(y);
   column = 0;
   for (size_t t = 0; t < c.columns.size(); ++t) {
     Numbers before, after;
     for (int64_t m = 0; m < c.rows; ++m) {
       for (int64_t i = 0; i < c.columns[t]; ++i) {
-        before.push_back(wide(y)[m * s.columns + column + i]);
+        before.push_back(old[m * s.columns + column + i]);
         after.push_back(got[m * s.columns + column + i]);
       }
     }

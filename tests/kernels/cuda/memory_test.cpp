@@ -28,18 +28,19 @@ void blocks_travel(Gpu& gpu) {
 GPU_TEST("KV blocks that are gathered and scattered come back where they were", blocks_travel)
 
 void streams_touch_all(Gpu& gpu) {
-  // More than one step of all blocks would be slow on the emulator: the loads of one thread reach over the
-  // end.
-  const int64_t n = 8 * 1000;
-  Bench bench(&gpu);
-  std::vector<float> values = drawn(n, 1);
-  float* to = bench.room<float>(n);
-  const float* from = bench.put(values);
-  gpu.stream_copy(bench.stream(), to, from, n * 4);
-  REQUIRE(bench.get(to, n) == values);
-  auto* sink = bench.room<float>(kStreamBlocks);
-  gpu.stream_read(bench.stream(), from, n * 4, sink);
-  for (const float sum : bench.get(sink, kStreamBlocks)) REQUIRE(std::isfinite(sum));
+  // A part of a block's step, a step and a bit, and several blocks.
+  for (const int64_t n : {4, 1028, 40000}) {
+    Bench bench(&gpu);
+    const std::vector<float> values = drawn(n, 1);
+    float* to = bench.room<float>(n);
+    const float* from = bench.put(values);
+    gpu.stream_copy(bench.stream(), to, from, n * 4);
+    REQUIRE(bench.get(to, n) == values);
+    const int64_t blocks = stream_blocks(n * 4);
+    auto* sink = bench.room<float>(blocks);
+    gpu.stream_read(bench.stream(), from, n * 4, sink);
+    for (const float sum : bench.get(sink, blocks)) REQUIRE(std::isfinite(sum));
+  }
 }
 GPU_TEST("streams copy and read every byte", streams_touch_all)
 

@@ -18,8 +18,8 @@ void norm_agrees(Gpu& gpu) {
     REQUIRE(difference(wide(bench.get(y, s.rows * s.hidden)), want) < kBf16Close);
     const auto got = bench.get(inverse, s.rows);
     double squares = 0;
-    for (int64_t i = 0; i < s.hidden; ++i)
-      squares += wide(x)[static_cast<size_t>(i)] * wide(x)[static_cast<size_t>(i)];
+    const Numbers first = wide(x);
+    for (int64_t i = 0; i < s.hidden; ++i) squares += first[i] * first[i];
     REQUIRE(got[0] == Approx(1 / std::sqrt(squares / static_cast<double>(s.hidden) + 1e-5)).epsilon(1e-5));
   }
 }
@@ -217,7 +217,8 @@ void norm_gradient_agrees(Gpu& gpu) {
                            .workspace = bench.workspace(norm_gradient_workspace_bytes(s))},
                           s);
     auto want = reference::rms_norm_gradient(wide(dy), wide(x), wide(w), {s.rows, s.hidden, s.epsilon});
-    for (size_t i = 0; i < want.x.size(); ++i) want.x[i] += wide(d_residual)[i];
+    const Numbers added = wide(d_residual);
+    for (size_t i = 0; i < want.x.size(); ++i) want.x[i] += added[i];
     for (double& v : want.weight) v += 0.5;
     REQUIRE(difference(wide(bench.get(dx, n)), want.x) < kBf16Close);
     REQUIRE(difference(wide(bench.get(d_weight, s.hidden)), want.weight) < kFp32Close);
