@@ -13,8 +13,8 @@ constexpr int64_t kLine = 16;  // values of a cache line
 
 // The order in which the lines of a row are read. Rising or falling order would look like the start of a long
 // stream: the processor then fetches lines beyond the row, which nobody needs, at the cost of those that are
-// asked for. Of the orders tried on Zen 4 these were the best, at 1.7 times the bandwidth of rising order
-// with 4 and 8 lines.
+// asked for. Of the orders tried on Zen 4 these were the best, at about 1.6 times the bandwidth of rising
+// order with 4 and 8 lines.
 template <int kLines>
 constexpr int line_at(int i) {
   constexpr int kFour[4] = {0, 2, 3, 1};
