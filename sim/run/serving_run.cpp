@@ -171,8 +171,14 @@ class ServingRun {
     if (generative_pool(p)) {
       RandomStream faults(key_, index, Purpose::faults);
       replicas_.back()->machine =
-          GenerativeReplica({pool.token_budget, pool.max_sequences, memory.kv_blocks, memory.kv_block_bytes,
-                             memory.weights, resident_limit(p)},
+          GenerativeReplica({.token_budget = pool.token_budget,
+                             .max_sequences = pool.max_sequences,
+                             .chunk_cap = pool.chunk_cap,
+                             .pipeline_depth = pool.pipeline_depth,
+                             .kv_blocks = memory.kv_blocks,
+                             .kv_block_bytes = memory.kv_block_bytes,
+                             .weight_budget = memory.weights,
+                             .resident_limit = resident_limit(p)},
                             bytes, [this, p, faults]() mutable { return scrubs(p, faults); });
     }
     totals_.devices_peak = std::max(totals_.devices_peak, static_cast<int64_t>(replicas_.size()));
@@ -340,7 +346,7 @@ class ServingRun {
     }
     const bool first_in_line = std::visit(
         [&](auto& machine) {
-          machine.enqueue(request);
+          machine.enqueue(request, now_);
           return machine.waiting() == 1;
         },
         replica.machine);
@@ -375,7 +381,7 @@ class ServingRun {
       }
       if (start_load(r)) return;
       if (replica.work.kind != Work::Kind::load) break;
-      finish_machine(replica, 0, 0);  // a load that takes no time
+      finish_machine(replica, {.now = now_});  // a load that takes no time
     }
     replica.meter.enter(now_, DeviceState::busy);
     if (replica.work.kind == Work::Kind::batch) {
@@ -424,30 +430,39 @@ class ServingRun {
     push_for(r, replica.started + Duration{elapsed}, EventKind::work_done);
   }
 
-  // A new request may join at the next step boundary: the block ends there.
+  // A new request may join at the next step boundary, or as many rounds later as are decided ahead: the block
+  // ends there.
   void shorten_block(uint32_t r) {
     Replica& replica = *replicas_[r];
     if (replica.work.kind != Work::Kind::steps || replica.block.steps == 1) return;
     if (!std::visit([](const auto& machine) { return machine.head_may_start(); }, replica.machine)) return;
-    const int64_t steps = replica.block.first_round_after((now_ - replica.started).ns, replica.carry_ps);
+    const int64_t ahead =
+        std::visit([](const auto& machine) { return machine.rounds_ahead(); }, replica.machine);
+    const int64_t during = replica.block.first_round_after((now_ - replica.started).ns, replica.carry_ps);
+    const int64_t steps = std::min(during + ahead, replica.block.steps);
     if (steps == replica.block.steps) return;
     replica.block.steps = steps;
     schedule_block_end(r);
   }
 
-  void finish_machine(Replica& replica, int64_t steps, int64_t elapsed_ps) {
+  void finish_machine(Replica& replica, const WorkEnd& end) {
     finished_.clear();
-    std::visit([&](auto& machine) { machine.done(now_, steps, elapsed_ps, finished_); }, replica.machine);
+    std::visit([&](auto& machine) { machine.done(end, finished_); }, replica.machine);
   }
 
   void finish_work(uint32_t r) {
     Replica& replica = *replicas_[r];
     if (replica.work.kind == Work::Kind::load) {
-      finish_machine(replica, 0, 0);
+      finish_machine(replica, {.now = now_});
     } else {
-      const __int128 cost = replica.block.cost_ps(replica.block.steps);
+      const int64_t steps = replica.block.steps;
+      const __int128 cost = replica.block.cost_ps(steps);
+      const Duration before_last{replica.block.elapsed_ns(steps - 1, replica.carry_ps)};
       replica.carry_ps = static_cast<int64_t>((cost + replica.carry_ps) % 1000);
-      finish_machine(replica, replica.block.steps, static_cast<int64_t>(cost));
+      finish_machine(replica, {.now = now_,
+                               .steps = steps,
+                               .elapsed_ps = static_cast<int64_t>(cost),
+                               .last_round_start = replica.started + before_last});
     }
     for (const Request& request : finished_) observe(request, RequestOutcome::served, ReplicaId{r});
     begin_work(r);

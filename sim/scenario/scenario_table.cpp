@@ -94,8 +94,7 @@ const Table<Model>& model_table() {
                           &Model::kind,
                           "generative: a prompt in, tokens out; scoring: rows in, one answer each")
           .required(),
-      scalar_field<Model>("shape", shape_name_codec(), &Model::shape, "its name in the profile")
-          .required(),
+      scalar_field<Model>("shape", shape_name_codec(), &Model::shape, "its name in the profile").required(),
       scalar_field<Model>("adapter-rank", whole_codec(1, 1024), &Model::adapter_rank, "rank of LoRA adapters")
           .only_when("kind is generative", generative),
       scalar_field<Model>("context", whole_codec(16, 10'000'000), &Model::context_limit,
@@ -263,6 +262,14 @@ const Table<Pool>& pool_table() {
                          "tokens computed in one step of a generative replica"),
       scalar_field<Pool>("max-sequences", whole_codec(1, 100'000), &Pool::max_sequences,
                          "requests that run at once on a generative replica"),
+      scalar_field<Pool>("chunk-cap", limit_codec(1, 1'000'000), &Pool::chunk_cap,
+                         "prompt tokens of one request in one step of a generative replica")
+          .shown_as("256")
+          .otherwise("as the token budget allows"),
+      scalar_field<Pool>(
+          "pipeline-depth", whole_codec(1, 2), &Pool::pipeline_depth,
+          "steps that a generative replica decides before the result of the last one is known: 2 as "
+          "vLLM's asynchronous scheduling does, 1 without it"),
       scalar_field<Pool>("kv-share", share_codec(), &Pool::kv_share,
                          "share of device memory kept for the KV cache")
           .otherwise("half of what one set of weights leaves"),

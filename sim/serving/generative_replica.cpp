@@ -1,3 +1,4 @@
+// Public here: GenerativeReplica.
 #include "sim/serving/generative_replica.h"
 
 #include <algorithm>
@@ -10,23 +11,81 @@ GenerativeReplica::GenerativeReplica(const GenerativeLimits& limits,
     : limits_(limits),
       artefact_bytes_(std::move(artefact_bytes)),
       scrubs_(std::move(scrubs)),
-      kv_(limits.kv_blocks),
+      kv_(std::max<int64_t>(limits.kv_blocks - 1, 0)),
       resident_(limits.weight_budget, limits.resident_limit) {
   CHECK(limits.token_budget >= limits.max_sequences && limits.max_sequences > 0);
+  CHECK(limits.pipeline_depth == 1 || limits.pipeline_depth == 2);
+}
+
+void GenerativeReplica::enqueue(const Request& request, Time now) {
+  Sequence s{.request = request, .known = request.prompt};
+  s.request.queued = now;
+  waiting_.push_back(std::move(s));
 }
 
 bool GenerativeReplica::head_may_start() const {
-  const Request& head = waiting_.front();
-  return static_cast<int64_t>(running_.size()) < limits_.max_sequences &&
-         KvPool::blocks_for(head.prompt + head.output) <= kv_.free();
+  return static_cast<int64_t>(running_.size() + retiring_.size()) < limits_.max_sequences &&
+         KvPool::blocks_for(waiting_.front().known) <= kv_.free();
+}
+
+// Memory that another tenant wrote last is overwritten before it is used, or counted.
+void GenerativeReplica::take_over(int64_t from_others) {
+  if (from_others == 0) return;
+  const Bytes bytes = limits_.kv_block_bytes * from_others;
+  ++hand_overs_.count;
+  if (scrubs_()) {
+    scrub_due_ += bytes;
+  } else {
+    ++hand_overs_.unscrubbed;
+    hand_overs_.unscrubbed_bytes += bytes;
+  }
+}
+
+// Gives back what a running sequence holds.
+void GenerativeReplica::leave(Sequence& s) {
+  take_over(kv_.settle(s.grown, s.request.tenant));
+  kv_.release(s.blocks, s.request.tenant);
+  s.blocks = s.grown = 0;
+  resident_.unpin(s.request.weights);
+  if (s.request.adapter.valid()) resident_.unpin(s.request.adapter);
+}
+
+void GenerativeReplica::preempt_last() {
+  Sequence s = std::move(running_.back());
+  running_.pop_back();
+  leave(s);
+  s.computed = s.chunk = 0;
+  ++s.request.preempted;
+  waiting_.push_front(std::move(s));
+  preempted_ = true;
+}
+
+// Makes `blocks` free for running_[index], at the expense of those admitted after it. False: it was preempted
+// itself.
+bool GenerativeReplica::find_blocks(size_t index, int64_t blocks) {
+  while (kv_.free() < blocks) {
+    const bool itself = running_.size() == index + 1;
+    preempt_last();
+    if (itself) return false;
+  }
+  return true;
 }
 
 // Gives every running sequence its tokens of this step; returns the budget that is left.
 int64_t GenerativeReplica::schedule_running() {
   int64_t left = limits_.token_budget;
-  for (Sequence& s : running_) {
-    s.chunk = std::min(s.prompt_left > 0 ? s.prompt_left : 1, left);
-    left -= s.chunk;
+  const int64_t cap = limits_.chunk_cap > 0 ? limits_.chunk_cap : left;
+  for (size_t i = 0; i < running_.size(); ++i) {
+    const int64_t chunk = std::min({running_[i].known - running_[i].computed, left, cap});
+    const int64_t needed = KvPool::blocks_for(running_[i].computed + chunk) - running_[i].blocks;
+    if (needed > 0) {
+      if (!find_blocks(i, needed)) break;
+      kv_.grow(needed);
+      running_[i].blocks += needed;
+      running_[i].grown += needed;
+    }
+    running_[i].chunk = chunk;
+    left -= chunk;
   }
   return left;
 }
@@ -46,8 +105,7 @@ bool GenerativeReplica::make_resident(ModelId model, Work& work) {
 // Moves the head of the queue to the running sequences; false when it must wait, or when `work` became a
 // load.
 bool GenerativeReplica::admit_head(Work& work) {
-  const Request& head = waiting_.front();
-  const int64_t blocks = KvPool::blocks_for(head.prompt + head.output);
+  const Request& head = waiting_.front().request;
   if (!head_may_start()) return false;
   if (!make_resident(head.weights, work)) return false;
   resident_.pin(head.weights);  // so that its adapter cannot push it out
@@ -56,28 +114,41 @@ bool GenerativeReplica::admit_head(Work& work) {
     return false;
   }
   if (head.adapter.valid()) resident_.pin(head.adapter);
-  const int64_t from_others = kv_.allocate(blocks, head.tenant);
-  if (from_others > 0) {
-    const Bytes bytes = limits_.kv_block_bytes * from_others;
-    ++hand_overs_.count;
-    if (scrubs_()) {
-      scrub_due_ += bytes;
-    } else {
-      ++hand_overs_.unscrubbed;
-      hand_overs_.unscrubbed_bytes += bytes;
-    }
-  }
-  running_.push_back({head, 0, head.prompt, head.output, 0});
+  Sequence s = std::move(waiting_.front());
   waiting_.pop_front();
+  s.blocks = KvPool::blocks_for(s.known);
+  take_over(kv_.allocate(s.blocks, s.request.tenant));
+  running_.push_back(std::move(s));
   return true;
 }
 
-void GenerativeReplica::admit_waiting(Work& work, int64_t budget_left) {
-  while (!waiting_.empty() && budget_left > 0 && admit_head(work)) {
+void GenerativeReplica::admit_waiting(Time seen, bool at_start, int64_t budget_left, Work& work) {
+  const int64_t cap = limits_.chunk_cap > 0 ? limits_.chunk_cap : limits_.token_budget;
+  while (!waiting_.empty() && budget_left > 0) {
+    if (head_unseen(seen, at_start) || !admit_head(work)) return;
     Sequence& s = running_.back();
-    s.chunk = std::min(s.prompt_left, budget_left);
+    s.chunk = std::min({s.known, budget_left, cap});
     budget_left -= s.chunk;
   }
+}
+
+// Whether the head of the queue came too late for a step that is decided from what was there by `seen`.
+bool GenerativeReplica::head_unseen(Time seen, bool at_start) const {
+  if (waiting_.empty()) return false;
+  const Time queued = waiting_.front().request.queued;
+  return at_start ? queued > seen : queued >= seen;
+}
+
+// Decides a step from what the engine had seen by `seen`; at_start: that is now, from idle.
+void GenerativeReplica::schedule(Time seen, bool at_start, Work& work) {
+  preempted_ = false;
+  const int64_t left = schedule_running();
+  if (!preempted_) admit_waiting(seen, at_start, left, work);
+}
+
+void GenerativeReplica::release_retiring() {
+  for (Sequence& s : retiring_) leave(s);
+  retiring_.clear();
 }
 
 StepPart& GenerativeReplica::part_of(Work& work, ModelId weights) {
@@ -87,27 +158,53 @@ StepPart& GenerativeReplica::part_of(Work& work, ModelId weights) {
   return work.parts.emplace_back(StepPart{weights, {}});
 }
 
+// The KV blocks that `steps` decode rounds need beyond what is held.
+int64_t GenerativeReplica::growth(int64_t steps) const {
+  int64_t blocks = 0;
+  for (const Sequence& s : running_) {
+    if (s.chunk > 0) blocks += std::max<int64_t>(KvPool::blocks_for(s.computed + steps) - s.blocks, 0);
+  }
+  return blocks;
+}
+
+// How many of `most` decode rounds the free KV blocks allow.
+int64_t GenerativeReplica::steps_until_full(int64_t most) const {
+  const auto sequences = static_cast<int64_t>(running_.size());
+  if (most == 1 || sequences * KvPool::blocks_for(most + kKvBlockTokens) <= kv_.free()) return most;
+  int64_t low = 1;
+  int64_t high = most;
+  while (low < high) {
+    const int64_t middle = high - (high - low) / 2;
+    if (growth(middle) <= kv_.free()) {
+      low = middle;
+    } else {
+      high = middle - 1;
+    }
+  }
+  return low;
+}
+
 void GenerativeReplica::shape_parts(Work& work) {
   ++mark_;
-  int64_t shortest = INT64_MAX;
-  bool prefills = false;
+  work.max_steps = INT64_MAX;
   for (const Sequence& s : running_) {
     if (s.chunk == 0) continue;
     BatchShape& shape = part_of(work, s.request.weights).shape;
-    if (s.prompt_left > 0) {
-      prefills = true;
+    shape.head_sequences += 1;
+    if (s.decodes()) {
+      shape.min_context = shape.decode_sequences == 0 ? s.computed : std::min(shape.min_context, s.computed);
+      shape.max_context = std::max(shape.max_context, s.computed);
+      shape.decode_sequences += 1;
+      shape.decode_context += s.computed;
+    } else {
       shape.prefill_sequences += 1;
       shape.prefill_tokens += s.chunk;
-      shape.prefill_work_x2 += s.chunk * (2 * s.context + s.chunk);
-      shape.head_sequences += s.chunk == s.prompt_left ? 1 : 0;
-    } else {
-      shape.min_context = shape.decode_sequences == 0 ? s.context : std::min(shape.min_context, s.context);
-      shape.max_context = std::max(shape.max_context, s.context);
-      shape.decode_sequences += 1;
-      shape.decode_context += s.context;
-      shape.head_sequences += 1;
-      shortest = std::min(shortest, s.output_left);
+      shape.prefill_work_x2 += s.chunk * (2 * s.computed + s.chunk);
     }
+    // The last token of a prompt computes like a decode, but its step is the one that the first token comes
+    // from.
+    const bool repeats = s.decodes() && s.computed + 1 == s.known && s.emitted() > 0;
+    work.max_steps = std::min(work.max_steps, repeats ? s.request.output - s.emitted() : 1);
     const ModelId adapter = s.request.adapter;
     if (!adapter.valid()) continue;
     if (adapter.index >= adapter_mark_.size()) adapter_mark_.resize(adapter.index + 1, 0);
@@ -120,72 +217,83 @@ void GenerativeReplica::shape_parts(Work& work) {
   for (StepPart& part : work.parts) part.shape.residency = hot ? Residency::hot : Residency::cold;
   // Weights alternate in the cache when several share the round, so only one set can become hot later.
   const bool steady = hot || work.parts.size() > 1;
-  work.max_steps = prefills || !steady ? 1 : shortest;
+  if (!steady) work.max_steps = 1;
   last_weights_ = work.parts.size() == 1 ? work.parts[0].weights : ModelId{};
 }
 
-void GenerativeReplica::next(Time /*now*/, Work& work) {
+void GenerativeReplica::next(Time now, Work& work) {
   work.kind = Work::Kind::idle;
   work.wake = kTimeMax;
   work.scrub_bytes = {};
   work.parts.clear();
-  admit_waiting(work, schedule_running());
+  bool at_start = !under_way_ || limits_.pipeline_depth == 1;
+  Time seen = at_start ? now : last_round_start_;
+  under_way_ = false;
+  schedule(seen, at_start, work);
+  if (running_.empty() && work.kind != Work::Kind::load && !at_start) {
+    // Nothing was decided in time: the pipeline begins again.
+    release_retiring();
+    at_start = true;
+    seen = now;
+    schedule(seen, at_start, work);
+  }
+  const bool retired = !retiring_.empty();
+  release_retiring();
   if (work.kind == Work::Kind::load) return;
   CHECK_MSG(!running_.empty() || waiting_.empty(), "an idle replica can always start the head of its queue");
-  if (running_.empty()) return;
-  work.kind = Work::Kind::steps;
-  work.scrub_bytes = scrub_due_;
-  scrub_due_ = {};
-  shape_parts(work);
-}
-
-void GenerativeReplica::advance(Sequence& s, Time now, int64_t steps) {
-  if (s.prompt_left > 0) {
-    s.prompt_left -= s.chunk;
-    s.context += s.chunk;
-    if (s.prompt_left == 0) {
-      s.request.first_token = now;
-      s.output_left -= 1;
-    }
-  } else {
-    s.context += steps;
-    s.output_left -= steps;
+  if (!running_.empty()) {
+    work.kind = Work::Kind::steps;
+    work.scrub_bytes = scrub_due_;
+    scrub_due_ = {};
+    shape_parts(work);
+    const bool changes = preempted_ || (retired && !waiting_.empty()) || head_unseen(seen, at_start);
+    work.max_steps = changes ? 1 : std::min(work.max_steps, steps_until_full(work.max_steps));
   }
-  if (s.prompt_left == 0 && s.output_left == 0) s.request.finished = now;
 }
 
-void GenerativeReplica::done(Time now, int64_t steps, int64_t elapsed_ps, std::vector<Request>& finished) {
+void GenerativeReplica::done(const WorkEnd& end, std::vector<Request>& finished) {
   if (loading_) {
     loading_ = false;
     return;
   }
+  last_round_start_ = end.last_round_start;
+  under_way_ = true;
   int64_t tokens = 0;
   for (const Sequence& s : running_) tokens += s.chunk;
   CHECK(tokens > 0);
   // Device time is attributed by the tokens that a sequence computed in the block.
-  const int64_t per_token_ps = elapsed_ps / tokens;
+  const int64_t per_token_ps = end.elapsed_ps / tokens;
   size_t kept = 0;
   for (Sequence& s : running_) {
     if (s.chunk > 0) {
       s.request.usage_ps += per_token_ps * s.chunk;
-      advance(s, now, steps);
+      s.computed += s.chunk * end.steps;
+      const int64_t grown = std::max<int64_t>(KvPool::blocks_for(s.computed) - s.blocks, 0);
+      kv_.grow(grown);
+      s.blocks += grown;
+      s.grown += grown;
+      const bool emits = s.computed >= s.known;
+      if (emits) {
+        if (s.emitted() == 0) s.request.first_token = end.now;
+        s.known = s.computed + 1;
+      }
+      if (emits && s.emitted() == s.request.output) {
+        s.request.finished = end.now;
+        finished.push_back(s.request);
+        retiring_.push_back(std::move(s));
+        continue;
+      }
     }
-    if (s.request.finished == now && s.prompt_left == 0 && s.output_left == 0) {
-      kv_.release(KvPool::blocks_for(s.request.prompt + s.request.output), s.request.tenant);
-      resident_.unpin(s.request.weights);
-      if (s.request.adapter.valid()) resident_.unpin(s.request.adapter);
-      finished.push_back(s.request);
-    } else {
-      if (&running_[kept] != &s) running_[kept] = s;
-      ++kept;
-    }
+    if (&running_[kept] != &s) running_[kept] = std::move(s);
+    ++kept;
   }
   running_.resize(kept);
+  if (limits_.pipeline_depth == 1) release_retiring();
 }
 
 void GenerativeReplica::for_each_unfinished(const std::function<void(const Request&)>& visit) const {
   for (const Sequence& s : running_) visit(s.request);
-  for (const Request& r : waiting_) visit(r);
+  for (const Sequence& s : waiting_) visit(s.request);
 }
 
 }  // namespace cotenant

@@ -10,7 +10,9 @@ inline constexpr int64_t kKvBlockTokens = 16;
 
 // The KV memory of one replica: blocks of 16 tokens, handed out from the front of a first-in-first-out free
 // list that remembers who wrote each block last. Freed blocks of one request stay together, so a hand-over
-// costs O(runs), not O(blocks). Invariant: free + held = total; allocated = freed + held.
+// costs O(runs), not O(blocks). A request that decodes grows by a block every 16 tokens; whose memory that
+// was is found out when it leaves (settle), so that steps taken one by one and at once agree. Invariant: free
+// + held = total; allocated = freed + held.
 class KvPool {
  public:
   explicit KvPool(int64_t blocks);
@@ -27,10 +29,16 @@ class KvPool {
   // Takes `blocks` for `tenant`; returns how many of them another tenant wrote last.
   // Requires: blocks <= free().
   int64_t allocate(int64_t blocks, TenantId tenant);
-  // Gives `blocks` of `tenant` back. Requires: they are held.
+  // Takes `blocks` without asking who wrote them last. Requires: blocks <= free().
+  void grow(int64_t blocks);
+  // Asks it now, for `blocks` that `tenant` has grown by: how many of them another tenant wrote last.
+  // Requires: so many were grown and not settled.
+  int64_t settle(int64_t blocks, TenantId tenant);
+  // Gives `blocks` of `tenant` back. Requires: they are held and, where grown, settled.
   void release(int64_t blocks, TenantId tenant);
 
  private:
+  int64_t take_runs(int64_t blocks, TenantId tenant);
   struct Run {
     TenantId writer;  // invalid = never written
     int64_t blocks = 0;
@@ -39,6 +47,7 @@ class KvPool {
   int64_t free_;
   int64_t allocated_ = 0;
   int64_t freed_ = 0;
+  int64_t unsettled_ = 0;  // grown: in `runs_` still
   std::deque<Run> runs_;
 };
 

@@ -10,11 +10,13 @@ namespace cotenant {
 struct Request {
   Time arrival;  // at the platform, first attempt
   TenantId tenant;
-  uint32_t number = 0;  // counted per tenant
-  int32_t prompt = 0;   // tokens; scoring models: rows
-  int32_t output = 0;   // tokens, also the reserved maximum; scoring models: 0
-  ModelId weights;      // requests with equal weights batch together
-  ModelId adapter;      // LoRA on those weights; invalid = none
+  uint32_t number = 0;    // counted per tenant
+  int32_t prompt = 0;     // tokens; scoring models: rows
+  int32_t output = 0;     // tokens, also the reserved maximum; scoring models: 0
+  Time queued{-1};        // when the replica got it
+  int32_t preempted = 0;  // times that its memory was taken for an older request
+  ModelId weights;        // requests with equal weights batch together
+  ModelId adapter;        // LoRA on those weights; invalid = none
   Time first_token{-1};
   Time finished{-1};
   int64_t usage_ps = 0;  // device time attributed to this request

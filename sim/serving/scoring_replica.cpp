@@ -12,11 +12,12 @@ ScoringReplica::ScoringReplica(const ScoringLimits& limits, std::function<Bytes(
   CHECK(limits.max_batch > 0);
 }
 
-void ScoringReplica::enqueue(const Request& request) {
+void ScoringReplica::enqueue(const Request& request, Time now) {
   auto queue = std::find_if(queues_.begin(), queues_.end(),
                             [&](const Queue& q) { return q.weights == request.weights; });
   if (queue == queues_.end()) queue = queues_.insert(queue, Queue{request.weights, {}, 0});
   queue->requests.push_back(request);
+  queue->requests.back().queued = now;
   queue->rows += request.prompt;
   ++waiting_;
 }
@@ -73,16 +74,16 @@ void ScoringReplica::next(Time now, Work& work) {
   last_weights_ = weights;
 }
 
-void ScoringReplica::done(Time now, int64_t /*steps*/, int64_t elapsed_ps, std::vector<Request>& finished) {
+void ScoringReplica::done(const WorkEnd& end, std::vector<Request>& finished) {
   if (batch_.empty()) return;  // a load
   int64_t rows = 0;
   for (const Request& r : batch_) rows += r.prompt;
   CHECK(rows > 0);
   resident_.unpin(batch_.front().weights);
   for (Request& r : batch_) {
-    r.usage_ps += elapsed_ps / rows * r.prompt;
-    r.first_token = now;
-    r.finished = now;
+    r.usage_ps += end.elapsed_ps / rows * r.prompt;
+    r.first_token = end.now;
+    r.finished = end.now;
     finished.push_back(r);
   }
   batch_.clear();

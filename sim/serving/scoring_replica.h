@@ -23,10 +23,11 @@ class ScoringReplica {
  public:
   ScoringReplica(const ScoringLimits& limits, std::function<Bytes(ModelId)> artefact_bytes);
 
-  void enqueue(const Request& request);
+  void enqueue(const Request& request, Time now);
   void next(Time now, Work& work);
-  void done(Time now, int64_t steps, int64_t elapsed_ps, std::vector<Request>& finished);
+  void done(const WorkEnd& end, std::vector<Request>& finished);
   [[nodiscard]] bool head_may_start() const { return false; }  // a batch is never interrupted
+  [[nodiscard]] static int64_t rounds_ahead() { return 0; }
   [[nodiscard]] size_t waiting() const { return waiting_; }
   [[nodiscard]] int64_t outstanding() const { return static_cast<int64_t>(waiting_ + batch_.size()); }
   void for_each_unfinished(const std::function<void(const Request&)>& visit) const;

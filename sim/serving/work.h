@@ -31,6 +31,14 @@ struct Work {
   std::vector<StepPart> parts;  // re-used between calls
 };
 
+// How a piece of work ended.
+struct WorkEnd {
+  Time now;
+  int64_t steps = 0;        // rounds; 0 for loads
+  int64_t elapsed_ps = 0;   // of all rounds
+  Time last_round_start{};  // of the last of them
+};
+
 // What handing memory on has shown so far: R1 evidence.
 struct HandOvers {
   int64_t count = 0;       // allocations that took memory another tenant wrote last

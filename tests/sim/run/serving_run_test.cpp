@@ -35,9 +35,18 @@ void check_equal(const std::vector<RequestObservation>& a, const std::vector<Req
 }  // namespace
 
 TEST_CASE("skipping decode steps gives the same times as stepping, for every tenancy model and load") {
-  for (const double rate : {0.01, 0.05, 0.3, 1.0}) {
+  struct Case {
+    double rate;
+    int64_t depth;
+    int64_t chunk_cap;
+  };
+  for (const Case& c : {Case{0.01, 2, 0}, Case{0.05, 2, 100}, Case{0.3, 2, 0}, Case{1.0, 2, 0},
+                        Case{0.3, 1, 0}, Case{0.5, 1, 64}}) {
+    const double rate = c.rate;
     Scenario s = testing::small_scenario();
     s.horizon = kMinute * 40;
+    s.pools[0].pipeline_depth = c.depth;
+    s.pools[0].chunk_cap = c.chunk_cap;
     for (Tier& tier : s.tiers) tier.arrivals.rate_per_s = rate;
     s.models[0].context_limit = 2000;
     s.pools[0].kv_share = 0.005;  // few KV blocks, so that admission waits for completions too
@@ -49,7 +58,8 @@ TEST_CASE("skipping decode steps gives the same times as stepping, for every ten
       Everything stepped;
       const ServingTotals fast = run_serving(*world, tenancy, key, training, {}, skipped);
       const ServingTotals slow = run_serving(*world, tenancy, key, training, {.single_steps = true}, stepped);
-      INFO("rate " << rate << ", tenancy " << s.tenancies[tenancy].label);
+      INFO("rate " << rate << ", depth " << c.depth << ", cap " << c.chunk_cap << ", tenancy "
+                   << s.tenancies[tenancy].label);
       check_equal(sorted(skipped.all), sorted(stepped.all));
       REQUIRE(fast.events < slow.events);
       for (size_t w = 0; w < fast.windows.size(); ++w) {

@@ -19,7 +19,9 @@ Request request(uint32_t tenant, uint32_t number, int32_t prompt, int32_t output
 GenerativeLimits limits() {
   return {.token_budget = 64,
           .max_sequences = 4,
-          .kv_blocks = 40,
+          .chunk_cap = 0,
+          .pipeline_depth = 1,
+          .kv_blocks = 41,
           .kv_block_bytes = {1024},
           .weight_budget = {1000},
           .resident_limit = 0};
@@ -37,7 +39,7 @@ std::vector<Request> run_dry(GenerativeReplica& r, std::vector<Work>* seen = nul
     r.next(Time{t}, work);
     if (work.kind == Work::Kind::idle) break;
     if (seen != nullptr) seen->push_back(work);
-    r.done(Time{t}, 1, 1'000'000, finished);
+    r.done({.now = Time{t + 1}, .steps = 1, .elapsed_ps = 1'000'000, .last_round_start = Time{t}}, finished);
   }
   return finished;
 }
@@ -46,8 +48,8 @@ std::vector<Request> run_dry(GenerativeReplica& r, std::vector<Work>* seen = nul
 
 TEST_CASE("weights are loaded before the first step, and only once") {
   GenerativeReplica r = replica(limits());
-  r.enqueue(request(1, 0, 10, 3));
-  r.enqueue(request(1, 1, 10, 3));
+  r.enqueue(request(1, 0, 10, 3), Time{0});
+  r.enqueue(request(1, 1, 10, 3), Time{0});
   std::vector<Work> seen;
   REQUIRE(run_dry(r, &seen).size() == 2);
   REQUIRE(seen[0].kind == Work::Kind::load);
@@ -57,8 +59,8 @@ TEST_CASE("weights are loaded before the first step, and only once") {
 
 TEST_CASE("no step computes more tokens than its budget, and a long prompt is cut into chunks") {
   GenerativeReplica r = replica(limits());
-  r.enqueue(request(1, 0, 150, 2));
-  r.enqueue(request(2, 0, 50, 2));
+  r.enqueue(request(1, 0, 150, 2), Time{0});
+  r.enqueue(request(2, 0, 50, 2), Time{0});
   std::vector<Work> seen;
   REQUIRE(run_dry(r, &seen).size() == 2);
   std::vector<int64_t> prefilled;
@@ -73,20 +75,20 @@ TEST_CASE("no step computes more tokens than its budget, and a long prompt is cu
 
 TEST_CASE("the attended pairs of a chunk follow from its context") {
   GenerativeReplica r = replica(limits());
-  r.enqueue(request(1, 0, 100, 1));
+  r.enqueue(request(1, 0, 100, 1), Time{0});
   std::vector<Work> seen;
   run_dry(r, &seen);
   REQUIRE(seen[1].parts[0].shape.prefill_work_x2 == 64 * 64);
   REQUIRE(seen[2].parts[0].shape.prefill_work_x2 == 36 * (2 * 64 + 36));
-  REQUIRE(seen[1].parts[0].shape.head_sequences == 0);  // no logits before the prompt is complete
+  REQUIRE(seen[1].parts[0].shape.head_sequences == 1);  // engines compute logits for every sequence of a step
   REQUIRE(seen[2].parts[0].shape.head_sequences == 1);
 }
 
 TEST_CASE("admission stops at the first request that does not fit, and never overtakes it") {
   GenerativeReplica r = replica(limits());
-  r.enqueue(request(1, 0, 300, 20));  // 20 of 40 blocks
-  r.enqueue(request(2, 0, 400, 20));  // 27: must wait
-  r.enqueue(request(3, 0, 10, 5));    // would fit, but is behind
+  r.enqueue(request(1, 0, 300, 20), Time{0});  // 20 of 40 blocks
+  r.enqueue(request(2, 0, 400, 20), Time{0});  // 27: must wait
+  r.enqueue(request(3, 0, 10, 5), Time{0});    // would fit, but is behind
   const std::vector<Request> finished = run_dry(r);
   REQUIRE(finished.size() == 3);
   REQUIRE(finished[0].tenant == TenantId{1});
@@ -98,7 +100,7 @@ TEST_CASE("admission stops at the first request that does not fit, and never ove
 
 TEST_CASE("at most max_sequences run at once") {
   GenerativeReplica r = replica(limits());
-  for (uint32_t i = 0; i < 9; ++i) r.enqueue(request(1, i, 5, 8));
+  for (uint32_t i = 0; i < 9; ++i) r.enqueue(request(1, i, 5, 8), Time{0});
   std::vector<Work> seen;
   REQUIRE(run_dry(r, &seen).size() == 9);
   for (const Work& w : seen) {
@@ -111,7 +113,7 @@ TEST_CASE("distinct adapters of a step are counted once each") {
   for (uint32_t i = 0; i < 4; ++i) {
     Request q = request(i, 0, 5, 8);
     q.adapter = ModelId{1 + i / 2};
-    r.enqueue(q);
+    r.enqueue(q, Time{0});
   }
   std::vector<Work> seen;
   REQUIRE(run_dry(r, &seen).size() == 4);
@@ -129,7 +131,7 @@ TEST_CASE("different weights share a round as parts of their own, cold") {
   for (uint32_t i = 0; i < 2; ++i) {
     Request q = request(i, 0, 5, 8);
     q.weights = ModelId{i};
-    r.enqueue(q);
+    r.enqueue(q, Time{0});
   }
   std::vector<Work> seen;
   REQUIRE(run_dry(r, &seen).size() == 2);
@@ -145,11 +147,11 @@ TEST_CASE("different weights share a round as parts of their own, cold") {
 TEST_CASE("memory taken over from another tenant is overwritten before the step, or counted") {
   for (const bool scrubs : {true, false}) {
     GenerativeLimits l = limits();
-    l.kv_blocks = 2;
+    l.kv_blocks = 3;
     GenerativeReplica r(
         l, [](ModelId) { return Bytes{500}; }, [scrubs] { return scrubs; });
-    r.enqueue(request(1, 0, 20, 4));
-    r.enqueue(request(2, 0, 20, 4));
+    r.enqueue(request(1, 0, 20, 4), Time{0});
+    r.enqueue(request(2, 0, 20, 4), Time{0});
     std::vector<Work> seen;
     REQUIRE(run_dry(r, &seen).size() == 2);
     int64_t scrubbed = 0;
@@ -163,8 +165,8 @@ TEST_CASE("memory taken over from another tenant is overwritten before the step,
 
 TEST_CASE("the device time of a step is attributed to the sequences that computed in it") {
   GenerativeReplica r = replica(limits());
-  r.enqueue(request(1, 0, 30, 5));
-  r.enqueue(request(2, 0, 10, 5));
+  r.enqueue(request(1, 0, 30, 5), Time{0});
+  r.enqueue(request(2, 0, 10, 5), Time{0});
   std::vector<Work> seen;
   const std::vector<Request> finished = run_dry(r, &seen);
   int64_t attributed = 0;
@@ -172,4 +174,139 @@ TEST_CASE("the device time of a step is attributed to the sequences that compute
   const auto steps = static_cast<int64_t>(seen.size()) - 1;
   REQUIRE(attributed <= steps * 1'000'000);
   REQUIRE(attributed >= steps * 999'000);
+}
+
+namespace {
+
+// Steps a replica by hand: each step lasts 10 ns.
+struct Bench {
+  explicit Bench(const GenerativeLimits& l) : r(replica(l)) {}
+
+  // Runs one step from `now`; returns its shape.
+  BatchShape step() {
+    Work work;
+    r.next(now, work);
+    while (work.kind == Work::Kind::load) {
+      r.done({.now = now}, finished);
+      r.next(now, work);
+    }
+    if (work.kind == Work::Kind::idle) return {};
+    most_steps = work.max_steps;
+    const Time start = now;
+    now = now + Duration{10};
+    between();
+    between = [] {};
+    r.done({.now = now, .steps = 1, .elapsed_ps = 1000, .last_round_start = start}, finished);
+    return work.parts[0].shape;
+  }
+
+  GenerativeReplica r;
+  Time now{};
+  int64_t most_steps = 0;
+  std::vector<Request> finished;
+  std::function<void()> between = [] {};  // during the step
+};
+
+GenerativeLimits piped() {
+  GenerativeLimits l = limits();
+  l.pipeline_depth = 2;
+  return l;
+}
+
+}  // namespace
+
+TEST_CASE("with depth 2 a request that arrives during step n joins step n + 2, from idle it joins at once") {
+  Bench bench(piped());
+  bench.r.enqueue(request(1, 0, 20, 9), bench.now);
+  REQUIRE(bench.step().prefill_tokens == 20);
+  bench.between = [&] { bench.r.enqueue(request(1, 1, 30, 9), bench.now + Duration{-5}); };
+  REQUIRE(bench.step().decode_sequences == 1);  // n
+  REQUIRE(bench.step().prefill_tokens == 0);    // n + 1
+  REQUIRE(bench.most_steps == 1);
+  REQUIRE(bench.step().prefill_tokens == 30);  // n + 2
+  Bench depth_one(limits());
+  depth_one.r.enqueue(request(1, 0, 20, 9), depth_one.now);
+  depth_one.step();
+  depth_one.between = [&] { depth_one.r.enqueue(request(1, 1, 30, 9), depth_one.now + Duration{-5}); };
+  depth_one.step();
+  REQUIRE(depth_one.step().prefill_tokens == 30);
+}
+
+TEST_CASE("with depth 2 a finished request holds its slot while the next step is decided") {
+  GenerativeLimits l = piped();
+  l.max_sequences = 1;
+  Bench bench(l);
+  bench.r.enqueue(request(1, 0, 5, 2), bench.now);
+  bench.r.enqueue(request(1, 1, 7, 1), bench.now);
+  REQUIRE(bench.step().prefill_tokens == 5);
+  REQUIRE(bench.step().decode_sequences == 1);
+  REQUIRE(bench.finished.size() == 1);
+  // Nothing was decided for the next step, so the pipeline begins again with the request that waits.
+  REQUIRE(bench.step().prefill_tokens == 7);
+  l.max_sequences = 2;
+  Bench two(l);
+  two.r.enqueue(request(1, 0, 5, 9), two.now);
+  two.r.enqueue(request(1, 1, 5, 2), two.now);
+  two.r.enqueue(request(1, 2, 7, 1), two.now);
+  two.step();
+  two.step();
+  REQUIRE(two.finished.size() == 1);
+  REQUIRE(two.step().prefill_tokens == 0);  // the slot is still held
+  REQUIRE(two.step().prefill_tokens == 7);
+}
+
+TEST_CASE("no request computes more prompt tokens in a step than its cap") {
+  GenerativeLimits l = limits();
+  l.chunk_cap = 16;
+  Bench bench(l);
+  bench.r.enqueue(request(1, 0, 40, 1), bench.now);
+  bench.r.enqueue(request(1, 1, 10, 1), bench.now);
+  REQUIRE(bench.step().prefill_tokens == 16 + 10);
+  REQUIRE(bench.step().prefill_tokens == 16);
+  REQUIRE(bench.step().prefill_tokens == 8);
+}
+
+TEST_CASE(
+    "where memory ends, the request admitted last is preempted, computes again and keeps its first token") {
+  for (const int64_t depth : {1, 2}) {
+    GenerativeLimits l = limits();
+    l.pipeline_depth = depth;
+    l.kv_blocks = 5;  // four usable: 64 tokens
+    Bench bench(l);
+    bench.r.enqueue(request(1, 0, 20, 40), bench.now);  // needs four blocks in the end
+    bench.r.enqueue(request(2, 0, 20, 30), bench.now);
+    int64_t recomputed = 0;
+    for (int i = 0; i < 200 && bench.r.outstanding() > 0; ++i) {
+      const BatchShape shape = bench.step();
+      if (i > 0) recomputed += shape.prefill_tokens;
+      REQUIRE(bench.r.kv().free() >= 0);
+    }
+    REQUIRE(bench.finished.size() == 2);
+    const Request& first = bench.finished[0];
+    const Request& second = bench.finished[1];
+    REQUIRE(first.tenant == TenantId{1});
+    REQUIRE(first.preempted == 0);
+    REQUIRE(second.preempted >= 1);
+    REQUIRE(second.first_token.ns == 10);
+    REQUIRE(second.finished > first.finished);
+    REQUIRE(recomputed > 20);  // the prompt and what was decoded of it
+    Work idle;
+    bench.r.next(bench.now, idle);
+    REQUIRE(bench.r.kv().held() == 0);
+    REQUIRE(bench.r.kv().allocated() == bench.r.kv().freed());
+  }
+}
+
+TEST_CASE("a block of decode steps ends where memory does") {
+  GenerativeLimits l = limits();
+  l.kv_blocks = 5;
+  Bench bench(l);
+  bench.r.enqueue(request(1, 0, 16, 30), bench.now);
+  bench.r.enqueue(request(1, 1, 16, 30), bench.now);
+  bench.step();
+  bench.step();
+  // Both have 17 tokens in two blocks each: 15 more rounds fit, the next one needs two blocks that are not
+  // there.
+  bench.step();
+  REQUIRE(bench.most_steps == 15);
 }

@@ -43,3 +43,18 @@ TEST_CASE("tokens are rounded up to blocks of 16") {
   REQUIRE(KvPool::blocks_for(16) == 1);
   REQUIRE(KvPool::blocks_for(17) == 2);
 }
+
+TEST_CASE(
+    "blocks that a request grows by are free no more at once, and their last writer is asked for later") {
+  KvPool pool(4);
+  REQUIRE(pool.allocate(2, TenantId{1}) == 0);
+  pool.release(2, TenantId{1});
+  REQUIRE(pool.allocate(2, TenantId{2}) == 0);  // never written
+  pool.grow(1);
+  REQUIRE(pool.free() == 1);
+  REQUIRE(pool.allocated() == 5);
+  REQUIRE(pool.settle(1, TenantId{2}) == 1);  // tenant 1 wrote it
+  pool.release(3, TenantId{2});
+  REQUIRE(pool.free() == 4);
+  REQUIRE(pool.allocated() == pool.freed());
+}

@@ -20,7 +20,7 @@ void next_batch(ScoringReplica& r, Time now, Work& work) {
   std::vector<Request> none;
   r.next(now, work);
   if (work.kind != Work::Kind::load) return;
-  r.done(now, 0, 0, none);
+  r.done({.now = now}, none);
   r.next(now, work);
 }
 
@@ -28,12 +28,12 @@ void next_batch(ScoringReplica& r, Time now, Work& work) {
 
 TEST_CASE("a batch waits for its delay unless it is full") {
   ScoringReplica r = replica();
-  r.enqueue(request(1, 4, Time{0}));
+  r.enqueue(request(1, 4, Time{0}), Time{0});
   Work work;
   r.next(Time{50}, work);
   REQUIRE(work.kind == Work::Kind::idle);
   REQUIRE(work.wake == Time{100});
-  r.enqueue(request(1, 6, Time{50}));
+  r.enqueue(request(1, 6, Time{50}), Time{50});
   next_batch(r, Time{50}, work);
   REQUIRE(work.kind == Work::Kind::batch);
   REQUIRE(work.rows == 10);
@@ -41,15 +41,15 @@ TEST_CASE("a batch waits for its delay unless it is full") {
 
 TEST_CASE("a full batch of one model does not wait for the delay of another") {
   ScoringReplica r = replica();
-  r.enqueue(request(1, 2, Time{0}));
-  r.enqueue(request(2, 12, Time{10}));
+  r.enqueue(request(1, 2, Time{0}), Time{0});
+  r.enqueue(request(2, 12, Time{10}), Time{10});
   Work work;
   next_batch(r, Time{10}, work);
   REQUIRE(work.kind == Work::Kind::batch);
   REQUIRE(work.parts[0].weights == ModelId{2});
   REQUIRE(work.rows == 12);  // larger than a batch: alone
   std::vector<Request> finished;
-  r.done(Time{20}, 1, 12'000, finished);
+  r.done({.now = Time{20}, .steps = 1, .elapsed_ps = 12'000}, finished);
   REQUIRE(finished.size() == 1);
   r.next(Time{20}, work);
   REQUIRE(work.kind == Work::Kind::idle);
@@ -58,14 +58,14 @@ TEST_CASE("a full batch of one model does not wait for the delay of another") {
 
 TEST_CASE("requests of one model keep their order, and a batch takes no row beyond its limit") {
   ScoringReplica r = replica();
-  for (int i = 0; i < 7; ++i) r.enqueue(request(1, 3, Time{i}));
+  for (int i = 0; i < 7; ++i) r.enqueue(request(1, 3, Time{i}), Time{i});
   std::vector<Request> finished;
   Work work;
   for (int batch = 0; batch < 3; ++batch) {
     next_batch(r, Time{500 + batch}, work);
     REQUIRE(work.kind == Work::Kind::batch);
     REQUIRE(work.rows <= 10);
-    r.done(Time{500 + batch}, 1, 1000, finished);
+    r.done({.now = Time{500 + batch}, .steps = 1, .elapsed_ps = 1000}, finished);
   }
   REQUIRE(finished.size() == 7);
   for (size_t i = 1; i < finished.size(); ++i) REQUIRE(finished[i - 1].arrival < finished[i].arrival);
