@@ -1,6 +1,8 @@
 // Public here: Fibers.
 #include "tests/kernels/cuda/emulator/fibers.h"
 
+#include <algorithm>
+
 #include "sim/core/check.h"
 
 // The sanitizers must be told when the stack changes.
@@ -99,7 +101,26 @@ void Fibers::abandon() {
   std::rethrow_exception(thrown_);
 }
 
-bool Fibers::run(int count, const std::function<void()>& body, const std::function<bool(int)>& ready) {
+// Runs fibers [first, first + kTogether) as far as they get without the others.
+int Fibers::run_together(int first, int count, const std::function<bool(int)>& ready) {
+  int turns = 0;
+  bool progress = true;
+  while (progress) {
+    progress = false;
+    for (int i = first; i < std::min(first + kTogether, count); ++i) {
+      if (fibers_[i].ended || !ready(i)) continue;
+      progress = true;
+      ++turns;
+      current_ = i;
+      switch_to(&fibers_[i]);
+      if (thrown_ != nullptr) abandon();
+    }
+  }
+  return turns;
+}
+
+bool Fibers::run(int count, bool backwards, const std::function<void()>& body,
+                 const std::function<bool(int)>& ready) {
   CHECK(count <= static_cast<int>(fibers_.size()));
   running = this;
   body_ = &body;
@@ -108,20 +129,16 @@ bool Fibers::run(int count, const std::function<void()>& body, const std::functi
   scheduler_fiber_ = __tsan_get_current_fiber();
 #endif
   for (int i = 0; i < count; ++i) start(&fibers_[i]);
-  int left = count;
-  bool progress = true;
-  while (left > 0 && progress) {
-    progress = false;
-    for (int i = 0; i < count; ++i) {
-      if (fibers_[i].ended || !ready(i)) continue;
-      progress = true;
-      current_ = i;
-      switch_to(&fibers_[i]);
-      if (thrown_ != nullptr) abandon();
-      left -= fibers_[i].ended ? 1 : 0;
+  const int groups = (count + kTogether - 1) / kTogether;
+  int turns = 1;
+  while (turns > 0) {
+    turns = 0;
+    for (int g = 0; g < groups; ++g) {
+      turns += run_together((backwards ? groups - 1 - g : g) * kTogether, count, ready);
     }
   }
-  return left == 0;
+  return std::all_of(fibers_.begin(), fibers_.begin() + count,
+                     [](const Fiber& fiber) { return fiber.ended; });
 }
 
 void Fibers::wait() {

@@ -18,11 +18,14 @@ class Fibers {
   Fibers& operator=(const Fibers&) = delete;
   ~Fibers();
 
-  // Runs `body` on fibers 0 ... count - 1 in turns, until all have ended. `ready(i)` says whether a fiber
-  // that waited may go on. Returns whether all ended: false if none is ready. What a fiber throws ends all of
-  // them and is thrown here; fibers that have not ended are then left as they are, so their frames must own
-  // nothing.
-  bool run(int count, const std::function<void()>& body, const std::function<bool(int)>& ready);
+  // Runs `body` on fibers 0 ... count - 1 until all have ended. Groups of kTogether neighbours run as far as
+  // they get before the next group does, so that a missing barrier between groups shows; `backwards` takes
+  // the last group first. `ready(i)` says whether a fiber that waited may go on. Returns whether all ended:
+  // false if none is ready. What a fiber throws ends all of them and is thrown here; fibers that have not
+  // ended are then left as they are, so their frames must own nothing.
+  static constexpr int kTogether = 32;
+  bool run(int count, bool backwards, const std::function<void()>& body,
+           const std::function<bool(int)>& ready);
   // Within a fiber: gives way until ready().
   void wait();
   [[nodiscard]] int current() const { return current_; }
@@ -36,6 +39,7 @@ class Fibers {
     void* sanitizer_fiber = nullptr;
     void* fake_stack = nullptr;
   };
+  int run_together(int first, int count, const std::function<bool(int)>& ready);
   static void enter();
   void switch_to(Fiber* fiber);
   void switch_back(Fiber* fiber, bool for_good);

@@ -211,7 +211,9 @@ void run_block(const std::function<void()>& body) {
   block.barriers = 0;
   block.warps.assign(static_cast<size_t>(block.threads / 32), Warp{});
   block.states.assign(static_cast<size_t>(block.threads), Thread{});
-  if (!fibers().run(block.threads, body, ready)) fault("the block hangs: " + who_waits());
+  // Every other block runs its warps in the other order.
+  const bool backwards = (block.at[0] + block.at[1] + block.at[2]) % 2 != 0;
+  if (!fibers().run(block.threads, backwards, body, ready)) fault("the block hangs: " + who_waits());
   // A barrier that all living threads reached although others had ended is no error of CUDA's, but of ours.
   if (block.arrived != 0) fault("a barrier was left: " + who_waits());
 }
