@@ -94,6 +94,7 @@ Trial RecommenderTrials::train_step(int64_t rows) {
 
 std::vector<std::span<const float>> RecommenderTrials::tensors() const {
   std::vector<std::span<const float>> all;
+  all.reserve(weights_.tables.size() + weights_.layers.size());
   for (const auto& table : weights_.tables) all.emplace_back(table);
   for (const auto& layer : weights_.layers) all.emplace_back(layer);
   return all;

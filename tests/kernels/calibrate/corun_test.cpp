@@ -137,6 +137,19 @@ TEST_CASE("busy time is read from the kernel's own line, idle and waiting left o
   REQUIRE_FALSE(busy_cpu_s("cpu  a b c d e f g h\n", 100).has_value());
 }
 
+TEST_CASE("a real pair gives a slowdown, or says that the host is busy") {
+  CalibrationModels models(1, "");
+  CoRunBench bench({}, &models);
+  const std::string copy(kCoRunCopy);
+  const CoRun r = bench.measure({copy, copy, CoRunMode::one_core});
+  Profile p;
+  p.coruns = {r};
+  REQUIRE(problems_of(p, "p").empty());
+  REQUIRE(r.a == copy);
+  REQUIRE(r.mode == "one core");
+  if (r.validity == kCoRunValid) REQUIRE(r.slowdown_a_p50 > 0);
+}
+
 TEST_CASE("this process may use some core") {
   const std::vector<int> cores = usable_cores();
   REQUIRE(!cores.empty());
