@@ -172,9 +172,9 @@ GpuAdapterSlots::GpuAdapterSlots(cuda::Gpu* gpu, const DecoderConfig& config, co
       values_(gpu, slots * layout_.values),
       addresses_(gpu, slots),
       scales_(gpu, slots) {
-  std::vector<const Bf16*> addresses;
-  for (int64_t i = 0; i < slots; ++i) addresses.push_back(slot(i));
-  copy_values<const Bf16*>(gpu, addresses, addresses_.data());
+  std::vector<uintptr_t> addresses;
+  for (int64_t i = 0; i < slots; ++i) addresses.push_back(reinterpret_cast<uintptr_t>(slot(i)));
+  copy_values<uintptr_t>(gpu, addresses, addresses_.data());
   const std::vector<float> scales(static_cast<size_t>(slots), 1.0F);
   copy_values<float>(gpu, scales, scales_.data());
 }

@@ -87,7 +87,10 @@ class GpuAdapterSlots {
     return layout_.values * static_cast<int64_t>(sizeof(cuda::Bf16));
   }
   [[nodiscard]] const AdapterLayout& layout() const { return layout_; }
-  [[nodiscard]] const cuda::Bf16* const* addresses() const { return addresses_.data(); }
+  // Base address of every slot, in device memory.
+  [[nodiscard]] const cuda::Bf16* const* addresses() const {
+    return reinterpret_cast<const cuda::Bf16* const*>(addresses_.data());
+  }
   [[nodiscard]] const float* scales() const { return scales_.data(); }
   [[nodiscard]] cuda::Bf16* slot(int64_t i) const { return values_.data() + i * layout_.values; }
 
@@ -99,7 +102,7 @@ class GpuAdapterSlots {
   AdapterLayout layout_;
   int64_t slots_ = 0;
   cuda::DeviceArray<cuda::Bf16> values_;
-  cuda::DeviceArray<const cuda::Bf16*> addresses_;
+  cuda::DeviceArray<uintptr_t> addresses_;
   cuda::DeviceArray<float> scales_;
 };
 

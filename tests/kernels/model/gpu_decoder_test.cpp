@@ -53,18 +53,17 @@ void require_row(const std::vector<float>& logits, size_t row, const reference::
 
 void prefill(Gpu& gpu) {
   for (const bool tied : {false, true}) {
-    for (const int32_t adapter : {-1, 1}) {
-      Model model(&gpu, tied ? AdapterTargets::query_value : AdapterTargets::all_linears, tied);
-      const auto tokens = prompt(21, 4);
-      GpuKvCache cache(&model.pool, 32);
-      const GpuSequenceWork work{.tokens = tokens, .cache = &cache, .adapter = adapter};
-      const auto next = model.decoder.step({&work, 1});
-      require_row(model.decoder.logits(), 0, model.want(tokens, adapter), next.at(0));
-      REQUIRE(cache.length() == 21);
-    }
+    const int32_t adapter = tied ? 1 : -1;
+    Model model(&gpu, AdapterTargets::query_value, tied);
+    const auto tokens = prompt(21, 4);
+    GpuKvCache cache(&model.pool, 32);
+    const GpuSequenceWork work{.tokens = tokens, .cache = &cache, .adapter = adapter};
+    const auto next = model.decoder.step({&work, 1});
+    require_row(model.decoder.logits(), 0, model.want(tokens, adapter), next.at(0));
+    REQUIRE(cache.length() == 21);
   }
 }
-GPU_MODEL_TEST("a prefill on a GPU agrees with the reference, with and without an adapter, tied or not",
+GPU_MODEL_TEST("a prefill on a GPU agrees with the reference, untied without an adapter, tied with one",
                prefill)
 
 // Feeds the whole prompt in parts; the last logits are those of the prompt.
