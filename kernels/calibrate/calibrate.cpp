@@ -293,8 +293,10 @@ Calibrated Session::outcome() const {
   out.measured = measured_;
   out.resumed = resumed_.size();
   for (const Unsettled& u : unsettled_of(plan_, book_)) {
-    out.unsettled.push_back(fmt::format("{} {} ({:.1f} %)", plan_.targets[u.target].name,
-                                        u.residency == Residency::hot ? "hot" : "cold", 100 * u.error));
+    const Target& target = plan_.targets[u.target];
+    const bool both = target.wanted[0] && target.wanted[1];  // else the name says which, where it matters
+    const std::string_view residency = !both ? "" : u.residency == Residency::hot ? " hot" : " cold";
+    out.unsettled.push_back(fmt::format("{}{} ({:.1f} %)", target.name, residency, 100 * u.error));
   }
   for (size_t target = 0; target < plan_.targets.size(); ++target) {
     for (size_t r = 0; r < kResidencies; ++r) {
