@@ -68,7 +68,7 @@ DecoderGrid decoder_grid(bool quick) {
     grid.sequences = {1, 4, 16, 64};
     grid.chunks = {2, 4, 8, 16, 32, 48, 64, 96, 128, 192, 256, 384, 512};
     grid.contexts = {0, 256, 2048};
-    grid.sums = {72, 264, 1032, 4104, 16392};
+    grid.sums = {72, 264, 520, 1032, 4104, 16392};
     return grid;
   }
   grid.adapters = {1, 2, 3, 4, 6, 8, 12, 16};
@@ -78,7 +78,7 @@ DecoderGrid decoder_grid(bool quick) {
   grid.sequences = {1, 2, 4, 8, 16, 32, 64};
   grid.chunks = {2, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 320, 384, 448, 512};
   grid.contexts = {0, 128, 512, 2048, 3584};
-  grid.sums = {72, 264, 1032, 4104, 16392, 65544};
+  grid.sums = {72, 136, 264, 520, 1032, 4104, 16392, 65544};
   return grid;
 }
 
