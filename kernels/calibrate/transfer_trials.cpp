@@ -189,7 +189,7 @@ KernelPlan empty_call_plan() {
 }
 
 KernelPlan kv_swap_plan(const DecoderConfig& config, bool quick) {
-  const Points blocks = quick ? Points{1, 4, 16, 32, 64, 128, 512}
+  const Points blocks = quick ? Points{1, 2, 4, 8, 16, 32, 64, 128, 256, 512}
                               : Points{1, 2, 4, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512};
   const auto at = [config](const Points& x) {
     const auto pool = std::make_shared<BlockPool>(config, x[0]);
