@@ -10,6 +10,8 @@
 
 #include "reports/store/results_file.h"
 #include "sim/scenario/read.h"
+#include "sim/workload/azure_trace.h"
+#include "sim/workload/block_trace.h"
 #include "tools/file_bytes.h"
 
 namespace cotenant {
@@ -127,6 +129,13 @@ class Loader {
     return limit;
   }
 
+  static Result<TraceRows> read_trace(ByteSource& source, const TraceLoad& load, const TraceLimits& limits) {
+    if (load.format == "blocks") return read_block_trace(source, load.file, BlockTraceFormat::blocks, limits);
+    if (load.format == "mooncake")
+      return read_block_trace(source, load.file, BlockTraceFormat::mooncake, limits);
+    return read_azure_trace(source, load.file, limits);
+  }
+
   void load_trace(const TraceLoad& load) {
     if (inputs_.traces.count(load.file) > 0) return;
     Result<std::unique_ptr<ByteSource>> source = sources_.open(load.file);
@@ -135,7 +144,7 @@ class Loader {
       return;
     }
     const TraceLimits limits{.context_tokens = smallest_context(), .horizon = scenario_.horizon};
-    Result<TraceRows> rows = read_azure_trace(*source.value(), load.file, limits);
+    Result<TraceRows> rows = read_trace(*source.value(), load, limits);
     if (!rows.ok()) {
       problems_.insert(problems_.end(), rows.problems().begin(), rows.problems().end());
       return;
@@ -149,7 +158,7 @@ class Loader {
     loaded_.inputs.push_back({"requests: " + load.file,
                               "recorded trace; rows dealt to tenants by a seeded Zipf law", "imported",
                               fmt::format("{} of {} rows used", read.rows.size(), read.read)});
-    inputs_.traces.emplace(load.file, std::move(rows).value().rows);
+    inputs_.traces.emplace(load.file, std::move(rows).value());
   }
 
   void list_assumptions() {

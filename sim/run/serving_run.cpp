@@ -175,6 +175,8 @@ class ServingRun {
                              .max_sequences = pool.max_sequences,
                              .chunk_cap = pool.chunk_cap,
                              .pipeline_depth = pool.pipeline_depth,
+                             .prefix_cache = pool.prefix_cache != Pool::PrefixCache::off,
+                             .prefixes_shared = pool.prefix_cache == Pool::PrefixCache::shared,
                              .kv_blocks = memory.kv_blocks,
                              .kv_block_bytes = memory.kv_block_bytes,
                              .weight_budget = memory.weights,
@@ -280,7 +282,8 @@ class ServingRun {
                     .prompt = arrival.prompt,
                     .output = arrival.output,
                     .weights = {},
-                    .adapter = {}};
+                    .adapter = {},
+                    .prefix = arrival.prefix};
     std::optional<TokenBucket>& quota = quotas_[tenant.index];
     if (quota && !quota->try_take(now_)) {
       return observe(request, RequestOutcome::over_quota, ReplicaId{});
@@ -435,7 +438,7 @@ class ServingRun {
   void shorten_block(uint32_t r) {
     Replica& replica = *replicas_[r];
     if (replica.work.kind != Work::Kind::steps || replica.block.steps == 1) return;
-    if (!std::visit([](const auto& machine) { return machine.head_may_start(); }, replica.machine)) return;
+    if (!std::visit([](auto& machine) { return machine.head_may_start(); }, replica.machine)) return;
     const int64_t ahead =
         std::visit([](const auto& machine) { return machine.rounds_ahead(); }, replica.machine);
     const int64_t during = replica.block.first_round_after((now_ - replica.started).ns, replica.carry_ps);

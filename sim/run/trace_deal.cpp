@@ -18,14 +18,16 @@ std::vector<Arrival> deal_traces(const World& world, PhiloxKey key, TenantId onl
       const ZipfTable popularity(count, tier.trace->zipf_s);
       RandomStream stream(key, tier_entity(tier.name), Purpose::trace_deal);
       std::vector<uint32_t> numbers(count, 0);
-      for (const TraceRequest& row : world.traces.at(tier.trace->file)) {
+      const TraceRows& trace = world.traces.at(tier.trace->file);
+      for (const TraceRequest& row : trace.rows) {
         const auto rank = static_cast<uint32_t>(popularity.sample(stream));
         const uint32_t number = numbers[rank]++;
         const Time at{tier.starts.ns + row.at.ns};
         const bool kept = !only.valid() || only.index == first + rank;
         if (!kept || at.ns >= world.scenario.horizon.ns) continue;
         dealt.push_back({at, first + rank, number, static_cast<int32_t>(row.prompt_tokens),
-                         static_cast<int32_t>(row.output_tokens)});
+                         static_cast<int32_t>(row.output_tokens),
+                         std::span(trace.keys).subspan(row.first_key, row.keys)});
       }
     }
     first += count;

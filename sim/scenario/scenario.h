@@ -89,6 +89,7 @@ struct Pool {
   int64_t max_sequences = 64;  // running at once on a replica
   int64_t chunk_cap = 0;       // prompt tokens of one request in a step; 0 = by the budget alone
   int64_t pipeline_depth = 2;  // steps decided before the last one's result is known: 1 or 2
+  enum class PrefixCache : uint8_t { off, tenant, shared } prefix_cache = PrefixCache::off;
   double kv_share = 0;         // share of device memory for KV; 0 = half of what one set of weights leaves
   int64_t max_batch = 32;      // scoring: rows
   Duration max_delay = kMillisecond * 5;  // scoring: longest wait for a fuller batch

@@ -153,8 +153,11 @@ const Table<TraceLoad>& trace_table() {
           "file", text_codec("data:traces/serving/trace.csv"), &TraceLoad::file,
           "relative to the scenario; `data:PATH` is looked up under --data or COTENANT_DATA")
           .required(),
-      scalar_field<TraceLoad>("format", one_of_codec({"azure-llm"}), &TraceLoad::format,
-                              "azure-llm: CSV with TIMESTAMP, ContextTokens, GeneratedTokens"),
+      scalar_field<TraceLoad>(
+          "format", one_of_codec({"azure-llm", "blocks", "mooncake"}), &TraceLoad::format,
+          "azure-llm: CSV with TIMESTAMP, ContextTokens, GeneratedTokens; blocks: a JSON object a line "
+          "with arrival_time_ns, input_toks, output_toks, block_ids (of 16 tokens); mooncake: with "
+          "timestamp, input_length, output_length, hash_ids (of 512 tokens)"),
       scalar_field<TraceLoad>("popularity", popularity_codec(), &TraceLoad::zipf_s,
                               "how the rows are dealt to the tier's tenants, by rank"),
   };
@@ -270,6 +273,14 @@ const Table<Pool>& pool_table() {
           "pipeline-depth", whole_codec(1, 2), &Pool::pipeline_depth,
           "steps that a generative replica decides before the result of the last one is known: 2 as "
           "vLLM's asynchronous scheduling does, 1 without it"),
+      scalar_field<Pool>(
+          "prefix-cache",
+          enum_codec<Pool::PrefixCache>({{"off", Pool::PrefixCache::off},
+                                         {"tenant", Pool::PrefixCache::tenant},
+                                         {"shared", Pool::PrefixCache::shared}}),
+          &Pool::prefix_cache,
+          "whether a generative replica finds computed prompt blocks again: not at all, only those of the "
+          "same tenant, or those of every tenant"),
       scalar_field<Pool>("kv-share", share_codec(), &Pool::kv_share,
                          "share of device memory kept for the KV cache")
           .otherwise("half of what one set of weights leaves"),

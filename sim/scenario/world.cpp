@@ -350,7 +350,7 @@ double expected_requests(const World& world) {
   }
   for (const Tier& tier : world.scenario.tiers) {
     if (tier.trace && tier.count > 0)
-      expected += static_cast<double>(world.traces.at(tier.trace->file).size());
+      expected += static_cast<double>(world.traces.at(tier.trace->file).rows.size());
   }
   return expected;
 }

@@ -10,14 +10,14 @@
 #include "sim/tenancy/population.h"
 #include "sim/training/training_run.h"
 #include "sim/workload/arrival_stream.h"
-#include "sim/workload/azure_trace.h"
+#include "sim/workload/request_trace.h"
 
 namespace cotenant {
 
 // What the world outside the scenario text provides. tools fills it: sim opens no file.
 struct WorldInputs {
   std::map<std::string, Profile> profiles;                  // by Sku::profile as written
-  std::map<std::string, std::vector<TraceRequest>> traces;  // by TraceLoad::file as written
+  std::map<std::string, TraceRows> traces;  // by TraceLoad::file as written
 };
 
 // How one tier is served under one tenancy entry, with everything looked up.
@@ -43,7 +43,7 @@ struct World {
   std::vector<std::vector<TierPlan>> plans;  // by tenancy entry, by tier
   // By SKU, by model; times are null where no pool of that SKU needs the model.
   std::vector<std::vector<ModelOnSku>> models_on_sku;
-  std::map<std::string, std::vector<TraceRequest>> traces;
+  std::map<std::string, TraceRows> traces;
 
   [[nodiscard]] const Tier& tier_of(TenantId tenant) const;
   [[nodiscard]] const ModelOnSku& model_on_pool(uint32_t model, uint32_t pool) const;

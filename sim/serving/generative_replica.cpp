@@ -3,7 +3,14 @@
 
 #include <algorithm>
 
+#include "sim/core/hash.h"
+
 namespace cotenant {
+namespace {
+
+constexpr uint64_t kTenantSalt = 0x7465'6e61'6e74;  // "tenant": keys of different tenants never meet
+
+}  // namespace
 
 GenerativeReplica::GenerativeReplica(const GenerativeLimits& limits,
                                      std::function<Bytes(ModelId)> artefact_bytes,
@@ -11,7 +18,7 @@ GenerativeReplica::GenerativeReplica(const GenerativeLimits& limits,
     : limits_(limits),
       artefact_bytes_(std::move(artefact_bytes)),
       scrubs_(std::move(scrubs)),
-      kv_(std::max<int64_t>(limits.kv_blocks - 1, 0)),
+      kv_(std::max<int64_t>(limits.kv_blocks - 1, 0), limits.prefix_cache),
       resident_(limits.weight_budget, limits.resident_limit) {
   CHECK(limits.token_budget >= limits.max_sequences && limits.max_sequences > 0);
   CHECK(limits.pipeline_depth == 1 || limits.pipeline_depth == 2);
@@ -23,9 +30,36 @@ void GenerativeReplica::enqueue(const Request& request, Time now) {
   waiting_.push_back(std::move(s));
 }
 
-bool GenerativeReplica::head_may_start() const {
-  return static_cast<int64_t>(running_.size() + retiring_.size()) < limits_.max_sequences &&
-         KvPool::blocks_for(waiting_.front().known) <= kv_.free();
+// Keys of the full blocks among the first `tokens` of a sequence, from `from_block` on; empty without a
+// cache. Valid until the next call.
+const std::vector<PrefixKey>& GenerativeReplica::keys_of(const Sequence& s, int64_t from_block,
+                                                         int64_t tokens) {
+  keys_.clear();
+  if (!limits_.prefix_cache) return keys_;
+  const Request& r = s.request;
+  const uint64_t salt = limits_.prefixes_shared ? 0 : mix64(uint64_t{r.tenant.index}, kTenantSalt);
+  const uint64_t own = mix64(mix64(static_cast<uint64_t>(r.arrival.ns), r.tenant.index), r.number);
+  for (int64_t block = from_block; block < tokens / kKvBlockTokens; ++block) {
+    const auto i = static_cast<size_t>(block);
+    const uint64_t key = i < r.prefix.size() ? mix64(r.prefix[i], salt) : mix64(own, i);
+    keys_.push_back(key == 0 ? 1 : key);
+  }
+  return keys_;
+}
+
+// What others may find of a sequence of which `tokens` are computed, or will be in this step.
+void GenerativeReplica::seal(Sequence& s, int64_t tokens) {
+  if (kv_.cached()) kv_.seal(s.kv, keys_of(s, s.kv.sealed, tokens));
+}
+
+bool GenerativeReplica::head_fits() {
+  const Sequence& head = waiting_.front();
+  const PrefixPool::Hit hit = kv_.find(keys_of(head, 0, head.known - 1));
+  return KvPool::blocks_for(head.known) - hit.blocks <= kv_.free() - hit.idle;
+}
+
+bool GenerativeReplica::head_may_start() {
+  return static_cast<int64_t>(running_.size() + retiring_.size()) < limits_.max_sequences && head_fits();
 }
 
 // Memory that another tenant wrote last is overwritten before it is used, or counted.
@@ -43,9 +77,7 @@ void GenerativeReplica::take_over(int64_t from_others) {
 
 // Gives back what a running sequence holds.
 void GenerativeReplica::leave(Sequence& s) {
-  take_over(kv_.settle(s.grown, s.request.tenant));
-  kv_.release(s.blocks, s.request.tenant);
-  s.blocks = s.grown = 0;
+  take_over(kv_.leave(s.kv, s.request.tenant));
   resident_.unpin(s.request.weights);
   if (s.request.adapter.valid()) resident_.unpin(s.request.adapter);
 }
@@ -77,14 +109,13 @@ int64_t GenerativeReplica::schedule_running() {
   const int64_t cap = limits_.chunk_cap > 0 ? limits_.chunk_cap : left;
   for (size_t i = 0; i < running_.size(); ++i) {
     const int64_t chunk = std::min({running_[i].known - running_[i].computed, left, cap});
-    const int64_t needed = KvPool::blocks_for(running_[i].computed + chunk) - running_[i].blocks;
+    const int64_t needed = KvPool::blocks_for(running_[i].computed + chunk) - running_[i].kv.blocks;
     if (needed > 0) {
       if (!find_blocks(i, needed)) break;
-      kv_.grow(needed);
-      running_[i].blocks += needed;
-      running_[i].grown += needed;
+      kv_.grow(running_[i].kv, needed, running_[i].request.tenant);
     }
     running_[i].chunk = chunk;
+    seal(running_[i], running_[i].computed + chunk);
     left -= chunk;
   }
   return left;
@@ -116,8 +147,12 @@ bool GenerativeReplica::admit_head(Work& work) {
   if (head.adapter.valid()) resident_.pin(head.adapter);
   Sequence s = std::move(waiting_.front());
   waiting_.pop_front();
-  s.blocks = KvPool::blocks_for(s.known);
-  take_over(kv_.allocate(s.blocks, s.request.tenant));
+  const std::vector<PrefixKey>& keys = keys_of(s, 0, s.known - 1);
+  const PrefixPool::Hit hit = kv_.find(keys);
+  take_over(kv_.admit(s.kv, KvPool::blocks_for(s.known), s.request.tenant,
+                      std::span(keys).first(static_cast<size_t>(hit.blocks))));
+  s.computed = hit.blocks * kKvBlockTokens;
+  prefix_hit_tokens_ += s.computed;
   running_.push_back(std::move(s));
   return true;
 }
@@ -127,8 +162,9 @@ void GenerativeReplica::admit_waiting(Time seen, bool at_start, int64_t budget_l
   while (!waiting_.empty() && budget_left > 0) {
     if (head_unseen(seen, at_start) || !admit_head(work)) return;
     Sequence& s = running_.back();
-    s.chunk = std::min({s.known, budget_left, cap});
+    s.chunk = std::min({s.known - s.computed, budget_left, cap});
     budget_left -= s.chunk;
+    seal(s, s.computed + s.chunk);
   }
 }
 
@@ -162,7 +198,7 @@ StepPart& GenerativeReplica::part_of(Work& work, ModelId weights) {
 int64_t GenerativeReplica::growth(int64_t steps) const {
   int64_t blocks = 0;
   for (const Sequence& s : running_) {
-    if (s.chunk > 0) blocks += std::max<int64_t>(KvPool::blocks_for(s.computed + steps) - s.blocks, 0);
+    if (s.chunk > 0) blocks += std::max<int64_t>(KvPool::blocks_for(s.computed + steps) - s.kv.blocks, 0);
   }
   return blocks;
 }
@@ -251,6 +287,17 @@ void GenerativeReplica::next(Time now, Work& work) {
   }
 }
 
+// The blocks that a block of decode rounds needs after its first round, in the order in which rounds one by
+// one would have taken them: whose memory each was must not depend on how many rounds were skipped.
+void GenerativeReplica::grow_in_turn(int64_t steps) {
+  for (int64_t step = 2; step <= steps; ++step) {
+    for (Sequence& s : running_) {
+      const bool full = s.chunk > 0 && KvPool::blocks_for(s.computed + step) > s.kv.blocks;
+      if (full) kv_.grow(s.kv, 1, s.request.tenant);
+    }
+  }
+}
+
 void GenerativeReplica::done(const WorkEnd& end, std::vector<Request>& finished) {
   if (loading_) {
     loading_ = false;
@@ -263,15 +310,15 @@ void GenerativeReplica::done(const WorkEnd& end, std::vector<Request>& finished)
   CHECK(tokens > 0);
   // Device time is attributed by the tokens that a sequence computed in the block.
   const int64_t per_token_ps = end.elapsed_ps / tokens;
+  if (kv_.cached()) grow_in_turn(end.steps);
   size_t kept = 0;
   for (Sequence& s : running_) {
     if (s.chunk > 0) {
       s.request.usage_ps += per_token_ps * s.chunk;
       s.computed += s.chunk * end.steps;
-      const int64_t grown = std::max<int64_t>(KvPool::blocks_for(s.computed) - s.blocks, 0);
-      kv_.grow(grown);
-      s.blocks += grown;
-      s.grown += grown;
+      const int64_t needed = KvPool::blocks_for(s.computed) - s.kv.blocks;
+      if (needed > 0) kv_.grow(s.kv, needed, s.request.tenant);
+      seal(s, s.computed);
       const bool emits = s.computed >= s.known;
       if (emits) {
         if (s.emitted() == 0) s.request.first_token = end.now;

@@ -3,7 +3,7 @@
 #include <functional>
 #include <vector>
 
-#include "sim/serving/kv_pool.h"
+#include "sim/serving/kv_memory.h"
 #include "sim/serving/resident_set.h"
 #include "sim/serving/work.h"
 
@@ -14,7 +14,10 @@ struct GenerativeLimits {
   int64_t max_sequences = 64;  // running at once; <= token_budget
   int64_t chunk_cap = 0;       // prompt tokens of one request in one step; 0 = by the budget alone
   int64_t pipeline_depth = 2;  // 1 or 2: steps that are decided before the result of the last one is known
-  int64_t kv_blocks = 0;       // one of them is kept back, as engines keep a block for padding
+  bool prefix_cache = false;   // what was computed is found again by its content
+  // false: only by requests of the tenant that computed it; its id is mixed into the keys.
+  bool prefixes_shared = false;
+  int64_t kv_blocks = 0;  // one of them is kept back, as engines keep a block for padding
   Bytes kv_block_bytes{};
   Bytes weight_budget{};       // for weights and adapters
   int64_t resident_limit = 0;  // 0 = by the budget alone
@@ -50,13 +53,14 @@ class GenerativeReplica {
 
   // Whether a request that arrives during a block of steps may change the batch soon: rounds_ahead() rounds
   // after the one in which it came. Ask right after enqueue(); false = the block may run to its end.
-  [[nodiscard]] bool head_may_start() const;
+  [[nodiscard]] bool head_may_start();
   [[nodiscard]] int64_t rounds_ahead() const { return limits_.pipeline_depth - 1; }
   [[nodiscard]] size_t waiting() const { return waiting_.size(); }
   [[nodiscard]] int64_t outstanding() const {
     return static_cast<int64_t>(waiting_.size() + running_.size());
   }
-  [[nodiscard]] const KvPool& kv() const { return kv_; }
+  [[nodiscard]] const KvMemory& kv() const { return kv_; }
+  [[nodiscard]] int64_t prefix_hit_tokens() const { return prefix_hit_tokens_; }  // not computed again
   [[nodiscard]] const HandOvers& hand_overs() const { return hand_overs_; }
   // Requests that are still here, waiting or running, in no particular order of importance: admission order.
   void for_each_unfinished(const std::function<void(const Request&)>& visit) const;
@@ -66,9 +70,8 @@ class GenerativeReplica {
     Request request;
     int64_t known = 0;     // tokens of the prompt, and output tokens that exist
     int64_t computed = 0;  // of these, tokens in the KV cache
-    int64_t blocks = 0;    // held
-    int64_t grown = 0;     // of these, whose last writer is not asked for yet
-    int64_t chunk = 0;     // tokens of this step; 0 = not in this step
+    KvHolding kv;
+    int64_t chunk = 0;  // tokens of this step; 0 = not in this step
 
     [[nodiscard]] int64_t emitted() const { return known - request.prompt; }
     [[nodiscard]] bool decodes() const { return chunk == 1 && computed > 0; }
@@ -80,6 +83,10 @@ class GenerativeReplica {
   bool make_resident(ModelId model, Work& work);
   bool admit_head(Work& work);
   void admit_waiting(Time seen, bool at_start, int64_t budget_left, Work& work);
+  const std::vector<PrefixKey>& keys_of(const Sequence& sequence, int64_t from_block, int64_t tokens);
+  void seal(Sequence& sequence, int64_t tokens);
+  [[nodiscard]] bool head_fits();
+  void grow_in_turn(int64_t steps);
   void take_over(int64_t from_others);
   void leave(Sequence& sequence);
   void release_retiring();
@@ -92,7 +99,7 @@ class GenerativeReplica {
   GenerativeLimits limits_;
   std::function<Bytes(ModelId)> artefact_bytes_;
   std::function<bool()> scrubs_;
-  KvPool kv_;
+  KvMemory kv_;
   ResidentSet resident_;
   std::deque<Sequence> waiting_;
   std::vector<Sequence> running_;   // in admission order
@@ -103,6 +110,8 @@ class GenerativeReplica {
   std::vector<uint64_t> adapter_mark_;  // by ModelId: the step in which it was last counted
   uint64_t mark_ = 0;
   Time last_round_start_{};
+  std::vector<PrefixKey> keys_;  // of one sequence, while it is looked at
+  int64_t prefix_hit_tokens_ = 0;
   bool under_way_ = false;  // the last work was steps, and nothing was idle since
   bool loading_ = false;
   bool preempted_ = false;  // in this step

@@ -16,6 +16,8 @@ struct Arrival {
   uint32_t number = 0;  // counted per source, from 0
   int32_t prompt = 0;   // tokens, or rows
   int32_t output = 0;   // tokens
+  // Content of the prompt's full blocks of 16 tokens; outlives the stream. Empty: not known.
+  std::span<const uint64_t> prefix;
 };
 
 // One tenant's demand. The laws outlive the stream.

@@ -1,9 +1,8 @@
-// Public: parse_timestamp, read_azure_trace, to_string.
+// Public: parse_timestamp, read_azure_trace.
 #include "sim/workload/azure_trace.h"
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <charconv>
 #include <utility>
 
@@ -14,7 +13,6 @@ namespace {
 
 constexpr std::array<std::string_view, 3> kColumns = {"TIMESTAMP", "ContextTokens", "GeneratedTokens"};
 enum : size_t { kTimestamp, kPrompt, kOutput };
-constexpr int64_t kProblemsListed = 20;
 constexpr int64_t kFirstYear = 1970;
 constexpr int64_t kLastYear = 2261;  // the last whole year before 2^63 ns
 
@@ -52,21 +50,8 @@ std::optional<int64_t> fraction_ns(std::string_view text) {
   return value;
 }
 
-// The rows as they are read, with absolute times until the earliest is known.
-struct Reading {
-  TraceRows trace;
-  Diagnostics problems;
-  int64_t malformed = 0;
-  int64_t latest_ns = INT64_MIN;
-
-  void drop(TraceDrop reason) { ++trace.dropped[static_cast<size_t>(reason)]; }
-  void report(Diagnostic problem) {
-    if (++malformed <= kProblemsListed) problems.push_back(std::move(problem));
-  }
-};
-
 // One number of tokens; a problem unless it is a whole number from 0 up.
-std::optional<int64_t> tokens(const CsvReader& csv, size_t column, Reading& reading) {
+std::optional<int64_t> tokens(const CsvReader& csv, size_t column, TraceReading& reading) {
   const std::optional<int64_t> value = digits(csv.field(column));
   if (!value) {
     reading.report(
@@ -75,7 +60,7 @@ std::optional<int64_t> tokens(const CsvReader& csv, size_t column, Reading& read
   return value;
 }
 
-void take_row(const CsvReader& csv, const TraceLimits& limits, Reading& reading) {
+void take_row(const CsvReader& csv, TraceReading& reading) {
   bool missing = false;
   for (size_t i = 0; i < kColumns.size(); ++i) missing = missing || csv.field(i).empty();
   if (missing) return reading.drop(TraceDrop::missing_value);
@@ -88,65 +73,10 @@ void take_row(const CsvReader& csv, const TraceLimits& limits, Reading& reading)
   if (!prompt) return;
   const std::optional<int64_t> output = tokens(csv, kOutput, reading);
   if (!output) return;
-  if (*prompt == 0 || *output == 0) return reading.drop(TraceDrop::zero_tokens);
-  if (*prompt > limits.context_tokens || *output > limits.context_tokens - *prompt) {
-    return reading.drop(TraceDrop::over_context);
-  }
-  if (*at < reading.latest_ns) ++reading.trace.reordered;
-  reading.latest_ns = std::max(reading.latest_ns, *at);
-  reading.trace.rows.push_back({Duration{*at}, *prompt, *output});
-}
-
-// Sorts, makes times relative to the earliest row and cuts at the horizon.
-void order_rows(const TraceLimits& limits, TraceRows& trace) {
-  std::vector<TraceRequest>& rows = trace.rows;
-  std::stable_sort(rows.begin(), rows.end(),
-                   [](const TraceRequest& a, const TraceRequest& b) { return a.at < b.at; });
-  if (rows.empty()) return;
-  const Duration first = rows.front().at;
-  for (TraceRequest& row : rows) row.at = row.at - first;
-  const auto end = std::partition_point(rows.begin(), rows.end(),
-                                        [&](const TraceRequest& row) { return row.at < limits.horizon; });
-  trace.dropped[static_cast<size_t>(TraceDrop::after_horizon)] = rows.end() - end;
-  rows.erase(end, rows.end());
-}
-
-Diagnostic no_usable_row(const std::string& file, const TraceRows& trace) {
-  std::string counts;
-  for (size_t i = 0; i < kTraceDrops; ++i) {
-    if (trace.dropped[i] == 0) continue;
-    counts += fmt::format("{}{} with {}", counts.empty() ? ": " : ", ", trace.dropped[i],
-                          to_string(static_cast<TraceDrop>(i)));
-  }
-  Diagnostic problem;
-  problem.file = file;
-  problem.message = fmt::format("the trace has no usable row{}", counts);
-  return problem;
-}
-
-Result<TraceRows> finish(const std::string& file, const TraceLimits& limits, Reading reading) {
-  if (reading.malformed > kProblemsListed) {
-    Diagnostic more;
-    more.file = file;
-    more.message = fmt::format("{} more malformed rows", reading.malformed - kProblemsListed);
-    reading.problems.push_back(more);
-  }
-  if (!reading.problems.empty()) return std::move(reading.problems);
-  order_rows(limits, reading.trace);
-  TraceRows& trace = reading.trace;
-  if (trace.rows.empty()) return no_usable_row(file, trace);
-  trace.read = static_cast<int64_t>(trace.rows.size());
-  for (const int64_t n : trace.dropped) trace.read += n;
-  return std::move(trace);
+  reading.add(Duration{*at}, *prompt, *output);
 }
 
 }  // namespace
-
-std::string_view to_string(TraceDrop reason) {
-  constexpr std::array<std::string_view, kTraceDrops> kNames = {
-      "a missing value", "zero tokens", "more tokens than the context limit", "an arrival after the horizon"};
-  return kNames[static_cast<size_t>(reason)];
-}
 
 std::optional<int64_t> parse_timestamp(std::string_view text) {
   constexpr std::string_view kShape = "0000-00-00 00:00:00";
@@ -174,20 +104,17 @@ Result<TraceRows> read_azure_trace(ByteSource& source, const std::string& file, 
   Result<CsvReader> opened = CsvReader::open(source, file, kColumns);
   if (!opened.ok()) return opened.problems();
   CsvReader csv = std::move(opened).value();
-  Reading reading;
-  while (true) {
+  TraceReading reading(file, limits);
+  while (!reading.full()) {
     const CsvReader::Row row = csv.next();
-    if (row == CsvReader::Row::end) return finish(file, limits, std::move(reading));
+    if (row == CsvReader::Row::end) break;
     if (row == CsvReader::Row::malformed) {
       reading.report(csv.problem());
     } else {
-      take_row(csv, limits, reading);
-    }
-    if (reading.trace.rows.size() > limits.rows) {
-      reading.report(csv.problem_at(kTimestamp, fmt::format("more than {} usable rows", limits.rows), ""));
-      return finish(file, limits, std::move(reading));
+      take_row(csv, reading);
     }
   }
+  return reading.finish();
 }
 
 }  // namespace cotenant

@@ -1,44 +1,13 @@
 #pragma once
-#include <array>
-#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "sim/core/byte_source.h"
-#include "sim/core/result.h"
-#include "sim/core/time.h"
+#include "sim/workload/request_trace.h"
 
 namespace cotenant {
-
-// What a run can use of a trace.
-struct TraceLimits {
-  int64_t context_tokens = INT64_MAX;  // prompt + output of one request: what the model can hold
-  Duration horizon{INT64_MAX};         // rows at this or later after the first are left out
-  size_t rows = 20'000'000;            // more is a problem: every row is kept in memory, 24 bytes each
-};
-
-struct TraceRequest {
-  Duration at;  // since the earliest row of the file
-  int64_t prompt_tokens = 0;
-  int64_t output_tokens = 0;
-};
-
-// Why a well-formed row is left out. The first reason that holds counts.
-enum class TraceDrop : uint8_t { missing_value, zero_tokens, over_context, after_horizon };
-inline constexpr size_t kTraceDrops = 4;
-// "missing value", "zero tokens", ...
-std::string_view to_string(TraceDrop reason);
-
-struct TraceRows {
-  std::vector<TraceRequest> rows;              // by time; rows of equal time in the file's order
-  std::array<int64_t, kTraceDrops> dropped{};  // by TraceDrop
-  int64_t read = 0;                            // well-formed rows: rows.size() + the sum of dropped
-  int64_t reordered = 0;                       // usable rows that stood after a later one in the file
-  [[nodiscard]] int64_t dropped_for(TraceDrop reason) const { return dropped[static_cast<size_t>(reason)]; }
-};
 
 // Nanoseconds since 1970-01-01 00:00:00 of "YYYY-MM-DD HH:MM:SS", with 1 to 9 decimals of a second or none;
 // nothing if it is anything else, no date of the calendar, or not in 1970 to 2261. No zone, no leap seconds.

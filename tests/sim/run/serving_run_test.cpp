@@ -39,14 +39,17 @@ TEST_CASE("skipping decode steps gives the same times as stepping, for every ten
     double rate;
     int64_t depth;
     int64_t chunk_cap;
+    Pool::PrefixCache cache = Pool::PrefixCache::off;
   };
   for (const Case& c : {Case{0.01, 2, 0}, Case{0.05, 2, 100}, Case{0.3, 2, 0}, Case{1.0, 2, 0},
-                        Case{0.3, 1, 0}, Case{0.5, 1, 64}}) {
+                        Case{0.3, 1, 0}, Case{0.5, 1, 64}, Case{0.3, 2, 0, Pool::PrefixCache::tenant},
+                        Case{1.0, 1, 0, Pool::PrefixCache::shared}}) {
     const double rate = c.rate;
     Scenario s = testing::small_scenario();
     s.horizon = kMinute * 40;
     s.pools[0].pipeline_depth = c.depth;
     s.pools[0].chunk_cap = c.chunk_cap;
+    s.pools[0].prefix_cache = c.cache;
     for (Tier& tier : s.tiers) tier.arrivals.rate_per_s = rate;
     s.models[0].context_limit = 2000;
     s.pools[0].kv_share = 0.005;  // few KV blocks, so that admission waits for completions too

@@ -310,3 +310,61 @@ TEST_CASE("a block of decode steps ends where memory does") {
   bench.step();
   REQUIRE(bench.most_steps == 15);
 }
+
+namespace {
+
+Request with_prefix(uint32_t tenant, uint32_t number, int32_t prompt, std::span<const uint64_t> keys) {
+  Request r = request(tenant, number, prompt, 4);
+  r.prefix = keys;
+  return r;
+}
+
+}  // namespace
+
+TEST_CASE("with a prefix cache a request computes only what no request of its tenant has computed") {
+  const std::vector<uint64_t> keys = {1, 2, 3};
+  GenerativeLimits l = limits();
+  l.prefix_cache = true;
+  for (const bool shared : {false, true}) {
+    l.prefixes_shared = shared;
+    Bench bench(l);
+    bench.r.enqueue(with_prefix(1, 0, 50, keys), bench.now);
+    REQUIRE(bench.step().prefill_tokens == 50);
+    bench.r.enqueue(with_prefix(1, 1, 50, keys), bench.now);
+    const BatchShape again = bench.step();
+    REQUIRE(again.prefill_tokens == 2);  // three blocks are there
+    REQUIRE(again.prefill_work_x2 == 2 * (2 * 48 + 2));
+    bench.r.enqueue(with_prefix(2, 0, 50, keys), bench.now);
+    REQUIRE(bench.step().prefill_tokens == (shared ? 2 : 50));
+    REQUIRE(bench.r.prefix_hit_tokens() == (shared ? 96 : 48));
+    // A prompt that is all there computes its last token, and with it its last block.
+    bench.r.enqueue(with_prefix(1, 2, 48, keys), bench.now);
+    REQUIRE(bench.step().prefill_tokens == 16);
+    while (bench.r.outstanding() > 0) bench.step();
+    REQUIRE(bench.r.kv().held() == 0);
+    REQUIRE(bench.r.kv().allocated() == bench.r.kv().freed());
+  }
+}
+
+TEST_CASE("two requests of one step share what the first of them computes in it") {
+  const std::vector<uint64_t> keys = {1, 2};
+  GenerativeLimits l = limits();
+  l.prefix_cache = true;
+  Bench bench(l);
+  bench.r.enqueue(with_prefix(1, 0, 40, keys), bench.now);
+  bench.r.enqueue(with_prefix(1, 1, 40, keys), bench.now);
+  REQUIRE(bench.step().prefill_tokens == 40 + 8);
+}
+
+TEST_CASE("a preempted request finds its own blocks again where they are still there") {
+  GenerativeLimits l = limits();
+  l.prefix_cache = true;
+  l.kv_blocks = 5;
+  Bench bench(l);
+  bench.r.enqueue(request(1, 0, 20, 40), bench.now);
+  bench.r.enqueue(request(2, 0, 20, 30), bench.now);
+  for (int i = 0; i < 200 && bench.r.outstanding() > 0; ++i) bench.step();
+  REQUIRE(bench.finished.size() == 2);
+  REQUIRE(bench.finished[1].preempted >= 1);
+  REQUIRE(bench.r.kv().held() == 0);
+}

@@ -1,0 +1,50 @@
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "sim/serving/kv_pool.h"
+#include "sim/serving/prefix_pool.h"
+
+namespace cotenant {
+
+// What a running sequence holds of a replica's KV memory.
+struct KvHolding {
+  int64_t blocks = 0;
+  int64_t grown = 0;        // counted memory: of these, whose last writer is not asked for yet
+  PrefixPool::Table table;  // cached memory: which they are
+  int64_t sealed = 0;       // cached memory: of these, from the front, whose content is known to others
+  int64_t from_others = 0;  // cached memory: grown blocks that another tenant wrote last
+};
+
+// The KV memory of one replica, in one of two ways: counted (KvPool; costs nothing a block) or cached
+// (PrefixPool; what was computed is found again). One owner, one thread.
+class KvMemory {
+ public:
+  KvMemory(int64_t blocks, bool cached);
+  [[nodiscard]] bool cached() const { return cache_.has_value(); }
+  [[nodiscard]] int64_t total() const { return cached() ? cache_->total() : counted_.total(); }
+  [[nodiscard]] int64_t free() const { return cached() ? cache_->free() : counted_.free(); }
+  [[nodiscard]] int64_t held() const { return total() - free(); }
+  [[nodiscard]] int64_t allocated() const { return cached() ? cache_->allocated() : counted_.allocated(); }
+  [[nodiscard]] int64_t freed() const { return cached() ? cache_->freed() : counted_.freed(); }
+
+  // The blocks of `keys`, from the front, that are here; none in counted memory.
+  [[nodiscard]] PrefixPool::Hit find(std::span<const PrefixKey> keys) const;
+  // Gives an empty holding `blocks`, the first of them those of `keys`, which were found. Returns how many of
+  // the others another tenant wrote last.
+  int64_t admit(KvHolding& holding, int64_t blocks, TenantId tenant, std::span<const PrefixKey> keys);
+  // Adds `blocks`; whose they were is told by leave(), so that rounds taken one by one and at once agree.
+  void grow(KvHolding& holding, int64_t blocks, TenantId tenant);
+  // The next blocks of the holding, those after the sealed ones, are full. Nothing in counted memory.
+  void seal(KvHolding& holding, std::span<const PrefixKey> keys);
+  // Gives everything back. Returns how many of the blocks grown by another tenant wrote last.
+  int64_t leave(KvHolding& holding, TenantId tenant);
+
+ private:
+  KvPool counted_;
+  std::optional<PrefixPool> cache_;
+};
+
+}  // namespace cotenant
