@@ -2,14 +2,20 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/iostreams/filter/gzip.hpp>
 #include <boost/iostreams/filtering_stream.hpp>
 #include <catch2/catch.hpp>
+#include <cmath>
+#include <cstdio>
 #include <cstdlib>
 #include <sstream>
 
 #include "kernels/profile/service_times.h"
+#include "sim/workload/csv_reader.h"
 #include "tests/tools/program.h"
+#include "tools/file_bytes.h"
+#include "tools/sparse_grid.h"
 
 namespace cotenant {
 namespace {
@@ -316,6 +322,55 @@ TEST_CASE("a measured layer profile of a public bundle is read, and its own rows
   REQUIRE(attention_us(decodes, 256, 256) == Approx(412.567).epsilon(1e-6));
   const BatchShape chunk{.prefill_tokens = 2048, .prefill_work_x2 = 2048 * 2048};
   REQUIRE(attention_us(chunk, 2048, 0) == Approx(173.985).epsilon(1e-6));
+}
+
+TEST_CASE("measured shapes that are left out of a public bundle are filled in near their times") {
+  const char* data = std::getenv("COTENANT_DATA");
+  const std::string root = std::string(data == nullptr ? "" : data) + "/profiles-thirdparty/llmservingsim/";
+  if (data == nullptr || !fs::exists(root)) {
+    WARN("SKIPPED: no COTENANT_DATA with layer profiles");
+    return;
+  }
+  for (const char* bundle :
+       {"RTXPRO6000/Qwen/Qwen3-32B/bf16/tp2", "RTX4090/meta-llama/Llama-3.1-8B/bf16/tp1"}) {
+    auto source = FileByteSources(".", "").open(root + bundle + "/attention.csv.gz");
+    REQUIRE(source.ok());
+    const std::vector<std::string_view> columns = {"prefill_chunk", "kv_prefill", "n_decode", "kv_decode",
+                                                   "time_us"};
+    CsvReader csv = CsvReader::open(*source.value(), "attention.csv.gz", columns).value();
+    SparseGrid grid;
+    std::vector<std::pair<SparseGrid::Point, double>> left_out;
+    for (int64_t row = 0; csv.next() == CsvReader::Row::fields; ++row) {
+      SparseGrid::Point at{};
+      for (size_t a = 0; a < 4; ++a) at[a] = std::stoll(std::string(csv.field(a)));
+      const double us = std::stod(std::string(csv.field(4)));
+      const bool mixed = at[0] > 0 && at[2] > 0;
+      if (mixed && row % 20 == 7) {
+        left_out.emplace_back(at, us);
+      } else {
+        grid.add(at, us);
+      }
+    }
+    const SparseGrid::Filled filled = grid.filled();
+    std::vector<double> errors;
+    for (const auto& [at, us] : left_out) {
+      size_t index = 0;
+      for (size_t a = 0; a < 4; ++a) {
+        const auto& axis = filled.axes[a];
+        index = index * axis.size() +
+                static_cast<size_t>(std::lower_bound(axis.begin(), axis.end(), at[a]) - axis.begin());
+      }
+      errors.push_back(std::abs(filled.times[index] / us - 1));
+    }
+    std::sort(errors.begin(), errors.end());
+    const double median = errors[errors.size() / 2];
+    const double p90 = errors[errors.size() * 9 / 10];
+    printf("%s: %zu left out, median error %.1f %%, p90 %.1f %%\n", bundle, errors.size(), 100 * median,
+           100 * p90);
+    REQUIRE(errors.size() > 300);
+    REQUIRE(median < 0.02);
+    REQUIRE(p90 < 0.2);
+  }
 }
 
 }  // namespace
