@@ -1,4 +1,4 @@
-// Public here: CalibrationModels, corun_kernels, make_calibration_plan.
+// Public here: CalibrationModels, corun_kernels, add_kernel, select_targets, make_calibration_plan.
 #include "kernels/calibrate/calibration_plan.h"
 
 #include <fmt/format.h>
@@ -41,22 +41,6 @@ const Axis& axis_of(const CalibrationPlan& plan, const std::string& kernel) {
   return it->axes.front();
 }
 
-void add_points(const KernelPlan& kernel, CalibrationPlan* plan) {
-  KernelTimes shape;
-  shape.axes = kernel.axes;
-  std::map<std::vector<int64_t>, size_t> measured;
-  plan->first_target.push_back(plan->targets.size());
-  for (size_t point = 0; point < shape.point_count(); ++point) {
-    std::vector<int64_t> at = coordinates(kernel.axes, point);
-    measured[at] = plan->targets.size();
-    const auto other = kernel.run_as ? measured.find(kernel.run_as(at)) : measured.end();
-    plan->stands_for.push_back(other == measured.end() ? plan->targets.size() : other->second);
-    plan->targets.push_back({.name = point_name(kernel.name, kernel.axes, at),
-                             .make = [make = kernel.at, at] { return make(at); },
-                             .wanted = {true, !kernel.beyond_caches}});
-  }
-}
-
 void add_holdouts(CalibrationPlan* plan, bool quick, CalibrationModels* models) {
   const auto only = [](Residency r) {
     return std::array<bool, kResidencies>{r == Residency::hot, r == Residency::cold};
@@ -96,24 +80,6 @@ bool whole_kernel_selected(const CalibrationPlan& plan, size_t kernel) {
   return true;
 }
 
-// Marks the targets that the filter matches.
-Diagnostics select(const std::string& filter, CalibrationPlan* plan) {
-  try {
-    const std::regex wanted(filter);
-    for (size_t i = 0; i < plan->targets.size(); ++i) {
-      const bool matches = filter.empty() || std::regex_search(plan->targets[i].name, wanted);
-      plan->selected.push_back(matches && plan->stands_for[i] == i);
-    }
-  } catch (const std::regex_error& error) {
-    return {wrong_filter(fmt::format("'{}' is no regular expression", filter), error.what())};
-  }
-  for (size_t k = 0; k < plan->kernels.size(); ++k) {
-    if (whole_kernel_selected(*plan, k)) return {};
-  }
-  return {wrong_filter(fmt::format("'{}' matches no whole kernel", filter),
-                       fmt::format("name one, such as '{}'", plan->kernels.front().name))};
-}
-
 }  // namespace
 
 DecoderTrials& CalibrationModels::decoder() {
@@ -145,13 +111,46 @@ std::vector<KernelPlan> corun_kernels(bool quick, CalibrationModels* models) {
   return plans;
 }
 
+void add_kernel(const KernelPlan& kernel, CalibrationPlan* plan) {
+  plan->kernels.push_back(kernel);
+  KernelTimes shape;
+  shape.axes = kernel.axes;
+  std::map<std::vector<int64_t>, size_t> measured;
+  plan->first_target.push_back(plan->targets.size());
+  for (size_t point = 0; point < shape.point_count(); ++point) {
+    std::vector<int64_t> at = coordinates(kernel.axes, point);
+    measured[at] = plan->targets.size();
+    const auto other = kernel.run_as ? measured.find(kernel.run_as(at)) : measured.end();
+    plan->stands_for.push_back(other == measured.end() ? plan->targets.size() : other->second);
+    plan->targets.push_back({.name = point_name(kernel.name, kernel.axes, at),
+                             .make = [make = kernel.at, at] { return make(at); },
+                             .wanted = {true, !kernel.beyond_caches}});
+  }
+}
+
+Diagnostics select_targets(const std::string& filter, CalibrationPlan* plan) {
+  while (plan->stands_for.size() < plan->targets.size()) plan->stands_for.push_back(plan->stands_for.size());
+  try {
+    const std::regex wanted(filter);
+    for (size_t i = 0; i < plan->targets.size(); ++i) {
+      const bool matches = filter.empty() || std::regex_search(plan->targets[i].name, wanted);
+      plan->selected.push_back(matches && plan->stands_for[i] == i);
+    }
+  } catch (const std::regex_error& error) {
+    return {wrong_filter(fmt::format("'{}' is no regular expression", filter), error.what())};
+  }
+  for (size_t k = 0; k < plan->kernels.size(); ++k) {
+    if (whole_kernel_selected(*plan, k)) return {};
+  }
+  return {wrong_filter(fmt::format("'{}' matches no whole kernel", filter),
+                       fmt::format("name one, such as '{}'", plan->kernels.front().name))};
+}
+
 Result<CalibrationPlan> make_calibration_plan(const CalibrationOptions& options, CalibrationModels* models) {
   CalibrationPlan plan;
-  plan.kernels = kernels_of(options, models);
-  for (const KernelPlan& kernel : plan.kernels) add_points(kernel, &plan);
+  for (const KernelPlan& kernel : kernels_of(options, models)) add_kernel(kernel, &plan);
   if (options.filter.empty()) add_holdouts(&plan, options.quick, models);
-  while (plan.stands_for.size() < plan.targets.size()) plan.stands_for.push_back(plan.stands_for.size());
-  const Diagnostics problems = select(options.filter, &plan);
+  const Diagnostics problems = select_targets(options.filter, &plan);
   if (!problems.empty()) return problems;
   return plan;
 }

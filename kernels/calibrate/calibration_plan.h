@@ -61,6 +61,12 @@ struct CalibrationPlan {
 inline constexpr const char* kDecoder = "decoder-25m";
 inline constexpr const char* kRecommender = "recommender-small";
 
+// Adds a kernel's points to the targets of a plan that has no hold-outs yet.
+void add_kernel(const KernelPlan& kernel, CalibrationPlan* plan);
+// Marks the targets that the filter matches, once all targets stand. Problem: it is no regular expression, or
+// matches no whole kernel.
+Diagnostics select_targets(const std::string& filter, CalibrationPlan* plan);
+
 // `models` outlives the plan. Problem: the filter is no regular expression, or matches no whole kernel.
 Result<CalibrationPlan> make_calibration_plan(const CalibrationOptions& options, CalibrationModels* models);
 

@@ -15,6 +15,8 @@ struct Trial {
   // Runs untimed before every hot sample: the rest of the model's own step, for parts of a step. Their cache
   // lines do not survive it where the model is greater than the cache. Empty: the call follows itself.
   std::function<void()> before_hot;
+  // The cold call, where it is not the hot one after emptied caches: other copies of the same data by turns.
+  std::function<void()> run_cold;
   // Runs untimed before every cold sample, besides the emptying of the caches. Empty: nothing more.
   std::function<void()> before_cold;
   double flop = 0;

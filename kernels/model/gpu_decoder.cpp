@@ -41,8 +41,8 @@ GpuDecoder::GpuDecoder(cuda::Gpu* gpu, const GpuDecoderWeights* weights, GpuKvPo
       rope_(gpu_rope_table(gpu, weights->config.context_limit, weights->config.head_dim)) {
   const DecoderConfig& c = weights->config;
   CHECK_MSG(gpu_problem_of(c) == nullptr, gpu_problem_of(c));
-  limits_.rows = bucket_of(gpu_token_buckets(), limits.rows);
-  limits_.heads = bucket_of(gpu_token_buckets(), limits.heads);
+  limits_.rows = bucket_of(limits.buckets, limits.rows);
+  limits_.heads = bucket_of(limits.buckets, limits.heads);
   // Random at first: parts of a step that run before any whole step must not meet what is no number.
   DeviceRandom random(gpu, kActivationSeed);
   const auto make = [&](DeviceArray<Bf16>* values, int64_t rows, int64_t width) {
@@ -67,11 +67,12 @@ GpuStep::Model GpuDecoder::step_model() const {
           .head_dim = c.head_dim,
           .vocabulary = c.vocabulary,
           .adapter_rank = adapters_ == nullptr ? 0 : adapters_->rank(),
-          .widest_inner = std::max({c.hidden, q_width(c), c.ffn})};
+          .widest_inner = std::max({c.hidden, q_width(c), c.ffn}),
+          .buckets = limits_.buckets};
 }
 
 std::unique_ptr<GpuStep> GpuDecoder::prepare(std::span<const GpuSequenceWork> batch) {
-  auto step = std::make_unique<GpuStep>(gpu_, step_model(), gpu_step_shape(batch));
+  auto step = std::make_unique<GpuStep>(gpu_, step_model(), gpu_step_shape(batch, limits_.buckets));
   step->load(gpu_->main_stream(), batch);
   gpu_->synchronize(gpu_->main_stream());
   return step;
@@ -264,7 +265,7 @@ GpuStep& GpuDecoder::run_captured(std::span<const GpuSequenceWork> batch, const 
 }
 
 GpuStep& GpuDecoder::run(std::span<const GpuSequenceWork> batch, const StepOptions& options) {
-  const GpuStepShape shape = gpu_step_shape(batch);
+  const GpuStepShape shape = gpu_step_shape(batch, limits_.buckets);
   const bool whole = options.linear && options.attention && options.lora && options.head;
   if (shape.chunks == 0 && whole) return run_captured(batch, shape);
   if (eager_ == nullptr || eager_->shape() != shape)

@@ -15,8 +15,10 @@ namespace cotenant {
 
 // Greatest extents of the steps of one decoder; activations are sized by them.
 struct GpuStepLimits {
-  int64_t rows = 2304;  // a bucket of gpu_token_buckets() holds them
+  int64_t rows = 2048;
   int64_t heads = 256;  // rows of logits
+  // To what rows are padded; the last one holds the limits.
+  std::vector<int64_t> buckets = gpu_token_buckets();
 };
 
 // Runs a decoder on a GPU: bf16 weights and KV cache, padded to buckets, decode steps replayed from captured

@@ -98,7 +98,7 @@ int64_t quarter_octave(int64_t count) {
   return rounded;
 }
 
-GpuStepShape gpu_step_shape(std::span<const GpuSequenceWork> batch) {
+GpuStepShape gpu_step_shape(std::span<const GpuSequenceWork> batch, const std::vector<int64_t>& buckets) {
   CHECK(!batch.empty());
   GpuStepShape shape;
   int64_t heads = 0;
@@ -119,10 +119,9 @@ GpuStepShape gpu_step_shape(std::span<const GpuSequenceWork> batch) {
       shape.most_queries = std::max(shape.most_queries, tokens);
     }
   }
-  static const std::vector<int64_t> token_buckets = gpu_token_buckets();
-  shape.rows = bucket_of(token_buckets, shape.decodes + shape.chunk_rows);
+  shape.rows = bucket_of(buckets, shape.decodes + shape.chunk_rows);
   if (shape.chunks == 0) shape.decodes = shape.rows;
-  shape.heads = heads == 0 ? 0 : bucket_of(token_buckets, heads);
+  shape.heads = heads == 0 ? 0 : bucket_of(buckets, heads);
   shape.most_queries = quarter_octave(shape.most_queries);
   shape.table_blocks = quarter_octave(blocks);
   shape.most_context = quarter_octave(shape.most_context);
@@ -238,7 +237,7 @@ void GpuStep::write_tables(const std::vector<Row>& rows) {
 }
 
 void GpuStep::load(cuda::GpuStream& stream, std::span<const GpuSequenceWork> batch) {
-  CHECK(gpu_step_shape(batch) == shape_);
+  CHECK(gpu_step_shape(batch, model_.buckets) == shape_);
   std::vector<Row> rows;
   int64_t row = 0;
   for (const GpuSequenceWork* work : in_row_order(batch)) {

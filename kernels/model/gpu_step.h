@@ -47,7 +47,8 @@ struct GpuStepShape {
   friend auto operator<=>(const GpuStepShape&, const GpuStepShape&) = default;
 };
 // Requires: the batch is not empty, every sequence has a token and room for its tokens.
-GpuStepShape gpu_step_shape(std::span<const GpuSequenceWork> batch);
+// Rows, also those of logits, are padded to `buckets`.
+GpuStepShape gpu_step_shape(std::span<const GpuSequenceWork> batch, const std::vector<int64_t>& buckets);
 
 // The inputs of steps of one shape in device memory, and the workspaces that they need.
 class GpuStep {
@@ -60,13 +61,14 @@ class GpuStep {
     int64_t vocabulary = 0;
     int64_t adapter_rank = 0;  // 0 = none
     int64_t widest_inner = 0;  // of the linears
+    std::vector<int64_t> buckets;
   };
   // Throws cuda::OutOfGpuMemory.
   GpuStep(cuda::Gpu* gpu, const Model& model, const GpuStepShape& shape);
   [[nodiscard]] const GpuStepShape& shape() const { return shape_; }
 
   // Queues the batch's inputs on the stream; the stream must be waited for before the next call. Requires:
-  // gpu_step_shape(batch) == shape().
+  // the batch has this shape.
   void load(cuda::GpuStream& stream, std::span<const GpuSequenceWork> batch);
 
   // Device arrays, as the calls of kernels/cuda want them. Padded rows have token -1, slot -1, context 0.

@@ -107,9 +107,13 @@ GpuDecoderTrainer::GpuDecoderTrainer(cuda::Gpu* gpu, GpuDecoderWeights weights, 
   GpuDecoderWeights& w = *weights_;
   optimizer_ = std::make_unique<GpuOptimizer>(gpu, w.values.data(), tensors_of(w), w.layout.values, rules);
   optimizer_->set_masters_to(w.values.data());
-  pass_ = std::make_unique<GpuTrainingPass>(gpu, weights_.get(),
-                                            GpuPassTarget{.base_gradients = optimizer_->gradients()},
-                                            size.sequences, size.length);
+  resize(size.sequences, size.length);
+}
+
+void GpuDecoderTrainer::resize(int64_t sequences, int64_t length) {
+  pass_.reset();
+  pass_ = std::make_unique<GpuTrainingPass>(
+      gpu_, weights_.get(), GpuPassTarget{.base_gradients = optimizer_->gradients()}, sequences, length);
 }
 
 void GpuDecoderTrainer::enqueue(cuda::GpuStream& stream) {
@@ -128,7 +132,7 @@ double GpuDecoderTrainer::train_step(const TokenBatch& batch) {
 GpuAdapterTrainer::GpuAdapterTrainer(cuda::Gpu* gpu, const GpuDecoderWeights* base, const Adapter& adapter,
                                      AdapterTargets targets, const TokenBatch& size,
                                      const GpuAdamRules& rules)
-    : gpu_(gpu) {
+    : gpu_(gpu), base_(base) {
   adapter_.shape = {.rank = adapter.rank, .targets = targets};
   CHECK(adapter.rank > 0 && adapter.rank % 8 == 0);
   adapter_.layout = AdapterLayout(base->config, adapter_.shape);
@@ -142,8 +146,13 @@ GpuAdapterTrainer::GpuAdapterTrainer(cuda::Gpu* gpu, const GpuDecoderWeights* ba
   optimizer_->set_masters(masters);
   adapter_.values = values_.data();
   adapter_.gradients = optimizer_->gradients();
-  pass_ = std::make_unique<GpuTrainingPass>(gpu, base, GpuPassTarget{.adapter = &adapter_}, size.sequences,
-                                            size.length);
+  resize(size.sequences, size.length);
+}
+
+void GpuAdapterTrainer::resize(int64_t sequences, int64_t length) {
+  pass_.reset();
+  pass_ =
+      std::make_unique<GpuTrainingPass>(gpu_, base_, GpuPassTarget{.adapter = &adapter_}, sequences, length);
 }
 
 void GpuAdapterTrainer::enqueue(cuda::GpuStream& stream) {

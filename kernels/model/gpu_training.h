@@ -150,6 +150,8 @@ class GpuDecoderTrainer {
                     const GpuAdamRules& rules);
   // One step; returns the mean loss before the update.
   double train_step(const TokenBatch& batch);
+  // For batches of another size from now on; what was captured before is void. Throws cuda::OutOfGpuMemory.
+  void resize(int64_t sequences, int64_t length);
   // The same in parts, for measurements: the queue of a step whose inputs and rates are loaded.
   void enqueue(cuda::GpuStream& stream);
   [[nodiscard]] const GpuDecoderWeights& weights() const { return *weights_; }
@@ -172,12 +174,15 @@ class GpuAdapterTrainer {
   GpuAdapterTrainer(cuda::Gpu* gpu, const GpuDecoderWeights* base, const Adapter& adapter,
                     AdapterTargets targets, const TokenBatch& size, const GpuAdamRules& rules);
   double train_step(const TokenBatch& batch);
+  void resize(int64_t sequences, int64_t length);
   void enqueue(cuda::GpuStream& stream);
   [[nodiscard]] GpuOptimizer& optimizer() { return *optimizer_; }
+  [[nodiscard]] GpuTrainingPass& pass() { return *pass_; }
   [[nodiscard]] const AdapterLayout& layout() const { return adapter_.layout; }
 
  private:
   cuda::Gpu* gpu_;
+  const GpuDecoderWeights* base_;
   GpuTrainedAdapter adapter_;
   cuda::DeviceArray<cuda::Bf16> values_;
   std::unique_ptr<GpuOptimizer> optimizer_;

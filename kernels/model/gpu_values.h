@@ -8,9 +8,9 @@
 
 namespace cotenant {
 
-// Fills device memory with random bf16 values at the speed of device copies: for each bound a block of about
-// four million values is drawn on the host once, and every array is tiled with it, from another place of the
-// block each time. Values repeat every kBlockValues, which no cache notices and no kernel does: addresses
+// Fills device memory with random bf16 values at the speed of device copies: for each bound a block of up to
+// four million values is drawn on the host, and every array is tiled with it, from another place of the block
+// each time. Values repeat every kBlockValues, which no cache notices and no kernel does: addresses
 // differ. The host would need minutes to draw the 8 G values of a large model one by one. The same seed and
 // the same calls, the same bits.
 class DeviceRandom {
@@ -22,11 +22,13 @@ class DeviceRandom {
   void fill(cuda::Bf16* to, int64_t count, float bound);
 
  private:
-  const cuda::DeviceArray<cuda::Bf16>& block(float bound);
+  // A block that is no shorter than the array, or as long as blocks get.
+  const cuda::DeviceArray<cuda::Bf16>& block(float bound, int64_t count);
 
   cuda::Gpu* gpu_;
   uint64_t seed_;
-  int64_t next_ = 0;  // place in the block
+  int64_t next_ = 0;   // place in the block
+  int64_t drawn_ = 0;  // blocks
   std::map<float, cuda::DeviceArray<cuda::Bf16>> blocks_;
 };
 

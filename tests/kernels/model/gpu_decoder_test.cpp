@@ -215,14 +215,14 @@ TEST_CASE("shapes of steps are padded to buckets, and contexts to quarter octave
   const std::vector<int32_t> five = {1, 2, 3, 4, 5};
   const std::vector<GpuSequenceWork> batch = {{.tokens = five, .cache = &b, .adapter = 1},
                                               {.tokens = one, .cache = &a}};
-  const GpuStepShape shape = gpu_step_shape(batch);
+  const GpuStepShape shape = gpu_step_shape(batch, gpu_token_buckets());
   REQUIRE(shape.rows == 8);
   REQUIRE(shape.decodes == 1);
   REQUIRE(shape.chunk_rows == 5);
   REQUIRE(shape.most_context == 32);
   REQUIRE(shape.table_blocks == 2);
   REQUIRE(shape.segments == 1);
-  REQUIRE(gpu_step_shape({&batch[1], 1}).segments == 0);
+  REQUIRE(gpu_step_shape({&batch[1], 1}, gpu_token_buckets()).segments == 0);
 }
 
 TEST_CASE("the layout of weights leaves out nothing, and fused groups have no gaps") {

@@ -22,6 +22,7 @@ class EmulatedGpu final : public Gpu {
   int64_t free_bytes() override;
   // allocate() throws OutOfGpuMemory beyond this.
   void set_memory(int64_t bytes) { facts_.memory_bytes = bytes; }
+  void set_l2(int64_t bytes) { facts_.l2_bytes = bytes; }
 
   GpuStream& main_stream() override { return *main_; }
   std::unique_ptr<GpuStream> make_stream() override;
