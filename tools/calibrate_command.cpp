@@ -10,6 +10,7 @@
 #include "reports/plots/plots.h"
 #include "reports/store/atomic_file.h"
 #include "reports/store/results_file.h"
+#include "tools/calibrate_gpu.h"
 #include "tools/calibration_journal.h"
 #include "tools/command_line.h"
 #include "tools/derived_profiles.h"
@@ -124,9 +125,10 @@ Exit calibrate_command(const Arguments& arguments) {
   };
   if (given("--import")) return import_profile_command(arguments);
   if (given("--model")) return model_profile_command(arguments);
+  if (asks_for_gpu(arguments)) return calibrate_gpu_command(arguments);
   CommandLine line("calibrate --device cpu [options]",
                    "Runs the real kernels on this machine and writes their times as a profile.", {});
-  line.word("device", "cpu");
+  line.word("device", "cpu, or cuda (which has options of its own: calibrate --device cuda --help)");
   line.flag("quick", "under a minute (the default)");
   line.flag("full", "more points and samples, under six minutes");
   line.word("filter", "regular expression: measure only the kernels that match");
@@ -140,7 +142,7 @@ Exit calibrate_command(const Arguments& arguments) {
     return Exit::ok;
   }
   if (line.word_or("device", "") != "cpu")
-    return refuse_usage("--device takes cpu", "cotenant calibrate --device cpu");
+    return refuse_usage("--device takes cpu or cuda", "cotenant calibrate --device cpu");
   if (line.has("quick") && line.has("full")) return refuse_usage("--quick and --full exclude each other", "");
   CalibrationOptions options{.quick = !line.has("full"),
                              .filter = line.word_or("filter", ""),
@@ -180,7 +182,8 @@ Exit doctor_command(const Arguments& arguments) {
                    : "cotenant calibrate --device cpu --quick");
   const std::optional<std::string> data = environment("COTENANT_DATA");
   say("traces", data.has_value(), data.value_or("set COTENANT_DATA to replay public traces (README.md)"));
-  say("cuda", false, "this build has no GPU module");
+  const GpuState gpu = gpu_state();
+  say("cuda", gpu.there, gpu.detail);
   return Exit::ok;
 }
 
