@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <ctime>
 #include <numeric>
 
@@ -189,6 +190,8 @@ GpuCalibrationShapes for_coruns(const GpuCalibrationShapes& shapes) {
   return small;
 }
 
+constexpr std::array<std::string_view, 4> kKindNames = {"prefill products", "decode attention",
+                                                        "embedding look-ups", "host-to-device copy"};
 // The four ways to lean on a GPU, each side on models of its own.
 class CoRunPairs {
  public:
@@ -196,7 +199,7 @@ class CoRunPairs {
       : shapes_(for_coruns(shapes)),
         sides_{GpuModels(bench, shapes_, seed), GpuModels(bench, shapes_, seed + 1000)},
         bench_(bench) {}
-  static constexpr size_t kKinds = 4;
+  static constexpr size_t kKinds = kKindNames.size();
   [[nodiscard]] bool possible() const { return !shapes_.decoders.empty() && !shapes_.recommenders.empty(); }
   GpuCoRunSide side(size_t which, size_t kind) {
     const GpuCalibrationShapes::Decoder& d = shapes_.decoders.back();
@@ -228,7 +231,8 @@ class CoRunPairs {
   GpuBench* bench_;
 };
 
-// A pair that does not fit, or a device that can not be split, is named; the rest goes on.
+// A pair that does not fit is named, and the rest goes on. So does the calibration where a device fails at
+// sharing: what was measured before stands.
 void measure_coruns(const GpuCalibrationOptions& options, const GpuCalibrationShapes& shapes, GpuBench* bench,
                     GpuCalibrated* out) {
   CoRunPairs pairs(bench, shapes, options.seed);
@@ -248,8 +252,12 @@ void measure_coruns(const GpuCalibrationOptions& options, const GpuCalibrationSh
       try {
         out->profile.coruns.push_back(
             gpu_corun(&gpu, mode, pairs.side(0, a), pairs.side(1, b), shapes.coruns));
-      } catch (const cuda::OutOfGpuMemory&) {
-        out->not_measurable.push_back(fmt::format("co-run {} of kinds {} and {}", to_word(mode), a, b));
+      } catch (const cuda::OutOfGpuMemory& error) {
+        out->not_measurable.push_back(fmt::format("co-run on {}: {} | {}: {}", to_word(mode), kKindNames[a],
+                                                  kKindNames[b], error.what()));
+      } catch (const cuda::GpuError& error) {
+        out->not_measurable.push_back(fmt::format("co-runs on {}: {}", to_word(mode), error.what()));
+        return;
       }
     }
   }

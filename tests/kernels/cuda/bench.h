@@ -106,9 +106,10 @@ inline void on_emulator(GpuTest test) {
   emulator::EmulatedGpu gpu;
   test(gpu);
 }
-// A device of the module that was built with these tests.
+// A device of the module beside the program, or of the module that was built with these tests.
 inline void on_device(GpuTest test) {
-  const OpenedGpu opened = open_gpu({COTENANT_BINARY_DIR});
+  OpenedGpu opened = open_gpu();
+  if (opened.gpu == nullptr) opened = open_gpu({COTENANT_BINARY_DIR});
   if (opened.gpu == nullptr) {
     std::printf("SKIPPED: no device (%s)\n", opened.reason.c_str());
     return;
