@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <cstdio>
+#include <set>
 
 #include "kernels/calibrate/modelled_profile.h"
 #include "reports/store/atomic_file.h"
@@ -93,6 +94,8 @@ Result<Target> target_of(const CommandLine& line, const std::string& fallback) {
 
 Exit store(Profile profile, const Target& target, const std::string& note) {
   profile.name = target.name;
+  if (const Diagnostics unsound = problems_of(profile, "the new profile"); !unsound.empty())
+    return refuse(unsound);
   make_folder(target.folder);
   sweep_stale_temporaries(target.folder);
   write_profile(profile, target.folder, target.name + ".h5");
@@ -117,7 +120,12 @@ Result<ModelledInput> shapes_of(const CommandLine& line, const Catalog& catalog)
     names.push_back(recommender.name);
   }
   Diagnostics problems;
+  std::set<std::string> seen;
   for (const std::string& name : names) {
+    if (!seen.insert(name).second) {
+      problems.push_back(usage_problem(fmt::format("the model '{}' is named twice", printable(name)), ""));
+      continue;
+    }
     if (name == recommender.name) {
       input.recommenders.push_back(recommender);
       continue;

@@ -27,7 +27,7 @@ constexpr double kNothingS = 1e-9;  // a time must be positive
 constexpr int64_t kCountMax = 1 << 20;
 constexpr double kOpenEnd = 1e6;  // the profiler writes 1e6 or 1e9 for "no end"
 constexpr size_t kRowsMax = 2'000'000;
-constexpr size_t kCellsMax = 4'000'000;
+constexpr size_t kCellsMax = 500'000;  // of a table; 160 bytes each in the profile
 constexpr size_t kMetaBytesMax = size_t{1} << 20;
 
 Diagnostic about(const std::string& file, std::string message, std::string help = {}) {
@@ -374,6 +374,8 @@ class LayerImport {
 
   // Upper ends of the cells by label: bins[i + 1] belongs to labels[i]. The last, open one is left out:
   // beyond the table stands the default.
+  static constexpr int64_t kOpen = -2;     // the cell has no upper end
+  static constexpr int64_t kUnknown = -1;  // no such label
   std::map<std::string, int64_t> ends_of(const char* axis, double unit) {
     std::map<std::string, int64_t> ends;
     const YamlNode* bins = find_node(meta_, {"skew_fit", "bucket_axes", std::string(axis) + "_bins"});
@@ -392,9 +394,9 @@ class LayerImport {
       if (!good)
         problem(reader_.file_of("meta.yaml"),
                 fmt::format("skew_fit.bucket_axes.{}_bins: '{}' is no number", axis, printable(text)));
-      if (good && end * unit < kOpenEnd) {
-        ends[labels->items[i].text] = static_cast<int64_t>(std::floor(end * unit));
-      }
+      if (!good) continue;
+      ends[labels->items[i].text] =
+          end * unit < kOpenEnd ? static_cast<int64_t>(std::floor(end * unit)) : kOpen;
     }
     return ends;
   }
@@ -422,34 +424,50 @@ class LayerImport {
     std::set<int64_t> chunks;
     const auto end = [](const std::map<std::string, int64_t>& ends, std::string_view label) {
       const auto at = ends.find(std::string(label));
-      return at == ends.end() ? int64_t{-1} : at->second;
+      return at == ends.end() ? kUnknown : at->second;
     };
-    reader_.read(folder_ + "skew_fit.csv",
-                 {"pc", "n_label", "skew_rate_label", "kv_big_label", "kp_label", "alpha"},
-                 [&](const CsvReader& csv) {
-                   const int64_t chunk = reader_.count(csv, 0);
-                   const double alpha = TableReader::number(csv, 5);
-                   if (!std::isfinite(alpha)) problems_.push_back(csv.problem_at(5, "must be a number", ""));
-                   const std::array<int64_t, 5> cell = {
-                       chunk, end(by_sequences, csv.field(1)), end(by_evenness, csv.field(2)),
-                       end(by_longest, csv.field(3)), end(by_context, csv.field(4))};
-                   const bool bounded = *std::min_element(cell.begin(), cell.end()) >= 0;
-                   if (!bounded || !std::isfinite(alpha)) return;
-                   chunks.insert(chunk);
-                   cells[cell] = std::clamp(alpha, 0.0, 1.0);
-                 });
-    if (cells.empty()) return;
+    reader_.read(
+        folder_ + "skew_fit.csv", {"pc", "n_label", "skew_rate_label", "kv_big_label", "kp_label", "alpha"},
+        [&](const CsvReader& csv) {
+          const int64_t chunk = reader_.count(csv, 0);
+          const double alpha = TableReader::number(csv, 5);
+          if (!std::isfinite(alpha)) problems_.push_back(csv.problem_at(5, "must be a number", ""));
+          const std::array<int64_t, 5> cell = {chunk, end(by_sequences, csv.field(1)),
+                                               end(by_evenness, csv.field(2)), end(by_longest, csv.field(3)),
+                                               end(by_context, csv.field(4))};
+          for (size_t i = 1; i < cell.size(); ++i) {
+            if (cell[i] == kUnknown) {
+              problems_.push_back(csv.problem_at(i, "meta.yaml has no such label among its bucket_axes", ""));
+            }
+          }
+          const bool bounded = *std::min_element(cell.begin(), cell.end()) >= 0;
+          if (!bounded || !std::isfinite(alpha)) return;
+          chunks.insert(chunk);
+          cells[cell] = std::clamp(alpha, 0.0, 1.0);
+        });
+    if (cells.empty())
+      return problem(reader_.file_of(folder_ + "skew_fit.csv"),
+                     "has no cell with an upper end on every axis");
     const auto axis = [](const char* name, const std::set<int64_t>& points) {
       return Axis{name, AxisRule::bucket, {points.begin(), points.end()}};
     };
     const auto ends = [](const std::map<std::string, int64_t>& labels) {
       std::set<int64_t> points;
-      for (const auto& [label, point] : labels) points.insert(point);
+      for (const auto& [label, point] : labels) {
+        if (point != kOpen) points.insert(point);
+      }
       return points;
     };
     skew.axes = {axis("chunk", chunks), axis("sequences", ends(by_sequences)),
                  axis("evenness", ends(by_evenness)), axis("max_context", ends(by_longest)),
                  axis("context", ends(by_context))};
+    double product = 1;
+    for (const Axis& a : skew.axes) product *= static_cast<double>(a.points.size());
+    if (product == 0 || product > static_cast<double>(kCellsMax)) {
+      return problem(
+          reader_.file_of("meta.yaml"),
+          fmt::format("skew_fit.bucket_axes spans {:.0f} cells; 1 to {} are possible", product, kCellsMax));
+    }
     fill_cells(cells, &skew);
     profile_.skews.push_back(std::move(skew));
   }

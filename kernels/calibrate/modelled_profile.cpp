@@ -173,10 +173,12 @@ class Modeller {
     add("attention_decode",
         {linear_axis("sequences", {1, in_.sequences_limit}), linear_axis("context", {0, in_.context_limit})},
         [&](const X& x) { return attention(c, number(x[1]), number(x[1])); });
-    const std::vector<int64_t> some = {1, 16, 64, 256, 1024, in_.tokens_limit};
-    add("lora", {{"tokens", AxisRule::bucket, some}, linear_axis("adapters", {1, 256})}, [&](const X& x) {
-      return matrix(2 * adapter * number(x[0]), value * adapter * number(std::min(x[0], x[1])));
-    });
+    // No more distinct adapters than tokens can be asked for; a point for each count up to 64 and then in
+    // steps, so that the line between is the formula.
+    std::vector<int64_t> adapters;
+    for (int64_t a = 1; a <= 256; a += a < 64 ? 1 : 8) adapters.push_back(a);
+    add("lora", {{"tokens", AxisRule::bucket, tokens}, linear_axis("adapters", adapters)},
+        [&](const X& x) { return matrix(2 * adapter * number(x[0]), value * adapter * number(x[1])); });
   }
 
   void add_training(const DecoderConfig& c, Profile* profile) const {

@@ -233,10 +233,6 @@ AttentionLine MixedAttentionTable::line(const MixedAttentionShape& shape, Reside
     }
   }
   line.base_ps = add_checked(at_zero, multiply_checked(line.slope_ps, shape.context));
-  if (line.base_ps >= 0) return line;
-  // Only a nonsensical alpha can take more off than there is: then the mean's own line stands.
-  line.slope_ps = mean.slope_ps;
-  line.base_ps = add_checked(mean.at_zero_ps, multiply_checked(mean.slope_ps, shape.context));
   return line;
 }
 

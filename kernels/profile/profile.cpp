@@ -12,6 +12,12 @@ namespace {
 
 // About 28 hours. A longer time of one kernel call is a damaged file, and picoseconds would leave int64.
 constexpr double kTimeLimitS = 1e5;
+// Look-ups count whole picoseconds.
+constexpr double kLeastTimeS = 1e-12;
+constexpr size_t kAxisPointsMax = 65'535;
+// What an engine adds to a step or a request, and rates, sizes and counts beside it.
+constexpr double kParameterLimitS = 10;
+constexpr double kParameterLimit = 1e18;
 // Cells of a skew table are found by value: a million tokens of context are enough.
 constexpr int64_t kSkewPointLimit = 1 << 20;
 
@@ -39,6 +45,10 @@ void check_axis(const Axis& axis, const std::string& where, ProblemList* problem
     problems->add(where, "no points");
     return;
   }
+  if (axis.points.size() > kAxisPointsMax) {
+    problems->add(where, fmt::format("has {} points; {} are the limit", axis.points.size(), kAxisPointsMax));
+    return;
+  }
   if (axis.points.front() < 0) problems->add(where, "the first point is negative");
   const auto not_rising = [](int64_t a, int64_t b) { return a >= b; };
   const auto it = std::adjacent_find(axis.points.begin(), axis.points.end(), not_rising);
@@ -56,9 +66,10 @@ void check_times(const KernelTimes& kernel, const std::string& where, ProblemLis
   for (size_t i = 0; i < kernel.time_s.size(); ++i) {
     const double t = kernel.time_s[i];
     const size_t quantile = i % kQuantiles;
-    if (!std::isfinite(t) || t <= 0 || t > kTimeLimitS) {
-      problems->add(where, fmt::format("{} of row {} is {} s; it must lie in (0, {:g}]",
-                                       kQuantileNames[quantile], i / kQuantiles, t, kTimeLimitS));
+    if (!std::isfinite(t) || t < kLeastTimeS || t > kTimeLimitS) {
+      problems->add(where,
+                    fmt::format("{} of row {} is {} s; it must lie in [{:g}, {:g}]", kQuantileNames[quantile],
+                                i / kQuantiles, t, kLeastTimeS, kTimeLimitS));
       return;
     }
     if (quantile > 0 && t < kernel.time_s[i - 1]) {
@@ -121,7 +132,11 @@ void check_parameter(const Parameter& p, ProblemList* problems) {
   if (std::find(kParameterNames.begin(), kParameterNames.end(), p.name) == kParameterNames.end()) {
     problems->add(where, "no parameter has this name");
   }
-  if (!finite_from_zero(p.value)) problems->add(where, "the value is negative or not finite");
+  const double limit =
+      p.name.ends_with("_s") && !p.name.ends_with("_per_s") ? kParameterLimitS : kParameterLimit;
+  if (!finite_from_zero(p.value) || p.value > limit) {
+    problems->add(where, fmt::format("the value is {}; it must lie in [0, {:g}]", p.value, limit));
+  }
   if (!is_provenance(p.provenance)) problems->add(where, "does not know the word '" + p.provenance + "'");
 }
 
@@ -153,9 +168,10 @@ void check_skew(const SkewTable& skew, ProblemList* problems) {
   }
   if (skew.axes.size() != kAxes.size()) problems->add(where, "a skew table has five axes");
   check_size(skew.alpha.size(), points, where + "/alpha", problems);
-  const auto finite = [](double v) { return std::isfinite(v) && std::abs(v) <= 10; };
-  if (!std::all_of(skew.alpha.begin(), skew.alpha.end(), finite) || !finite(skew.alpha_default)) {
-    problems->add(where + "/alpha", "a value is not finite or beyond 10");
+  // Uneven contexts take no less than their mean and no more than the longest of them for all.
+  const auto share = [](double v) { return v >= 0 && v <= 1; };
+  if (!std::all_of(skew.alpha.begin(), skew.alpha.end(), share) || !share(skew.alpha_default)) {
+    problems->add(where + "/alpha", "a value does not lie in [0, 1]");
   }
 }
 

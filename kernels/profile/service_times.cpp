@@ -15,7 +15,10 @@ namespace {
 
 constexpr double kMeasuredRank = 16;  // calibration runs rank-16 adapters
 constexpr double kPicosecondsPerSecond = 1e12;
-constexpr double kCellLimit = 4e6;  // of a dense table; a greater one is a damaged file
+// Of attention, per token of context. A 400-billion-parameter model on one slow core stays below it.
+constexpr double kSteepestS = 0.01;
+constexpr double kCollectiveLimitS = 1;  // of one step or token
+constexpr double kCellLimit = 4e6;       // of a dense table; a greater one is a damaged file
 
 Diagnostic problem(const std::string& file, std::string message, std::string help) {
   Diagnostic d;
@@ -260,6 +263,22 @@ std::string axis_names(const std::vector<Axis>& axes) {
   return names;
 }
 
+// Whether the last axis, a context, is steeper anywhere than any attention can be: then lines could leave
+// int64.
+bool too_steep(const KernelTimes& kernel) {
+  const std::vector<int64_t>& points = kernel.axes.back().points;
+  for (size_t p = 0; p < kernel.point_count(); ++p) {
+    const size_t at = p % points.size();
+    if (at == 0) continue;
+    for (const Residency r : {Residency::hot, Residency::cold}) {
+      const double rise = std::abs(kernel.time_s[KernelTimes::time_index(p, r, kMedian)] -
+                                   kernel.time_s[KernelTimes::time_index(p - 1, r, kMedian)]);
+      if (rise > kSteepestS * static_cast<double>(points[at] - points[at - 1])) return true;
+    }
+  }
+  return false;
+}
+
 // What is wrong with a sound kernel's axes for the look-up that it is needed for; empty = nothing.
 std::string axis_problem(const KernelTimes& kernel, const NeededKernel& want) {
   const std::string wanted = fmt::format("{}", fmt::join(want.axes, ", "));
@@ -281,6 +300,10 @@ std::string axis_problem(const KernelTimes& kernel, const NeededKernel& want) {
     if (axis.points.back() > limit) {
       return fmt::format("the {} axis ends at {}, beyond {}", axis.name, axis.points.back(), limit);
     }
+  }
+  const bool decodes = want.axes.back() == "mean_context" || want.axes.front() == "sequences";
+  if (decodes && want.axes.size() > 1 && too_steep(kernel)) {
+    return fmt::format("time rises or falls by more than {} s per token of context", kSteepestS);
   }
   if (!want.counts) return "";
   const Axis& first = kernel.axes.front();
@@ -391,6 +414,15 @@ Result<std::unique_ptr<ServiceTimes>> make_service_times(const Profile& profile,
   Diagnostics problems;
   for (const NeededKernel& kernel : needed(profile, options)) {
     check_needed(profile, kernel, profile_file, &problems);
+  }
+  const double calls = profile.parameter(options.model, "all_reduces_per_step", 0);
+  const double bandwidth = profile.parameter(options.model, "all_reduce_byte_per_s", 0);
+  const double bytes = profile.parameter(options.model, "all_reduce_bytes_per_token", 0);
+  const double token_s = bandwidth > 0 ? calls * bytes / bandwidth : 0;
+  if (std::max(token_s, calls * profile.parameter(options.model, "all_reduce_latency_s", 0)) >
+      kCollectiveLimitS) {
+    problems.push_back(problem(profile_file, "parameters: the collectives of a step take more than a second",
+                               "latency in seconds, bandwidth in bytes per second, for one call"));
   }
   if (!problems.empty()) return problems;
   const TableMaker maker(profile, options);

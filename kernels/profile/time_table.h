@@ -31,8 +31,9 @@ class AxisIndex {
   std::vector<double> points_;
 };
 
-// A value between `low` and `high`. Beyond the far end it follows the segment only upwards: noise between
-// two points must not make a larger shape cheaper. Never negative.
+// A value between `low` and `high`. Beyond the ends it follows the segment only where it rises with the
+// shape: noise between two points must not make a larger shape cheaper, or a smaller one dearer. Never
+// negative.
 double blend(double low, double high, double weight);
 
 // The p50 of every point of one residency, in whole picoseconds.

@@ -344,7 +344,7 @@ class ServingRun {
     const auto* generative = std::get_if<GenerativeReplica>(&replica.machine);
     const int64_t tokens = request.prompt + request.output;
     if (generative != nullptr &&
-        (tokens > model.context_limit || KvPool::blocks_for(tokens) > generative->kv().total())) {
+        (tokens > model.context_limit || CountedPool::blocks_for(tokens) > generative->kv().total())) {
       return observe(request, RequestOutcome::too_long, ReplicaId{r});
     }
     const bool first_in_line = std::visit(

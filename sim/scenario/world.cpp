@@ -8,7 +8,7 @@
 #include <set>
 
 #include "sim/core/math.h"
-#include "sim/serving/kv_pool.h"
+#include "sim/serving/counted_pool.h"
 
 namespace cotenant {
 namespace {
@@ -280,7 +280,9 @@ class WorldBuilder {
     const ModelOnSku& on = world_->model_on_pool(plan.model, plan.pool);
     const Sku& sku = s.skus[world_->sku_of_pool(plan.pool)];
     const Bytes adapter = uses_adapters(plan.choice, s.models[plan.model]) ? on.adapter_bytes : Bytes{};
-    const Bytes kv{on.facts.kv_bytes_per_token * KvPool::blocks_for(model.context_limit) * kKvBlockTokens};
+    // One block beyond the sequence's own: a replica keeps one back.
+    const int64_t blocks = CountedPool::blocks_for(model.context_limit) + 1;
+    const Bytes kv{on.facts.kv_bytes_per_token * blocks * kKvBlockTokens};
     const Bytes needed = Bytes{on.facts.weight_bytes} + adapter + kv;
     const ReplicaMemory memory = replica_memory(*world_, tenancy, plan.pool);
     const bool split_too_small = memory.kv < kv || memory.weights < Bytes{on.facts.weight_bytes} + adapter;

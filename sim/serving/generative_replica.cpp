@@ -55,14 +55,15 @@ void GenerativeReplica::seal(Sequence& s, int64_t tokens) {
 bool GenerativeReplica::head_fits() {
   const Sequence& head = waiting_.front();
   const PrefixPool::Hit hit = kv_.find(keys_of(head, 0, head.known - 1));
-  return KvPool::blocks_for(head.known) - hit.blocks <= kv_.free() - hit.idle;
+  return CountedPool::blocks_for(head.known) - hit.blocks <= kv_.free() - hit.idle;
 }
 
 bool GenerativeReplica::head_may_start() {
   return static_cast<int64_t>(running_.size() + retiring_.size()) < limits_.max_sequences && head_fits();
 }
 
-// Memory that another tenant wrote last is overwritten before it is used, or counted.
+// Memory that another tenant wrote last is overwritten, or counted. The time for what a request has grown
+// into is charged when it leaves, so that rounds taken one by one and at once agree.
 void GenerativeReplica::take_over(int64_t from_others) {
   if (from_others == 0) return;
   const Bytes bytes = limits_.kv_block_bytes * from_others;
@@ -109,7 +110,7 @@ int64_t GenerativeReplica::schedule_running() {
   const int64_t cap = limits_.chunk_cap > 0 ? limits_.chunk_cap : left;
   for (size_t i = 0; i < running_.size(); ++i) {
     const int64_t chunk = std::min({running_[i].known - running_[i].computed, left, cap});
-    const int64_t needed = KvPool::blocks_for(running_[i].computed + chunk) - running_[i].kv.blocks;
+    const int64_t needed = CountedPool::blocks_for(running_[i].computed + chunk) - running_[i].kv.blocks;
     if (needed > 0) {
       if (!find_blocks(i, needed)) break;
       kv_.grow(running_[i].kv, needed, running_[i].request.tenant);
@@ -149,7 +150,7 @@ bool GenerativeReplica::admit_head(Work& work) {
   waiting_.pop_front();
   const std::vector<PrefixKey>& keys = keys_of(s, 0, s.known - 1);
   const PrefixPool::Hit hit = kv_.find(keys);
-  take_over(kv_.admit(s.kv, KvPool::blocks_for(s.known), s.request.tenant,
+  take_over(kv_.admit(s.kv, CountedPool::blocks_for(s.known), s.request.tenant,
                       std::span(keys).first(static_cast<size_t>(hit.blocks))));
   s.computed = hit.blocks * kKvBlockTokens;
   prefix_hit_tokens_ += s.computed;
@@ -198,7 +199,8 @@ StepPart& GenerativeReplica::part_of(Work& work, ModelId weights) {
 int64_t GenerativeReplica::growth(int64_t steps) const {
   int64_t blocks = 0;
   for (const Sequence& s : running_) {
-    if (s.chunk > 0) blocks += std::max<int64_t>(KvPool::blocks_for(s.computed + steps) - s.kv.blocks, 0);
+    if (s.chunk > 0)
+      blocks += std::max<int64_t>(CountedPool::blocks_for(s.computed + steps) - s.kv.blocks, 0);
   }
   return blocks;
 }
@@ -206,7 +208,7 @@ int64_t GenerativeReplica::growth(int64_t steps) const {
 // How many of `most` decode rounds the free KV blocks allow.
 int64_t GenerativeReplica::steps_until_full(int64_t most) const {
   const auto sequences = static_cast<int64_t>(running_.size());
-  if (most == 1 || sequences * KvPool::blocks_for(most + kKvBlockTokens) <= kv_.free()) return most;
+  if (most == 1 || sequences * CountedPool::blocks_for(most + kKvBlockTokens) <= kv_.free()) return most;
   int64_t low = 1;
   int64_t high = most;
   while (low < high) {
@@ -287,15 +289,30 @@ void GenerativeReplica::next(Time now, Work& work) {
   }
 }
 
-// The blocks that a block of decode rounds needs after its first round, in the order in which rounds one by
-// one would have taken them: whose memory each was must not depend on how many rounds were skipped.
+// The blocks that a run of decode rounds needs after its first round, in the order in which rounds one by one
+// would have taken them: whose memory each was must not depend on how many rounds were skipped.
 void GenerativeReplica::grow_in_turn(int64_t steps) {
-  for (int64_t step = 2; step <= steps; ++step) {
+  const bool ordered = std::any_of(running_.begin(), running_.end(),
+                                   [&](const Sequence& s) { return kv_.ordered(s.request.tenant); });
+  if (!ordered) {
     for (Sequence& s : running_) {
-      const bool full = s.chunk > 0 && KvPool::blocks_for(s.computed + step) > s.kv.blocks;
-      if (full) kv_.grow(s.kv, 1, s.request.tenant);
+      const int64_t blocks = CountedPool::blocks_for(s.computed + s.chunk * steps) - s.kv.blocks;
+      if (blocks > 0) kv_.grow(s.kv, blocks, s.request.tenant);
+    }
+    return;
+  }
+  turns_.clear();
+  for (size_t i = 0; i < running_.size(); ++i) {
+    const Sequence& s = running_[i];
+    if (s.chunk == 0) continue;
+    // The round whose token is the first that the held blocks have no place for, and each 16 rounds on.
+    for (int64_t step = s.kv.blocks * kKvBlockTokens - s.computed + 1; step <= steps;
+         step += kKvBlockTokens) {
+      turns_.emplace_back(step, i);
     }
   }
+  std::sort(turns_.begin(), turns_.end());
+  for (const auto& [step, i] : turns_) kv_.grow(running_[i].kv, 1, running_[i].request.tenant);
 }
 
 void GenerativeReplica::done(const WorkEnd& end, std::vector<Request>& finished) {
@@ -310,14 +327,12 @@ void GenerativeReplica::done(const WorkEnd& end, std::vector<Request>& finished)
   CHECK(tokens > 0);
   // Device time is attributed by the tokens that a sequence computed in the block.
   const int64_t per_token_ps = end.elapsed_ps / tokens;
-  if (kv_.cached()) grow_in_turn(end.steps);
+  if (end.steps > 1) grow_in_turn(end.steps);
   size_t kept = 0;
   for (Sequence& s : running_) {
     if (s.chunk > 0) {
       s.request.usage_ps += per_token_ps * s.chunk;
       s.computed += s.chunk * end.steps;
-      const int64_t needed = KvPool::blocks_for(s.computed) - s.kv.blocks;
-      if (needed > 0) kv_.grow(s.kv, needed, s.request.tenant);
       seal(s, s.computed);
       const bool emits = s.computed >= s.known;
       if (emits) {

@@ -1,6 +1,7 @@
 #pragma once
 #include <deque>
 #include <functional>
+#include <utility>
 #include <vector>
 
 #include "sim/serving/kv_memory.h"
@@ -110,7 +111,8 @@ class GenerativeReplica {
   std::vector<uint64_t> adapter_mark_;  // by ModelId: the step in which it was last counted
   uint64_t mark_ = 0;
   Time last_round_start_{};
-  std::vector<PrefixKey> keys_;  // of one sequence, while it is looked at
+  std::vector<std::pair<int64_t, size_t>> turns_;  // (round, running sequence) that grows by a block
+  std::vector<PrefixKey> keys_;                    // of one sequence, while it is looked at
   int64_t prefix_hit_tokens_ = 0;
   bool under_way_ = false;  // the last work was steps, and nothing was idle since
   bool loading_ = false;

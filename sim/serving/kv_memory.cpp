@@ -31,8 +31,7 @@ int64_t KvMemory::admit(KvHolding& holding, int64_t blocks, TenantId tenant,
 void KvMemory::grow(KvHolding& holding, int64_t blocks, TenantId tenant) {
   holding.blocks += blocks;
   if (!cached()) {
-    counted_.grow(blocks);
-    holding.grown += blocks;
+    holding.from_others += counted_.allocate(blocks, tenant);
     return;
   }
   for (int64_t i = 0; i < blocks; ++i) holding.from_others += cache_->take(tenant, holding.table) ? 1 : 0;
@@ -44,15 +43,13 @@ void KvMemory::seal(KvHolding& holding, std::span<const PrefixKey> keys) {
 }
 
 int64_t KvMemory::leave(KvHolding& holding, TenantId tenant) {
-  int64_t from_others = std::exchange(holding.from_others, 0);
   if (cached()) {
     cache_->give_back(holding.table);
   } else {
-    from_others += counted_.settle(holding.grown, tenant);
     counted_.release(holding.blocks, tenant);
   }
-  holding.blocks = holding.grown = holding.sealed = 0;
-  return from_others;
+  holding.blocks = holding.sealed = 0;
+  return std::exchange(holding.from_others, 0);
 }
 
 }  // namespace cotenant

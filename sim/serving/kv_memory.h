@@ -4,7 +4,7 @@
 #include <span>
 #include <vector>
 
-#include "sim/serving/kv_pool.h"
+#include "sim/serving/counted_pool.h"
 #include "sim/serving/prefix_pool.h"
 
 namespace cotenant {
@@ -12,13 +12,12 @@ namespace cotenant {
 // What a running sequence holds of a replica's KV memory.
 struct KvHolding {
   int64_t blocks = 0;
-  int64_t grown = 0;        // counted memory: of these, whose last writer is not asked for yet
   PrefixPool::Table table;  // cached memory: which they are
   int64_t sealed = 0;       // cached memory: of these, from the front, whose content is known to others
-  int64_t from_others = 0;  // cached memory: grown blocks that another tenant wrote last
+  int64_t from_others = 0;  // blocks grown by that another tenant wrote last
 };
 
-// The KV memory of one replica, in one of two ways: counted (KvPool; costs nothing a block) or cached
+// The KV memory of one replica, in one of two ways: counted (CountedPool; costs nothing a block) or cached
 // (PrefixPool; what was computed is found again). One owner, one thread.
 class KvMemory {
  public:
@@ -35,15 +34,17 @@ class KvMemory {
   // Gives an empty holding `blocks`, the first of them those of `keys`, which were found. Returns how many of
   // the others another tenant wrote last.
   int64_t admit(KvHolding& holding, int64_t blocks, TenantId tenant, std::span<const PrefixKey> keys);
-  // Adds `blocks`; whose they were is told by leave(), so that rounds taken one by one and at once agree.
+  // Adds `blocks`; whose they were is told by leave().
   void grow(KvHolding& holding, int64_t blocks, TenantId tenant);
+  // Whether it matters in which order holdings grow, for one of `tenant`.
+  [[nodiscard]] bool ordered(TenantId tenant) const { return cached() || counted_.written_by_others(tenant); }
   // The next blocks of the holding, those after the sealed ones, are full. Nothing in counted memory.
   void seal(KvHolding& holding, std::span<const PrefixKey> keys);
   // Gives everything back. Returns how many of the blocks grown by another tenant wrote last.
   int64_t leave(KvHolding& holding, TenantId tenant);
 
  private:
-  KvPool counted_;
+  CountedPool counted_;
   std::optional<PrefixPool> cache_;
 };
 

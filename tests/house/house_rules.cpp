@@ -368,6 +368,30 @@ Violations floating_point_flags(const Files& files) {
   return out;
 }
 
+Violations one_definition(const Files& files) {
+  static const std::regex definition("^(class|struct) ([A-Za-z0-9_]+)( final)?( *:[^:]| *\\{)");
+  static const std::regex opening("^namespace ([A-Za-z0-9_:]+) \\{");
+  std::map<std::string, std::string> first;  // qualified name -> file
+  Violations out;
+  for (const SourceFile& file : files) {
+    if (!ends_with(file.path, ".h") || starts_with(file.path, "tests/")) continue;
+    std::istringstream lines(code_only(file.text));
+    std::string space;
+    int number = 0;
+    for (std::string line; std::getline(lines, line);) {
+      ++number;
+      std::smatch match;
+      if (std::regex_search(line, match, opening)) space = match[1];
+      if (!std::regex_search(line, match, definition)) continue;
+      const auto [at, fresh] = first.emplace(space + "::" + match[2].str(), file.path);
+      if (!fresh && at->second != file.path) {
+        out.push_back({file.path, number, at->first + " is also defined in " + at->second});
+      }
+    }
+  }
+  return out;
+}
+
 Violations scenarios_are_documented(const Files& files) {
   std::string documents;
   for (const SourceFile& file : files) {

@@ -38,6 +38,9 @@ Violations top_level(const std::vector<std::string>& entries);
 // Every folder with sources is named in a CMake file.
 Violations all_sources_are_built(const Files& files);
 Violations floating_point_flags(const Files& files);
+// No class or struct of a header has the name of another one in the same namespace: the linker would keep the
+// members of one of them for both.
+Violations one_definition(const Files& files);
 Violations scenarios_are_documented(const Files& files);
 
 }  // namespace cotenant::house

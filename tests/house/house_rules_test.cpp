@@ -296,3 +296,14 @@ TEST_CASE("every scenario has a line in the README or the docs") {
               .empty());
   REQUIRE(scenarios_are_documented({{"scenarios/b.yaml", ""}, {"README.md", "b.yaml"}}).empty());
 }
+
+TEST_CASE("a class of a header has its name to itself in its namespace") {
+  require_none(one_definition(tree()));
+  const SourceFile a{"sim/core/a.h", "namespace cotenant {\nclass Pool {\n};\n}\n"};
+  REQUIRE(one_definition({a, {"kernels/b.h", "namespace cotenant {\nstruct Pool {};\n}\n"}}).size() == 1);
+  REQUIRE(
+      one_definition({a, {"kernels/b.h", "namespace cotenant {\nclass Pool final : public Base {\n};\n}"}})
+          .size() == 1);
+  REQUIRE(one_definition({a, {"kernels/b.h", "namespace cotenant {\nclass Pool;\n}\n"}}).empty());
+  REQUIRE(one_definition({a, {"kernels/b.h", "namespace cotenant::cpu {\nclass Pool {\n};\n}\n"}}).empty());
+}

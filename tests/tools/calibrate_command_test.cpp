@@ -31,7 +31,7 @@ size_t lines_of(const Folder& folder) {
 // Sends `signal` when the header and two units stand in the journal.
 std::function<void(pid_t)> signalled(const Folder& folder, int signal) {
   return [&folder, signal](pid_t child) {
-    for (int i = 0; i < 20'000 && lines_of(folder) < 3; ++i)
+    for (int i = 0; i < 200'000 && lines_of(folder) < 3; ++i)
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
     ::kill(child, signal);
   };

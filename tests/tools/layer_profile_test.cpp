@@ -233,6 +233,9 @@ TEST_CASE("what is wrong with a bundle is said with file and line") {
   REQUIRE(
       has(spoiled(&Files::attention_rows, "16,0,1,128,", "16,0,1,128,7\n16,0,1,128,"), "stands there twice"));
   REQUIRE(has(spoiled(&Files::skew, "0.5,4", "x,4"), "must be a number"));
+  REQUIRE(has(spoiled(&Files::skew, "kvB<=1k", "KV<=1k"), "no such label"));
+  REQUIRE(has(spoiled(&Files::meta, "n_bins: [0, 2, 4, 1000000]", "n_bins: [0, 1e6, 1e7, 1e9]"),
+              "no cell with an upper end"));
   REQUIRE(has(spoiled(&Files::meta, "alpha_default: 0.25", "alpha: 0.25"), "alpha_default"));
   REQUIRE(
       has(spoiled(&Files::meta, "kv_big_bins: [0, 1024, 1000000000]", "kv_big_bins: [0]"), "kv_big_bins"));
@@ -261,6 +264,9 @@ TEST_CASE("the command asks for the unit, the shape, the device and the collecti
   REQUIRE(has(near.err, "did you mean `llama-3.1-8b`"));
   REQUIRE(run_program(folder, {"calibrate", "--model", "nvidia-l4", "--catalog", catalog}).code == 0);
   REQUIRE(folder.has("profiles/nvidia-l4-modelled.h5"));
+  const std::vector<std::string> twice = {"calibrate", "--model",   "nvidia-l4", "--shape", "qwen3-14b",
+                                          "--shape",   "qwen3-14b", "--catalog", catalog};
+  REQUIRE(run_program(folder, twice).code == 2);
   REQUIRE(run_program(folder, {"calibrate", "--model", "nvidia-l5", "--catalog", catalog}).code == 2);
   REQUIRE(run_program(folder, {"calibrate", "--model", "nvidia-l4", "--name", "../x", "--catalog", catalog})
               .code == 2);

@@ -96,5 +96,23 @@ TEST_CASE("modelled prefill follows the pairs, and training six flop a weight an
   REQUIRE(tune > 4.0 * 25'172'352 * 8192 / 0.65e15 * 1e9);
 }
 
+TEST_CASE(
+    "modelled adapters never take less than their bytes do at the peak, nor much more than the formula") {
+  const Profile p = modelled_profile(input());
+  const auto bytes_of_one = 2.0 * 16 * static_cast<double>(decoder_25m().adapter_parameters_per_rank());
+  for (int64_t tokens = 1; tokens <= 300; tokens = tokens * 5 / 4 + 1) {
+    for (int64_t adapters = 1; adapters <= std::min<int64_t>(tokens, 256); adapters = adapters * 4 / 3 + 1) {
+      BatchShape shape{.decode_sequences = tokens, .decode_context = tokens};
+      const double without = step_s(p, shape);
+      shape.adapters = adapters;
+      const double added = step_s(p, shape) - without;
+      const double floor = bytes_of_one * static_cast<double>(adapters) / 4e12;
+      INFO(tokens << " tokens, " << adapters << " adapters");
+      REQUIRE(added >= floor);
+      REQUIRE(added <= 1.4 * floor + 1e-6);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace cotenant

@@ -1,6 +1,7 @@
 #include "kernels/profile/service_times.h"
 
 #include <catch2/catch.hpp>
+#include <functional>
 
 #include "kernels/profile/time_table.h"
 #include "sim/core/philox.h"
@@ -327,6 +328,33 @@ TEST_CASE("the line of a step with uneven contexts is the step at every context 
     REQUIRE(there.valid_to_context == line.valid_to_context);
     REQUIRE(line.base_ps > 0);
   }
+}
+
+TEST_CASE("figures that would leave the range of picoseconds are refused, not computed with") {
+  const auto refused = [](const char* model, const std::function<void(Profile&)>& spoil) {
+    Profile p = small_profile();
+    spoil(p);
+    return !problems_of(p, "p.h5").empty() ||
+           !make_service_times(p, {.model = model, .adapters = *model == 'g'}, "p.h5").ok();
+  };
+  REQUIRE(!refused("g", [](Profile&) {}));
+  REQUIRE(!refused("j", [](Profile&) {}));
+  REQUIRE(refused("j", [](Profile& p) { p.parameters[4].value = 1e300; }));  // host_step_s
+  REQUIRE(refused("j", [](Profile& p) { p.parameters[2].value = 1e-9; }));   // all_reduce_byte_per_s
+  REQUIRE(refused("g", [](Profile& p) { p.kernels[0].time_s.assign(p.kernels[0].time_s.size(), 1e-15); }));
+  REQUIRE(refused("j", [](Profile& p) { p.skews[0].alpha[3] = 1.5; }));
+  REQUIRE(refused("g", [](Profile& p) {
+    for (double& s : p.kernels[2].time_s) s *= s > 1e-4 ? 1e6 : 1;  // attention_decode: a cliff
+  }));
+}
+
+TEST_CASE("before the first point a falling line is not followed upwards") {
+  Profile p = small_profile();
+  p.kernels[0] = made_kernel("g/linear", {linear("tokens", {1000, 1001})},
+                             [](const std::vector<double>& x) { return x[0] < 1000.5 ? 1e-1 : 1e-9; });
+  const auto made = make_service_times(p, {.model = "g"}, "p.h5");
+  REQUIRE(made.ok());
+  REQUIRE(made.value()->step(decode(1, 10)).base_ps < ps(0.2));
 }
 
 }  // namespace

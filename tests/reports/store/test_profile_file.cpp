@@ -49,7 +49,7 @@ Profile sample() {
                {"evenness", AxisRule::bucket, {150, 1000}},
                {"max_context", AxisRule::bucket, {1024}},
                {"context", AxisRule::bucket, {0, 512}}},
-              {0.1, 0.2, -0.1, 0.4, 0.5, 0.6, 0.7, 0.8}}};
+              {0.1, 0.2, 0, 0.4, 0.5, 0.6, 0.7, 1}}};
   p.reference_s = {1e-3, 1.1e-3};
   return p;
 }

@@ -368,3 +368,18 @@ TEST_CASE("a preempted request finds its own blocks again where they are still t
   REQUIRE(bench.finished[1].preempted >= 1);
   REQUIRE(bench.r.kv().held() == 0);
 }
+
+TEST_CASE("memory that nobody wrote before is no hand-over, however late a request grows into its own") {
+  GenerativeLimits l = limits();
+  l.token_budget = 1000;
+  Bench bench(l);
+  bench.r.enqueue(request(1, 0, 16, 160), bench.now);  // one block, and ten more
+  for (int i = 0; i < 150; ++i) bench.step();
+  bench.r.enqueue(request(2, 0, 28 * 16 - 4, 2), bench.now);  // the 28 blocks that are left
+  bench.step();
+  bench.step();
+  bench.r.enqueue(request(2, 1, 12 * 16 - 4, 2), bench.now);  // its own blocks again
+  while (bench.r.outstanding() > 0) bench.step();
+  REQUIRE(bench.finished.size() == 3);
+  REQUIRE(bench.r.hand_overs().count == 0);
+}

@@ -1,4 +1,4 @@
-#include "sim/serving/kv_pool.h"
+#include "sim/serving/counted_pool.h"
 
 #include <algorithm>
 
@@ -6,12 +6,13 @@
 
 namespace cotenant {
 
-KvPool::KvPool(int64_t blocks) : total_(blocks), free_(blocks) {
+CountedPool::CountedPool(int64_t blocks) : total_(blocks), free_(blocks) {
   CHECK(blocks >= 0);
   if (blocks > 0) runs_.push_back({TenantId{}, blocks});
 }
 
-int64_t KvPool::take_runs(int64_t blocks, TenantId tenant) {
+int64_t CountedPool::allocate(int64_t blocks, TenantId tenant) {
+  CHECK(blocks >= 0 && blocks <= free_);
   int64_t from_others = 0;
   for (int64_t left = blocks; left > 0;) {
     Run& front = runs_.front();
@@ -21,34 +22,18 @@ int64_t KvPool::take_runs(int64_t blocks, TenantId tenant) {
     front.blocks -= taken;
     if (front.blocks == 0) runs_.pop_front();
   }
+  free_ -= blocks;
+  allocated_ += blocks;
   return from_others;
 }
 
-int64_t KvPool::allocate(int64_t blocks, TenantId tenant) {
-  CHECK(blocks >= 0 && blocks <= free_);
-  free_ -= blocks;
-  allocated_ += blocks;
-  return take_runs(blocks, tenant);
-}
-
-void KvPool::grow(int64_t blocks) {
-  CHECK(blocks >= 0 && blocks <= free_);
-  free_ -= blocks;
-  allocated_ += blocks;
-  unsettled_ += blocks;
-}
-
-int64_t KvPool::settle(int64_t blocks, TenantId tenant) {
-  CHECK(blocks >= 0 && blocks <= unsettled_);
-  unsettled_ -= blocks;
-  return take_runs(blocks, tenant);
-}
-
-void KvPool::release(int64_t blocks, TenantId tenant) {
-  CHECK(blocks >= 0 && blocks <= held() - unsettled_);
+void CountedPool::release(int64_t blocks, TenantId tenant) {
+  CHECK(blocks >= 0 && blocks <= held());
   if (blocks == 0) return;
   free_ += blocks;
   freed_ += blocks;
+  if (!writer_.valid()) writer_ = tenant;
+  many_writers_ = many_writers_ || writer_ != tenant;
   if (!runs_.empty() && runs_.back().writer == tenant) {
     runs_.back().blocks += blocks;
   } else {

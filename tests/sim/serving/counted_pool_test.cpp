@@ -2,12 +2,12 @@
 #include <map>
 
 #include "sim/core/philox.h"
-#include "sim/serving/kv_pool.h"
+#include "sim/serving/counted_pool.h"
 
 using namespace cotenant;
 
 TEST_CASE("KV blocks are conserved whatever is taken and given back") {
-  KvPool pool(100);
+  CountedPool pool(100);
   RandomStream stream(stream_key(1, 0), 1, Purpose::faults);
   std::map<int, std::pair<int64_t, TenantId>> held;
   for (int i = 0; i < 5000; ++i) {
@@ -29,7 +29,7 @@ TEST_CASE("KV blocks are conserved whatever is taken and given back") {
 }
 
 TEST_CASE("a hand-over counts the blocks that another tenant wrote last, and only those") {
-  KvPool pool(10);
+  CountedPool pool(10);
   REQUIRE(pool.allocate(6, TenantId{1}) == 0);  // never written
   pool.release(6, TenantId{1});
   REQUIRE(pool.allocate(4, TenantId{2}) == 0);  // the four that were never written come first
@@ -38,23 +38,8 @@ TEST_CASE("a hand-over counts the blocks that another tenant wrote last, and onl
 }
 
 TEST_CASE("tokens are rounded up to blocks of 16") {
-  REQUIRE(KvPool::blocks_for(0) == 0);
-  REQUIRE(KvPool::blocks_for(1) == 1);
-  REQUIRE(KvPool::blocks_for(16) == 1);
-  REQUIRE(KvPool::blocks_for(17) == 2);
-}
-
-TEST_CASE(
-    "blocks that a request grows by are free no more at once, and their last writer is asked for later") {
-  KvPool pool(4);
-  REQUIRE(pool.allocate(2, TenantId{1}) == 0);
-  pool.release(2, TenantId{1});
-  REQUIRE(pool.allocate(2, TenantId{2}) == 0);  // never written
-  pool.grow(1);
-  REQUIRE(pool.free() == 1);
-  REQUIRE(pool.allocated() == 5);
-  REQUIRE(pool.settle(1, TenantId{2}) == 1);  // tenant 1 wrote it
-  pool.release(3, TenantId{2});
-  REQUIRE(pool.free() == 4);
-  REQUIRE(pool.allocated() == pool.freed());
+  REQUIRE(CountedPool::blocks_for(0) == 0);
+  REQUIRE(CountedPool::blocks_for(1) == 1);
+  REQUIRE(CountedPool::blocks_for(16) == 1);
+  REQUIRE(CountedPool::blocks_for(17) == 2);
 }

@@ -10,12 +10,10 @@ inline constexpr int64_t kKvBlockTokens = 16;
 
 // The KV memory of one replica: blocks of 16 tokens, handed out from the front of a first-in-first-out free
 // list that remembers who wrote each block last. Freed blocks of one request stay together, so a hand-over
-// costs O(runs), not O(blocks). A request that decodes grows by a block every 16 tokens; whose memory that
-// was is found out when it leaves (settle), so that steps taken one by one and at once agree. Invariant: free
-// + held = total; allocated = freed + held.
-class KvPool {
+// costs O(runs), not O(blocks). Invariant: free + held = total; allocated = freed + held.
+class CountedPool {
  public:
-  explicit KvPool(int64_t blocks);
+  explicit CountedPool(int64_t blocks);
 
   [[nodiscard]] static int64_t blocks_for(int64_t tokens) {
     return (tokens + kKvBlockTokens - 1) / kKvBlockTokens;
@@ -29,16 +27,15 @@ class KvPool {
   // Takes `blocks` for `tenant`; returns how many of them another tenant wrote last.
   // Requires: blocks <= free().
   int64_t allocate(int64_t blocks, TenantId tenant);
-  // Takes `blocks` without asking who wrote them last. Requires: blocks <= free().
-  void grow(int64_t blocks);
-  // Asks it now, for `blocks` that `tenant` has grown by: how many of them another tenant wrote last.
-  // Requires: so many were grown and not settled.
-  int64_t settle(int64_t blocks, TenantId tenant);
-  // Gives `blocks` of `tenant` back. Requires: they are held and, where grown, settled.
+  // Whether any block may have been written last by somebody else than `tenant`: then the order in which
+  // blocks are taken tells whose each was.
+  [[nodiscard]] bool written_by_others(TenantId tenant) const {
+    return many_writers_ || (writer_.valid() && writer_ != tenant);
+  }
+  // Gives `blocks` of `tenant` back. Requires: they are held.
   void release(int64_t blocks, TenantId tenant);
 
  private:
-  int64_t take_runs(int64_t blocks, TenantId tenant);
   struct Run {
     TenantId writer;  // invalid = never written
     int64_t blocks = 0;
@@ -47,7 +44,8 @@ class KvPool {
   int64_t free_;
   int64_t allocated_ = 0;
   int64_t freed_ = 0;
-  int64_t unsettled_ = 0;  // grown: in `runs_` still
+  TenantId writer_;  // the first of all
+  bool many_writers_ = false;
   std::deque<Run> runs_;
 };
 
