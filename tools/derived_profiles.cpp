@@ -49,6 +49,7 @@ Result<Catalog> catalog_in(const std::string& folder) {
 template <class Entry>
 std::vector<std::string> names_of(const std::vector<Entry>& entries) {
   std::vector<std::string> names;
+  names.reserve(entries.size());
   for (const Entry& entry : entries) names.push_back(entry.name);
   return names;
 }
@@ -162,8 +163,11 @@ Result<double> bandwidth_of(const CommandLine& line, const char* option) {
 Result<LayerBundle> bundle_of(const CommandLine& line, const Catalog& catalog) {
   Diagnostics problems;
   const auto take = [&](auto result, auto* into) {
-    if (result.ok()) *into = std::move(result).value();
-    if (!result.ok()) problems.insert(problems.end(), result.problems().begin(), result.problems().end());
+    if (!result.ok()) {
+      problems.insert(problems.end(), result.problems().begin(), result.problems().end());
+      return;
+    }
+    *into = std::move(result).value();
   };
   LayerBundle bundle;
   bundle.folder = line.word_or("folder", "");

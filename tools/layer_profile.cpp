@@ -41,15 +41,15 @@ Diagnostic about(const std::string& file, std::string message, std::string help 
 // How often each dense layer runs in a step, in units of "once a decoder layer" or "once a step".
 struct DenseLayer {
   const char* name;
-  bool every_layer;
   int times;
+  bool every_layer;
   bool required;
 };
 constexpr DenseLayer kDenseLayers[] = {
-    {"embedding", false, 1, true},       {"layernorm", true, 2, true},  {"qkv_proj", true, 1, true},
-    {"qk_norm", true, 1, false},         {"rotary_emb", true, 1, true}, {"o_proj", true, 1, true},
-    {"gate_up_proj", true, 1, true},     {"act_fn", true, 1, true},     {"down_proj", true, 1, true},
-    {"final_layernorm", false, 1, true},
+    {"embedding", 1, false, true},       {"layernorm", 2, true, true},  {"qkv_proj", 1, true, true},
+    {"qk_norm", 1, true, false},         {"rotary_emb", 1, true, true}, {"o_proj", 1, true, true},
+    {"gate_up_proj", 1, true, true},     {"act_fn", 1, true, true},     {"down_proj", 1, true, true},
+    {"final_layernorm", 1, false, true},
 };
 
 // Rows of a table with a key of whole numbers and a time; collects problems, at most 20 a file.

@@ -160,9 +160,7 @@ class Modeller {
         [&](const X& x) { return matrix(2 * head * number(x[0]), value * head); });
     // Quadratic in the chunk: the points lie close enough that a line between them is within 2 %.
     std::vector<int64_t> chunks;
-    for (double chunk = 1; chunk < number(in_.tokens_limit); chunk = std::ceil(chunk * 1.25)) {
-      chunks.push_back(static_cast<int64_t>(chunk));
-    }
+    for (int64_t chunk = 1; chunk < in_.tokens_limit; chunk = (chunk * 5 + 3) / 4) chunks.push_back(chunk);
     chunks.push_back(in_.tokens_limit);
     add("attention_prefill", {linear_axis("chunk", chunks), linear_axis("context", {0, in_.context_limit})},
         [&](const X& x) {

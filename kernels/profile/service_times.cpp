@@ -198,12 +198,15 @@ class GenerativeTimes final : public ServiceTimes {
   [[nodiscard]] StepLine step(const BatchShape& shape) const override {
     const int64_t tokens = shape.prefill_tokens + shape.decode_sequences;
     CHECK(shape.prefill_tokens >= 0 && shape.decode_sequences >= 0 && tokens > 0);
-    CHECK(shape.adapters == 0 || t_.lora.has_value());
-    const AttentionLine attention = t_.split ? t_.split->line(shape) : t_.joint->line(shape);
+    const AttentionLine attention = attention_of(shape);
     StepLine line{.slope_ps = attention.slope_ps, .valid_to_context = attention.valid_to_context};
     line.base_ps = t_.linear.at(tokens, 0, shape.residency) +
                    t_.head.at(shape.head_sequences, 0, shape.residency) + t_.engine.of_step(shape);
-    if (shape.adapters > 0) line.base_ps += t_.lora->at(tokens, shape.adapters, shape.residency);
+    if (shape.adapters > 0) {
+      CHECK(t_.lora.has_value());
+      line.base_ps +=
+          t_.lora->at(tokens, shape.adapters, shape.residency);  // NOLINT(bugprone-unchecked-optional-access)
+    }
     line.base_ps = add_checked(line.base_ps, attention.base_ps);
     return line;
   }
@@ -223,6 +226,13 @@ class GenerativeTimes final : public ServiceTimes {
   }
 
  private:
+  [[nodiscard]] AttentionLine attention_of(const BatchShape& shape) const {
+    if (t_.split.has_value()) return t_.split->line(shape);
+    if (t_.joint.has_value()) return t_.joint->line(shape);
+    CHECK_MSG(false, "a generative model has attention in one of two forms");
+    return {};
+  }
+
   Tables t_;
 };
 

@@ -37,6 +37,7 @@ std::map<std::string, std::vector<Dot>> dots_of(const Profile& profile) {
 // The kernels with the most points; a plot of more series than styles tells nothing.
 std::vector<std::string> shown(const std::map<std::string, std::vector<Dot>>& dots) {
   std::vector<std::string> names;
+  names.reserve(dots.size());
   for (const auto& [name, points] : dots) names.push_back(name);
   std::stable_sort(names.begin(), names.end(),
                    [&](const auto& a, const auto& b) { return dots.at(a).size() > dots.at(b).size(); });

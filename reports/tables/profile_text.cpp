@@ -76,6 +76,7 @@ std::string holdout_text(const Profile& profile) {
       "{:.1f} % (greatest). The worst:\n",
       error.count, 100 * error.median, 100 * error.p99, 100 * error.maximum);
   std::vector<const HoldOut*> worst;
+  worst.reserve(profile.holdouts.size());
   for (const HoldOut& h : profile.holdouts) worst.push_back(&h);
   const auto off = [](const HoldOut* h) { return std::abs(h->predicted_s / h->measured_s - 1); };
   std::stable_sort(worst.begin(), worst.end(), [&](const auto* a, const auto* b) { return off(a) > off(b); });
@@ -137,7 +138,7 @@ std::string point_text(const KernelTimes& kernel, size_t point) {
     const Axis& axis = kernel.axes[a];
     const std::string one =
         fmt::format("{} {}", printable(axis.name), axis.points[rest % axis.points.size()]);
-    text = text.empty() ? one : one + ", " + text;
+    text.insert(0, text.empty() ? one : one + ", ");
     rest /= axis.points.size();
   }
   return text;

@@ -7,12 +7,11 @@
 
 namespace cotenant {
 
-KvMemory::KvMemory(int64_t blocks, bool cached) : counted_(cached ? 0 : blocks) {
-  if (cached) cache_.emplace(blocks);
-}
+KvMemory::KvMemory(int64_t blocks, bool cached)
+    : counted_(cached ? 0 : blocks), caches_(cached), cache_(cached ? blocks : 0) {}
 
 PrefixPool::Hit KvMemory::find(std::span<const PrefixKey> keys) const {
-  return cached() ? cache_->find(keys) : PrefixPool::Hit{};
+  return cached() ? cache_.find(keys) : PrefixPool::Hit{};
 }
 
 int64_t KvMemory::admit(KvHolding& holding, int64_t blocks, TenantId tenant,
@@ -22,7 +21,7 @@ int64_t KvMemory::admit(KvHolding& holding, int64_t blocks, TenantId tenant,
     holding.blocks = blocks;
     return counted_.allocate(blocks, tenant);
   }
-  cache_->hold(keys, holding.table);
+  cache_.hold(keys, holding.table);
   holding.blocks = holding.sealed = static_cast<int64_t>(keys.size());
   grow(holding, blocks - holding.blocks, tenant);
   return std::exchange(holding.from_others, 0);
@@ -34,17 +33,17 @@ void KvMemory::grow(KvHolding& holding, int64_t blocks, TenantId tenant) {
     holding.from_others += counted_.allocate(blocks, tenant);
     return;
   }
-  for (int64_t i = 0; i < blocks; ++i) holding.from_others += cache_->take(tenant, holding.table) ? 1 : 0;
+  for (int64_t i = 0; i < blocks; ++i) holding.from_others += cache_.take(tenant, holding.table) ? 1 : 0;
 }
 
 void KvMemory::seal(KvHolding& holding, std::span<const PrefixKey> keys) {
   if (!cached()) return;
-  for (const PrefixKey key : keys) cache_->seal(holding.table[static_cast<size_t>(holding.sealed++)], key);
+  for (const PrefixKey key : keys) cache_.seal(holding.table[static_cast<size_t>(holding.sealed++)], key);
 }
 
 int64_t KvMemory::leave(KvHolding& holding, TenantId tenant) {
   if (cached()) {
-    cache_->give_back(holding.table);
+    cache_.give_back(holding.table);
   } else {
     counted_.release(holding.blocks, tenant);
   }

@@ -1,6 +1,5 @@
 #pragma once
 #include <cstdint>
-#include <optional>
 #include <span>
 #include <vector>
 
@@ -22,12 +21,12 @@ struct KvHolding {
 class KvMemory {
  public:
   KvMemory(int64_t blocks, bool cached);
-  [[nodiscard]] bool cached() const { return cache_.has_value(); }
-  [[nodiscard]] int64_t total() const { return cached() ? cache_->total() : counted_.total(); }
-  [[nodiscard]] int64_t free() const { return cached() ? cache_->free() : counted_.free(); }
+  [[nodiscard]] bool cached() const { return caches_; }
+  [[nodiscard]] int64_t total() const { return cached() ? cache_.total() : counted_.total(); }
+  [[nodiscard]] int64_t free() const { return cached() ? cache_.free() : counted_.free(); }
   [[nodiscard]] int64_t held() const { return total() - free(); }
-  [[nodiscard]] int64_t allocated() const { return cached() ? cache_->allocated() : counted_.allocated(); }
-  [[nodiscard]] int64_t freed() const { return cached() ? cache_->freed() : counted_.freed(); }
+  [[nodiscard]] int64_t allocated() const { return cached() ? cache_.allocated() : counted_.allocated(); }
+  [[nodiscard]] int64_t freed() const { return cached() ? cache_.freed() : counted_.freed(); }
 
   // The blocks of `keys`, from the front, that are here; none in counted memory.
   [[nodiscard]] PrefixPool::Hit find(std::span<const PrefixKey> keys) const;
@@ -45,7 +44,8 @@ class KvMemory {
 
  private:
   CountedPool counted_;
-  std::optional<PrefixPool> cache_;
+  bool caches_;  // else `cache_` has no blocks, and the other way round
+  PrefixPool cache_;
 };
 
 }  // namespace cotenant
