@@ -513,8 +513,14 @@ class LayerImport {
     };
     given("devices", devices, "tensor-parallel degree of the bundle");
     if (bundle_.all_reduce_byte_per_s <= 0) return;
-    given("all_reduces_per_step", static_cast<double>(2 * m.layers), "two a layer");
+    // Tensor parallelism splits attention and MLP of a layer, the embedding and the head by vocabulary
+    // (Megatron, arXiv:1909.08053, section 3; vLLM's VocabParallelEmbedding and LogitsProcessor).
+    given("all_reduces_per_step", static_cast<double>(2 * m.layers + 1), "two a layer, one of the embedding");
     given("all_reduce_bytes_per_token", static_cast<double>(m.hidden * kValueBytes), "bf16 activations");
+    given("gathers_per_step", 1, "logits");
+    given("gather_bytes_per_sequence",
+          static_cast<double>(m.vocabulary * kValueBytes) * (devices - 1) / devices,
+          "bf16 logits of the other devices' shares of the vocabulary");
     given("all_reduce_latency_s", bundle_.all_reduce_latency_s, "stated at the import");
     given("all_reduce_byte_per_s", bundle_.all_reduce_byte_per_s, "stated at the import");
   }

@@ -192,7 +192,8 @@ MixedAttentionTable::Alpha MixedAttentionTable::alpha(const MixedAttentionShape&
   bool inside = true;
   for (size_t a = 0; a < x.size(); ++a) {
     const size_t at = skew_axes_[a].below(x[a]);
-    const bool on_axis = at < skew_axes_[a].size();
+    // A cell belongs to the one chunk that it was measured with; the others are ranges.
+    const bool on_axis = at < skew_axes_[a].size() && (a != 0 || skew_axes_[0].up_to(x[0]) > at);
     if (a == 3 && on_axis) found.valid_to_max = skew_longest_[at];
     inside = inside && on_axis;
     index = index * skew_axes_[a].size() + at;

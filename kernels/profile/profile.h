@@ -84,12 +84,14 @@ struct Parameter {
   std::string source;  // who says so, or which fit
 };
 // Of a model (or, without one, of the device); what is not stated is 0, `devices` 1.
-inline constexpr std::array<std::string_view, 11> kParameterNames = {
+inline constexpr std::array<std::string_view, 13> kParameterNames = {
     "devices",                     // devices of one replica (tensor parallel)
-    "all_reduces_per_step",        // collective calls of one step
-    "all_reduce_latency_s",        // of one call
-    "all_reduce_byte_per_s",       // of one call
+    "all_reduces_per_step",        // calls of one step
+    "all_reduce_latency_s",        // of one call, a gather's too
+    "all_reduce_byte_per_s",       // of one call, a gather's too
     "all_reduce_bytes_per_token",  // of one call, per token of the step
+    "gathers_per_step",            // calls that collect what each sequence has on every device: the logits
+    "gather_bytes_per_sequence",   // of one call: what one device receives
     "host_step_s",                 // of every step
     "host_sequence_s",             // of every sequence in a step
     "host_prefill_step_s",         // of every step with prompt tokens
@@ -99,9 +101,11 @@ inline constexpr std::array<std::string_view, 11> kParameterNames = {
 };
 
 // Decodes of unequal context in one step take longer than as many of the mean context:
-// t = t(mean) + alpha (t(max) - t(mean)). Alpha by cell; every axis is a bucket axis, and beyond its last
-// point stands alpha_default. Axes: chunk, sequences, evenness (1000 (mean - min) / (max - min)),
-// max_context, context. Source of the form: the layer profiles of casys-kaist/LLMServingSim (skew_fit).
+// t = t(mean) + alpha (t(max) - t(mean)). Alpha by cell: the chunk is one of the points of its axis, every
+// other axis is a bucket axis; between the chunks and beyond a last point stands alpha_default, which is
+// fitted over all cells. Axes: chunk, sequences, evenness (1000 (mean - min) / (max - min)), max_context,
+// context. Source of the form: the layer profiles of casys-kaist/LLMServingSim (skew_fit), whose cells hold
+// one chunk each.
 struct SkewTable {
   std::string model;
   double alpha_default = 0;

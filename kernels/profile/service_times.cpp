@@ -17,7 +17,7 @@ constexpr double kMeasuredRank = 16;  // calibration runs rank-16 adapters
 constexpr double kPicosecondsPerSecond = 1e12;
 // Of attention, per token of context. Far above any device; sums over millions of tokens stay in range.
 constexpr double kSteepestS = 0.1;
-constexpr double kCollectiveLimitS = 1;  // of one step or token
+constexpr double kCollectiveLimitS = 1;  // of one step, token or sequence
 constexpr double kCellLimit = 4e6;       // of a dense table; a greater one is a damaged file
 
 Diagnostic problem(const std::string& file, std::string message, std::string help) {
@@ -91,6 +91,26 @@ Duration whole_steps(const CountTable& step, int64_t units) {
   return took(step.last()) * (units / step.last()) + took(units % step.last());
 }
 
+// What the devices of a replica tell each other: all-reduces of activations by token, gathers of logits by
+// sequence, each call latency + bytes / bandwidth.
+struct Collectives {
+  double step_s = 0;
+  double token_s = 0;
+  double sequence_s = 0;
+
+  static Collectives of(const Profile& profile, const std::string& model) {
+    const auto value = [&](const char* name) { return profile.parameter(model, name, 0); };
+    const double reduces = value("all_reduces_per_step");
+    const double gathers = value("gathers_per_step");
+    const double bandwidth = value("all_reduce_byte_per_s");
+    const auto over_link = [&](double bytes) { return bandwidth > 0 ? bytes / bandwidth : 0; };
+    return {.step_s = (reduces + gathers) * value("all_reduce_latency_s"),
+            .token_s = over_link(reduces * value("all_reduce_bytes_per_token")),
+            .sequence_s = over_link(gathers * value("gather_bytes_per_sequence"))};
+  }
+  [[nodiscard]] double longest_s() const { return std::max({step_s, token_s, sequence_s}); }
+};
+
 // What an engine adds to the kernels of a step: collectives between the devices of a replica, and its host.
 // Sources: the parameters of the profile.
 struct EngineCosts {
@@ -102,12 +122,10 @@ struct EngineCosts {
   static EngineCosts of(const Profile& profile, const std::string& model) {
     const auto value = [&](const char* name) { return profile.parameter(model, name, 0); };
     const auto ps = [](double s) { return static_cast<int64_t>(std::round(s * kPicosecondsPerSecond)); };
-    const double calls = value("all_reduces_per_step");
-    const double bandwidth = value("all_reduce_byte_per_s");
-    const double token_s = bandwidth > 0 ? calls * value("all_reduce_bytes_per_token") / bandwidth : 0;
-    return {.step_ps = ps(value("host_step_s") + calls * value("all_reduce_latency_s")),
-            .token_ps = ps(token_s),
-            .sequence_ps = ps(value("host_sequence_s")),
+    const Collectives collectives = Collectives::of(profile, model);
+    return {.step_ps = ps(value("host_step_s") + collectives.step_s),
+            .token_ps = ps(collectives.token_s),
+            .sequence_ps = ps(value("host_sequence_s") + collectives.sequence_s),
             .prefill_step_ps = ps(value("host_prefill_step_s"))};
   }
   [[nodiscard]] int64_t of_step(const BatchShape& shape) const {
@@ -425,12 +443,7 @@ Result<std::unique_ptr<ServiceTimes>> make_service_times(const Profile& profile,
   for (const NeededKernel& kernel : needed(profile, options)) {
     check_needed(profile, kernel, profile_file, &problems);
   }
-  const double calls = profile.parameter(options.model, "all_reduces_per_step", 0);
-  const double bandwidth = profile.parameter(options.model, "all_reduce_byte_per_s", 0);
-  const double bytes = profile.parameter(options.model, "all_reduce_bytes_per_token", 0);
-  const double token_s = bandwidth > 0 ? calls * bytes / bandwidth : 0;
-  if (std::max(token_s, calls * profile.parameter(options.model, "all_reduce_latency_s", 0)) >
-      kCollectiveLimitS) {
+  if (Collectives::of(profile, options.model).longest_s() > kCollectiveLimitS) {
     problems.push_back(problem(profile_file, "parameters: the collectives of a step take more than a second",
                                "latency in seconds, bandwidth in bytes per second, for one call"));
   }

@@ -68,12 +68,13 @@ struct Files {
       "pc,n_label,skew_rate_label,kv_big_label,kp_label,alpha,n_samples\n0,n<=2,sr<=50%,kvB<=1k,kp=0,0.5,4\n"
       "0,n<=4,sr<=50%,kvB<=1k,kp=0,-3,4\n0,n<=4,sr>50%,kvB<=1k,kp=0,7,4\n0,n>4,sr>50%,kvB<=1k,kp=0,0.9,4\n";
 
-  void write(const Folder& folder) const {
+  void write(const Folder& folder, int devices = 1) const {
+    const std::string tables = fmt::format("tp{}/", devices);
     folder.write("meta.yaml", meta);
-    folder.write("tp1/dense.csv", dense_rows);
-    folder.write("tp1/per_sequence.csv", sequences);
-    folder.write("tp1/attention.csv", attention_rows);
-    folder.write("tp1/skew_fit.csv", skew);
+    folder.write(tables + "dense.csv", dense_rows);
+    folder.write(tables + "per_sequence.csv", sequences);
+    folder.write(tables + "attention.csv", attention_rows);
+    folder.write(tables + "skew_fit.csv", skew);
   }
 };
 
@@ -174,15 +175,19 @@ TEST_CASE("skew factors are read by cell, cut to what is possible, and the open 
 
 TEST_CASE("collectives are what the import states") {
   const Folder folder;
-  Files().write(folder);
+  Files files;
+  files.meta.replace(files.meta.find("    1:\n"), 7, "    2:\n");
+  files.write(folder, 2);
   LayerBundle bundle = bundle_in(folder);
+  bundle.devices = 2;
   const Profile alone = import_layer_profile(bundle).value();
   bundle.all_reduce_latency_s = 20e-6;
-  bundle.all_reduce_byte_per_s = 16e9;
+  bundle.all_reduce_byte_per_s = 16e6;
   const Profile linked = import_layer_profile(bundle).value();
   const BatchShape shape{.decode_sequences = 4, .decode_context = 512, .head_sequences = 4};
-  // 20 collectives of 20 us and 4 x 128 bytes.
-  REQUIRE(step_us(linked, shape) - step_us(alone, shape) == 401);
+  // 21 all-reduces (two a layer, one of the embedding) of 20 us and 4 x 128 bytes; a gather of the logits, 20
+  // us and 4 x 1,000 bytes: half of the vocabulary.
+  REQUIRE(step_us(linked, shape) - step_us(alone, shape) == 22 * 20 + 21 * 32 + 250);
 }
 
 TEST_CASE("packed files read like plain ones, and a damaged one is named") {

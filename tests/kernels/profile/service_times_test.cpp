@@ -260,7 +260,8 @@ BatchShape even(int64_t sequences, int64_t each) {
 
 TEST_CASE("joint attention, links and the host make up a step") {
   const auto t = times_of(small_profile(), {.model = "j"});
-  // 8 decodes at 64: linear, head, attention; 4 all-reduces of 10 us and 8 x 1,000 bytes; the host.
+  // 8 decodes at 64: linear, head, attention; 4 all-reduces of 10 us and 8 x 1,000 bytes; the host. No
+  // gathers.
   const double attention = 1e-6 + 1e-7 * 8 * 64 + 2e-9 * 64 * 64;
   const double host = 1e-3 + 8e-5 + 4 * (1e-5 + 8e-6);
   REQUIRE(t->step(even(8, 64)).base_ps == ps(1e-3 + 8e-5) + ps(8e-4) + ps(attention) + ps(host));
@@ -271,6 +272,37 @@ TEST_CASE("joint attention, links and the host make up a step") {
   REQUIRE(t->step(mixed).base_ps ==
           ps(1e-3 + 16e-5) + ps(chunk) + ps(1e-3 + 1e-5 + 1e-2 + 4 * (1e-5 + 16e-6)));
   REQUIRE(t->step(mixed).slope_ps == 0);
+}
+
+TEST_CASE("what devices gather grows with the sequences of a step, not with its tokens") {
+  Profile p = small_profile();
+  p.parameters.push_back({"j", "gathers_per_step", 2, "assumed", "made up"});
+  p.parameters.push_back({"j", "gather_bytes_per_sequence", 3000, "assumed", "made up"});
+  const auto gathering = times_of(p, {.model = "j"});
+  const auto without = times_of(small_profile(), {.model = "j"});
+  const auto added = [&](const BatchShape& shape) {
+    return gathering->step(shape).base_ps - without->step(shape).base_ps;
+  };
+  REQUIRE(added(even(8, 64)) == ps(2 * (1e-5 + 8 * 3e-6)));
+  BatchShape prompt = prefill(16, 100);
+  prompt.prefill_sequences = 1;
+  REQUIRE(added(prompt) == ps(2 * (1e-5 + 3e-6)));
+}
+
+TEST_CASE(
+    "an unevenness is looked up at the chunk that it was measured with; between them stands the default") {
+  Profile p = small_profile();
+  const auto with_alpha = [&](int64_t chunk) {
+    BatchShape shape = decode(2, 168);
+    shape.min_context = 70, shape.max_context = 98;
+    shape.prefill_tokens = chunk, shape.prefill_work_x2 = chunk * chunk;
+    return times_of(p, {.model = "j"})->step(shape).base_ps;
+  };
+  const int64_t at = with_alpha(64);
+  const int64_t between = with_alpha(40);
+  p.skews[0].alpha_default = 0.5;  // what the cells say
+  REQUIRE(with_alpha(64) == at);
+  REQUIRE(with_alpha(40) > between);
 }
 
 TEST_CASE("several short prompts add a share of what one chunk adds to the decodes") {
