@@ -12,6 +12,7 @@
 #include "sim/run/entitlement.h"
 #include "sim/run/trace_deal.h"
 #include "sim/serving/generative_replica.h"
+#include "sim/serving/router.h"
 #include "sim/serving/scoring_replica.h"
 #include "sim/serving/step_block.h"
 #include "sim/serving/token_bucket.h"
@@ -30,7 +31,8 @@ struct Event {
 struct Replica {
   std::variant<GenerativeReplica, ScoringReplica> machine;
   uint32_t pool = 0;
-  TenantId owner;  // dedicated to; invalid = shared
+  TenantId owner;   // dedicated to; invalid = shared
+  size_t slot = 0;  // among the shared ones of the pool
   DeviceMeter meter;
   Work work;
   StepBlock block;
@@ -112,7 +114,10 @@ class ServingRun {
   void open_pools() {
     index_models();
     pool_replicas_.resize(scenario_.pools.size());
-    next_in_turn_.resize(scenario_.pools.size(), 0);
+    for (const Pool& pool : scenario_.pools) {
+      routers_.emplace_back(Router::Rules{pool.router, pool.load_cap}, key_,
+                            [this](TenantId tenant) { return world_.tenants[tenant.index].entity; });
+    }
     replica_of_tenant_.resize(world_.tenants.size(), UINT32_MAX);
     assignment_.resize(world_.tenants.size(), 0);
     quotas_.resize(world_.tenants.size());
@@ -122,7 +127,10 @@ class ServingRun {
     }
     for (uint32_t p = 0; p < scenario_.pools.size(); ++p) {
       for (int64_t i = 0; shared[p] && i < scenario_.pools[p].size; ++i) {
-        pool_replicas_[p].push_back(add_replica(p, TenantId{}));
+        const uint32_t r = add_replica(p, TenantId{});
+        replicas_[r]->slot = pool_replicas_[p].size();
+        pool_replicas_[p].push_back(r);
+        routers_[p].add();
       }
     }
     for (uint32_t t = 0; t < world_.tenants.size(); ++t) open_quota(TenantId{t});
@@ -170,21 +178,32 @@ class ServingRun {
         .started = {}}));
     if (generative_pool(p)) {
       RandomStream faults(key_, index, Purpose::faults);
-      replicas_.back()->machine =
-          GenerativeReplica({.token_budget = pool.token_budget,
-                             .max_sequences = pool.max_sequences,
-                             .chunk_cap = pool.chunk_cap,
-                             .pipeline_depth = pool.pipeline_depth,
-                             .prefix_cache = pool.prefix_cache != Pool::PrefixCache::off,
-                             .prefixes_shared = pool.prefix_cache == Pool::PrefixCache::shared,
-                             .kv_blocks = memory.kv_blocks,
-                             .kv_block_bytes = memory.kv_block_bytes,
-                             .weight_budget = memory.weights,
-                             .resident_limit = resident_limit(p)},
-                            bytes, [this, p, faults]() mutable { return scrubs(p, faults); });
+      replicas_.back()->machine = GenerativeReplica(
+          {.batching = pool.batching,
+           .line = {pool.scheduler, pool.ageing, pool.quantum},
+           .tenant_sequences = pool.tenant_sequences,
+           .tenant_blocks = tenant_blocks(pool, memory.kv_blocks),
+           .adapters_per_batch = pool.adapters_per_batch,
+           .token_budget = pool.token_budget,
+           .max_sequences = pool.max_sequences,
+           .chunk_cap = pool.chunk_cap,
+           .pipeline_depth = pool.pipeline_depth,
+           .prefix_cache = pool.prefix_cache != Pool::PrefixCache::off,
+           .prefixes_shared = pool.prefix_cache == Pool::PrefixCache::shared,
+           .kv_blocks = memory.kv_blocks,
+           .kv_block_bytes = memory.kv_block_bytes,
+           .weight_budget = memory.weights,
+           .resident_limit = resident_limit(p)},
+          bytes, [this, p, faults]() mutable { return scrubs(p, faults); },
+          [this](TenantId tenant) { return world_.tenants[tenant.index].weight; });
     }
     totals_.devices_peak = std::max(totals_.devices_peak, static_cast<int64_t>(replicas_.size()));
     return index;
+  }
+
+  static int64_t tenant_blocks(const Pool& pool, int64_t kv_blocks) {
+    if (pool.tenant_kv == 0) return 0;
+    return std::max<int64_t>(static_cast<int64_t>(pool.tenant_kv * static_cast<double>(kv_blocks - 1)), 1);
   }
 
   bool generative_pool(uint32_t p) const {
@@ -340,34 +359,33 @@ class ServingRun {
     const Model& model = scenario_.models[plan.model];
     const uint32_t r = plan.choice.placement == Placement::dedicated
                            ? replica_of_tenant_[request.tenant.index]
-                           : choose_replica(plan.pool);
+                           : choose_replica(plan.pool, request);
     Replica& replica = *replicas_[r];
     const auto* generative = std::get_if<GenerativeReplica>(&replica.machine);
     const int64_t tokens = request.prompt + request.output;
     if (generative != nullptr &&
-        (tokens > model.context_limit || CountedPool::blocks_for(tokens) > generative->kv().total())) {
+        (tokens > model.context_limit || CountedPool::blocks_for(tokens) > generative->most_blocks())) {
       return observe(request, RequestOutcome::too_long, ReplicaId{r});
     }
-    const bool first_in_line = std::visit(
-        [&](auto& machine) {
-          machine.enqueue(request, now_);
-          return machine.waiting() == 1;
-        },
-        replica.machine);
+    std::visit([&](auto& machine) { machine.enqueue(request, now_); }, replica.machine);
+    report_load(replica);
     if (!replica.busy) return begin_work(r);
-    if (first_in_line) shorten_block(r);
+    shorten_block(r);
   }
 
-  uint32_t choose_replica(uint32_t p) {
+  uint32_t choose_replica(uint32_t p, const Request& request) {
     const std::vector<uint32_t>& candidates = pool_replicas_[p];
-    if (scenario_.pools[p].router == Pool::Router::round_robin) {
-      return candidates[next_in_turn_[p]++ % candidates.size()];
-    }
-    const auto outstanding = [this](uint32_t r) {
-      return std::visit([](const auto& machine) { return machine.outstanding(); }, replicas_[r]->machine);
+    const auto hit_tokens = [&](size_t slot) {
+      auto* generative = std::get_if<GenerativeReplica>(&replicas_[candidates[slot]]->machine);
+      return generative == nullptr ? 0 : generative->hit_tokens(request);
     };
-    return *std::min_element(candidates.begin(), candidates.end(),
-                             [&](uint32_t a, uint32_t b) { return outstanding(a) < outstanding(b); });
+    return candidates[routers_[p].choose(request, hit_tokens)];
+  }
+
+  void report_load(const Replica& replica) {
+    if (replica.owner.valid()) return;
+    const auto outstanding = [](const auto& machine) { return machine.outstanding(); };
+    routers_[replica.pool].set_load(replica.slot, std::visit(outstanding, replica.machine));
   }
 
   // ---- work ----
@@ -439,7 +457,7 @@ class ServingRun {
   void shorten_block(uint32_t r) {
     Replica& replica = *replicas_[r];
     if (replica.work.kind != Work::Kind::steps || replica.block.steps == 1) return;
-    if (!std::visit([](auto& machine) { return machine.head_may_start(); }, replica.machine)) return;
+    if (!std::visit([](auto& machine) { return machine.newest_may_start(); }, replica.machine)) return;
     const int64_t ahead =
         std::visit([](const auto& machine) { return machine.rounds_ahead(); }, replica.machine);
     const int64_t during = replica.block.first_round_after((now_ - replica.started).ns, replica.carry_ps);
@@ -468,6 +486,7 @@ class ServingRun {
                                .elapsed_ps = static_cast<int64_t>(cost),
                                .last_round_start = replica.started + before_last});
     }
+    if (!finished_.empty()) report_load(replica);
     for (const Request& request : finished_) observe(request, RequestOutcome::served, ReplicaId{r});
     begin_work(r);
   }
@@ -540,7 +559,7 @@ class ServingRun {
   std::vector<uint32_t> model_of_weights_;
   std::vector<std::unique_ptr<Replica>> replicas_;
   std::vector<std::vector<uint32_t>> pool_replicas_;
-  std::vector<size_t> next_in_turn_;
+  std::vector<Router> routers_;  // by pool
   std::vector<uint32_t> replica_of_tenant_;
   std::vector<size_t> assignment_;
   std::vector<std::optional<TokenBucket>> quotas_;

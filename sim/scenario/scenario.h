@@ -7,6 +7,8 @@
 
 #include "sim/core/amounts.h"
 #include "sim/ledger/rows.h"
+#include "sim/serving/generative_replica.h"
+#include "sim/serving/router.h"
 #include "sim/workload/load.h"
 
 namespace cotenant {
@@ -84,14 +86,22 @@ struct Pool {
   std::string name;
   std::string sku;
   int64_t size = 1;  // devices; dedicated placement leases its own beside these
-  enum class Router : uint8_t { least_loaded, round_robin } router = Router::least_loaded;
-  int64_t token_budget = 512;  // per step
-  int64_t max_sequences = 64;  // running at once on a replica
-  int64_t chunk_cap = 0;       // prompt tokens of one request in a step; 0 = by the budget alone
-  int64_t pipeline_depth = 2;  // steps decided before the last one's result is known: 1 or 2
+  RouteRule router = RouteRule::least_loaded;
+  double load_cap = 1.25;  // prefix_affinity: of a replica, times the mean load
+  Batching batching = Batching::chunked;
+  LineOrder scheduler = LineOrder::fcfs;
+  Duration ageing{};               // priority: a request gains a level for each such wait; 0 = never
+  int64_t quantum = 2048;          // deficit round robin: service a turn and unit of weight
+  int64_t tenant_sequences = 0;    // of one tenant, running at once on a replica; 0 = no limit
+  double tenant_kv = 0;            // share of a replica's KV blocks that one tenant may hold; 0 = no limit
+  int64_t adapters_per_batch = 0;  // distinct ones that run at once on a replica; 0 = no limit
+  int64_t token_budget = 512;      // per step
+  int64_t max_sequences = 64;      // running at once on a replica
+  int64_t chunk_cap = 0;           // prompt tokens of one request in a step; 0 = by the budget alone
+  int64_t pipeline_depth = 2;      // steps decided before the last one's result is known: 1 or 2
   enum class PrefixCache : uint8_t { off, tenant, shared } prefix_cache = PrefixCache::off;
-  double kv_share = 0;         // share of device memory for KV; 0 = half of what one set of weights leaves
-  int64_t max_batch = 32;      // scoring: rows
+  double kv_share = 0;     // share of device memory for KV; 0 = half of what one set of weights leaves
+  int64_t max_batch = 32;  // scoring: rows
   Duration max_delay = kMillisecond * 5;  // scoring: longest wait for a fuller batch
   bool scrub = true;                      // overwrite KV memory before another tenant gets it
   int line = 0;

@@ -257,10 +257,62 @@ const Table<Pool>& pool_table() {
       scalar_field<Pool>("sku", identifier_codec("gpu-large"), &Pool::sku, "the kind of device").required(),
       scalar_field<Pool>("size", whole_codec(1, 1'000'000), &Pool::size,
                          "devices; dedicated placement leases its own beside these"),
-      scalar_field<Pool>("router",
-                         enum_codec<Pool::Router>({{"least-loaded", Pool::Router::least_loaded},
-                                                   {"round-robin", Pool::Router::round_robin}}),
-                         &Pool::router, "which replica gets the next request"),
+      scalar_field<Pool>(
+          "router",
+          enum_codec<RouteRule>({{"least-loaded", RouteRule::least_loaded},
+                                 {"round-robin", RouteRule::round_robin},
+                                 {"two-choices", RouteRule::two_choices},
+                                 {"prefix-affinity", RouteRule::prefix_affinity},
+                                 {"tenant-sticky", RouteRule::tenant_sticky}}),
+          &Pool::router,
+          "which replica gets the next request: the one with fewest; each in turn; the less loaded of two "
+          "drawn "
+          "at random; the one with most of its prefix in the cache, up to a load; a tenant's own"),
+      scalar_field<Pool>("load-cap", number_codec(1, 1000, "1.25"), &Pool::load_cap,
+                         "most requests on a replica that is preferred for its cache, times the mean")
+          .only_when("router is prefix-affinity",
+                     [](const Pool& p) { return p.router == RouteRule::prefix_affinity; }),
+      scalar_field<Pool>(
+          "batching",
+          enum_codec<Batching>({{"chunked", Batching::chunked},
+                                {"prefill-first", Batching::prefill_first},
+                                {"static", Batching::static_batch}}),
+          &Pool::batching,
+          "how a generative replica fills its steps: decodes and pieces of prompts together; whole prompts "
+          "before all decodes, as older engines; or one batch to its end before the next"),
+      scalar_field<Pool>(
+          "scheduler",
+          enum_codec<LineOrder>({{"fcfs", LineOrder::fcfs},
+                                 {"priority", LineOrder::priority},
+                                 {"weighted-fair", LineOrder::weighted_fair},
+                                 {"deficit-round-robin", LineOrder::deficit_round_robin}}),
+          &Pool::scheduler,
+          "which waiting request a generative replica admits next: the first that came; of the tier with the "
+          "highest `priority`; of the tenant served least by `weight`; tenants in turn by `weight`"),
+      scalar_field<Pool>("ageing", duration_codec(kMillisecond, kLongest), &Pool::ageing,
+                         "a waiting request gains one level of priority for each such span")
+          .shown_as("10 s")
+          .otherwise("never")
+          .only_when("scheduler is priority",
+                     [](const Pool& p) { return p.scheduler == LineOrder::priority; }),
+      scalar_field<Pool>(
+          "quantum", whole_codec(1, 100'000'000), &Pool::quantum,
+          "service that a tenant of weight 1 gets in a turn: a prompt token is 1, an output token 2")
+          .only_when("scheduler is deficit-round-robin",
+                     [](const Pool& p) { return p.scheduler == LineOrder::deficit_round_robin; }),
+      scalar_field<Pool>("tenant-sequences", limit_codec(1, 100'000), &Pool::tenant_sequences,
+                         "requests of one tenant that run at once on a generative replica")
+          .shown_as("8")
+          .otherwise("no limit"),
+      scalar_field<Pool>(
+          "tenant-kv", share_codec(), &Pool::tenant_kv,
+          "share of a replica's KV blocks beyond which no further request of a tenant is admitted")
+          .shown_as("25 %")
+          .otherwise("no limit"),
+      scalar_field<Pool>("adapters-per-batch", limit_codec(1, 100'000), &Pool::adapters_per_batch,
+                         "distinct adapters that run at once on a generative replica")
+          .shown_as("16")
+          .otherwise("no limit"),
       scalar_field<Pool>("token-budget", whole_codec(1, 1'000'000), &Pool::token_budget,
                          "tokens computed in one step of a generative replica"),
       scalar_field<Pool>("max-sequences", whole_codec(1, 100'000), &Pool::max_sequences,

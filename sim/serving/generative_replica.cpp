@@ -8,26 +8,37 @@
 namespace cotenant {
 namespace {
 
+// Tenants must be told apart where one may be passed over.
+LineRules line_rules(const GenerativeLimits& limits) {
+  LineRules rules = limits.line;
+  rules.by_tenant = limits.tenant_sequences > 0 || limits.tenant_blocks > 0 || limits.adapters_per_batch > 0;
+  return rules;
+}
+
 constexpr uint64_t kTenantSalt = 0x7465'6e61'6e74;  // "tenant": keys of different tenants never meet
 
 }  // namespace
 
 GenerativeReplica::GenerativeReplica(const GenerativeLimits& limits,
                                      std::function<Bytes(ModelId)> artefact_bytes,
-                                     std::function<bool()> scrubs)
+                                     std::function<bool()> scrubs, std::function<double(TenantId)> weight_of)
     : limits_(limits),
       artefact_bytes_(std::move(artefact_bytes)),
       scrubs_(std::move(scrubs)),
       kv_(std::max<int64_t>(limits.kv_blocks - 1, 0), limits.prefix_cache),
-      resident_(limits.weight_budget, limits.resident_limit) {
+      resident_(limits.weight_budget, limits.resident_limit),
+      tenants_limited_(limits.tenant_sequences > 0 || limits.tenant_blocks > 0),
+      line_(line_rules(limits), std::move(weight_of)) {
   CHECK(limits.token_budget >= limits.max_sequences && limits.max_sequences > 0);
   CHECK(limits.pipeline_depth == 1 || limits.pipeline_depth == 2);
 }
 
 void GenerativeReplica::enqueue(const Request& request, Time now) {
-  Sequence s{.request = request, .known = request.prompt};
+  Sequence s{.request = request, .order = next_order_++, .known = request.prompt + request.emitted};
   s.request.queued = now;
-  waiting_.push_back(std::move(s));
+  // The token that was emitted last is not in the KV cache yet.
+  s.brought = request.emitted > 0 ? s.known - 1 : 0;
+  line_.push(std::move(s));
 }
 
 // Keys of the full blocks among the first `tokens` of a sequence, from `from_block` on; empty without a
@@ -52,14 +63,67 @@ void GenerativeReplica::seal(Sequence& s, int64_t tokens) {
   if (kv_.cached()) kv_.seal(s.kv, keys_of(s, s.kv.sealed, tokens));
 }
 
-bool GenerativeReplica::head_fits() {
-  const Sequence& head = waiting_.front();
-  const PrefixPool::Hit hit = kv_.find(keys_of(head, 0, head.known - 1));
-  return CountedPool::blocks_for(head.known) - hit.blocks <= kv_.free() - hit.idle;
+// Whether all that it knows has place.
+bool GenerativeReplica::fits(const Sequence& s) {
+  const PrefixPool::Hit hit = kv_.find(keys_of(s, 0, s.known - 1));
+  return CountedPool::blocks_for(s.known) - hit.blocks <= kv_.free() - hit.idle;
 }
 
-bool GenerativeReplica::head_may_start() {
-  return static_cast<int64_t>(running_.size() + retiring_.size()) < limits_.max_sequences && head_fits();
+int64_t GenerativeReplica::hit_tokens(const Request& request) {
+  const Sequence s{.request = request, .known = request.prompt};
+  return kv_.find(keys_of(s, 0, s.known - 1)).blocks * kKvBlockTokens;
+}
+
+bool GenerativeReplica::slot_free() const {
+  return static_cast<int64_t>(running_.size() + retiring_.size()) < limits_.max_sequences;
+}
+
+bool GenerativeReplica::newest_may_start() {
+  if (!slot_free() || limits_.batching == Batching::static_batch) return false;
+  if (limits_.line.order != LineOrder::fcfs || tenants_limited_ || limits_.adapters_per_batch > 0)
+    return true;
+  if (line_.size() > 1) return false;  // the one before it could not start either
+  const Sequence* newest = line_.head(kTimeMax, [](const Sequence&) { return true; });
+  return newest != nullptr && fits(*newest);
+}
+
+GenerativeReplica::TenantUse& GenerativeReplica::use_of(TenantId tenant) {
+  if (tenant.index >= uses_.size()) uses_.resize(tenant.index + 1);
+  return uses_[tenant.index];
+}
+
+void GenerativeReplica::count(TenantId tenant, int64_t sequences, int64_t blocks) {
+  if (!tenants_limited_) return;
+  TenantUse& use = use_of(tenant);
+  use.sequences += sequences;
+  use.blocks += blocks;
+}
+
+bool GenerativeReplica::adapter_fits(ModelId adapter) const {
+  if (limits_.adapters_per_batch == 0 || !adapter.valid()) return true;
+  std::vector<ModelId> distinct;
+  for (const std::vector<Sequence>* sequences : {&running_, &retiring_}) {
+    for (const Sequence& s : *sequences) {
+      if (s.request.adapter == adapter) return true;
+      const bool known = std::find(distinct.begin(), distinct.end(), s.request.adapter) != distinct.end();
+      if (s.request.adapter.valid() && !known) distinct.push_back(s.request.adapter);
+    }
+  }
+  return static_cast<int64_t>(distinct.size()) < limits_.adapters_per_batch;
+}
+
+// Whether neither its tenant's limits nor the adapters that run stand against it.
+bool GenerativeReplica::may_run(const Sequence& s) const {
+  if (!adapter_fits(s.request.adapter)) return false;
+  const size_t tenant = s.request.tenant.index;
+  if (!tenants_limited_ || tenant >= uses_.size()) return true;
+  const TenantUse& use = uses_[tenant];
+  if (limits_.tenant_sequences > 0 && use.sequences >= limits_.tenant_sequences) return false;
+  return limits_.tenant_blocks == 0 || use.blocks + CountedPool::blocks_for(s.known) <= limits_.tenant_blocks;
+}
+
+Sequence* GenerativeReplica::head() {
+  return line_.head(before_, [this](const Sequence& s) { return may_run(s); });
 }
 
 // Memory that another tenant wrote last is overwritten, or counted. The time for what a request has grown
@@ -78,46 +142,68 @@ void GenerativeReplica::take_over(int64_t from_others) {
 
 // Gives back what a running sequence holds.
 void GenerativeReplica::leave(Sequence& s) {
+  count(s.request.tenant, -1, -s.kv.blocks);
   take_over(kv_.leave(s.kv, s.request.tenant));
   resident_.unpin(s.request.weights);
   if (s.request.adapter.valid()) resident_.unpin(s.request.adapter);
 }
 
-void GenerativeReplica::preempt_last() {
-  Sequence s = std::move(running_.back());
-  running_.pop_back();
+void GenerativeReplica::preempt(size_t index) {
+  Sequence s = std::move(running_[index]);
+  running_.erase(running_.begin() + static_cast<std::ptrdiff_t>(index));
   leave(s);
-  s.computed = s.chunk = 0;
+  s.computed = s.chunk = s.brought = 0;
   ++s.request.preempted;
-  waiting_.push_front(std::move(s));
+  line_.put_back(std::move(s));
   preempted_ = true;
 }
 
-// Makes `blocks` free for running_[index], at the expense of those admitted after it. False: it was preempted
-// itself.
-bool GenerativeReplica::find_blocks(size_t index, int64_t blocks) {
-  while (kv_.free() < blocks) {
-    const bool itself = running_.size() == index + 1;
-    preempt_last();
-    if (itself) return false;
+// Who gives up memory: the one admitted last, or the first of those that yield to it by priority.
+size_t GenerativeReplica::victim() const {
+  size_t victim = running_.size() - 1;
+  for (size_t i = victim; i-- > 0;) {
+    if (line_.yields_before(running_[i], running_[victim])) victim = i;
   }
+  return victim;
+}
+
+// Makes `blocks` free for running_[index], at the expense of others. False: it was preempted itself. `index`
+// and the budget follow when one before it goes.
+bool GenerativeReplica::find_blocks(size_t& index, int64_t blocks, int64_t& budget_left) {
+  while (kv_.free() < blocks) {
+    const size_t goes = victim();
+    if (goes < index) budget_left += running_[goes].chunk;
+    preempt(goes);
+    if (goes == index) return false;
+    if (goes < index) --index;
+  }
+  return true;
+}
+
+// Gives running_[index] its tokens of this step. False: it was preempted itself, and another stands at
+// `index`.
+bool GenerativeReplica::schedule_one(size_t& index, int64_t& budget_left) {
+  const int64_t cap = limits_.chunk_cap > 0 ? limits_.chunk_cap : budget_left;
+  const int64_t chunk = std::min({running_[index].known - running_[index].computed, budget_left, cap});
+  const int64_t needed =
+      CountedPool::blocks_for(running_[index].computed + chunk) - running_[index].kv.blocks;
+  if (needed > 0 && !find_blocks(index, needed, budget_left)) return false;
+  Sequence& s = running_[index];
+  if (needed > 0) {
+    kv_.grow(s.kv, needed, s.request.tenant);
+    count(s.request.tenant, 0, needed);
+  }
+  s.chunk = chunk;
+  seal(s, s.computed + chunk);
+  budget_left -= chunk;
   return true;
 }
 
 // Gives every running sequence its tokens of this step; returns the budget that is left.
 int64_t GenerativeReplica::schedule_running() {
   int64_t left = limits_.token_budget;
-  const int64_t cap = limits_.chunk_cap > 0 ? limits_.chunk_cap : left;
-  for (size_t i = 0; i < running_.size(); ++i) {
-    const int64_t chunk = std::min({running_[i].known - running_[i].computed, left, cap});
-    const int64_t needed = CountedPool::blocks_for(running_[i].computed + chunk) - running_[i].kv.blocks;
-    if (needed > 0) {
-      if (!find_blocks(i, needed)) break;
-      kv_.grow(running_[i].kv, needed, running_[i].request.tenant);
-    }
-    running_[i].chunk = chunk;
-    seal(running_[i], running_[i].computed + chunk);
-    left -= chunk;
+  for (size_t i = 0; i < running_.size();) {
+    if (schedule_one(i, left)) ++i;
   }
   return left;
 }
@@ -134,53 +220,64 @@ bool GenerativeReplica::make_resident(ModelId model, Work& work) {
   return false;
 }
 
-// Moves the head of the queue to the running sequences; false when it must wait, or when `work` became a
-// load.
-bool GenerativeReplica::admit_head(Work& work) {
-  const Request& head = waiting_.front().request;
-  if (!head_may_start()) return false;
-  if (!make_resident(head.weights, work)) return false;
-  resident_.pin(head.weights);  // so that its adapter cannot push it out
-  if (!make_resident(head.adapter, work)) {
-    resident_.unpin(head.weights);
+// Moves the head of the line to the running sequences; false when it must wait, or when `work` became a load.
+bool GenerativeReplica::admit(Sequence& head, Work& work) {
+  if (!fits(head)) return false;
+  const ModelId weights = head.request.weights;
+  const ModelId adapter = head.request.adapter;
+  if (!make_resident(weights, work)) return false;
+  resident_.pin(weights);  // so that its adapter cannot push it out
+  if (!make_resident(adapter, work)) {
+    resident_.unpin(weights);
     return false;
   }
-  if (head.adapter.valid()) resident_.pin(head.adapter);
-  Sequence s = std::move(waiting_.front());
-  waiting_.pop_front();
+  if (adapter.valid()) resident_.pin(adapter);
+  Sequence s = line_.take();
+  const TenantId tenant = s.request.tenant;
   const std::vector<PrefixKey>& keys = keys_of(s, 0, s.known - 1);
   const PrefixPool::Hit hit = kv_.find(keys);
-  take_over(kv_.admit(s.kv, CountedPool::blocks_for(s.known), s.request.tenant,
-                      std::span(keys).first(static_cast<size_t>(hit.blocks))));
-  s.computed = hit.blocks * kKvBlockTokens;
-  prefix_hit_tokens_ += s.computed;
+  const int64_t blocks = CountedPool::blocks_for(s.known);
+  take_over(kv_.admit(s.kv, blocks, tenant, std::span(keys).first(static_cast<size_t>(hit.blocks))));
+  count(tenant, 1, blocks);
+  s.computed = std::max(hit.blocks * kKvBlockTokens, s.brought);
+  prefix_hit_tokens_ += hit.blocks * kKvBlockTokens;
+  if (s.request.preempted == 0) line_.charge(tenant, service_of(s.request.prompt, 0));
   running_.push_back(std::move(s));
   return true;
 }
 
-void GenerativeReplica::admit_waiting(Time seen, bool at_start, int64_t budget_left, Work& work) {
+void GenerativeReplica::admit_waiting(int64_t budget_left, Work& work) {
+  const bool whole = limits_.batching == Batching::static_batch;
   const int64_t cap = limits_.chunk_cap > 0 ? limits_.chunk_cap : limits_.token_budget;
-  while (!waiting_.empty() && budget_left > 0) {
-    if (head_unseen(seen, at_start) || !admit_head(work)) return;
+  while (slot_free() && (budget_left > 0 || whole)) {
+    Sequence* next = head();
+    if (next == nullptr) return;
+    // Prompts are not cut where they go first; one that is longer than a step has a step of its own.
+    const bool cuts = limits_.batching != Batching::prefill_first;
+    if (!cuts && budget_left < std::min(next->known, limits_.token_budget)) return;
+    if (!admit(*next, work)) return;
     Sequence& s = running_.back();
-    s.chunk = std::min({s.known - s.computed, budget_left, cap});
-    budget_left -= s.chunk;
+    const int64_t left = s.known - s.computed;
+    s.chunk = cuts ? std::min({left, budget_left, cap}) : left;
+    budget_left = std::max<int64_t>(budget_left - s.chunk, 0);
     seal(s, s.computed + s.chunk);
   }
 }
 
-// Whether the head of the queue came too late for a step that is decided from what was there by `seen`.
-bool GenerativeReplica::head_unseen(Time seen, bool at_start) const {
-  if (waiting_.empty()) return false;
-  const Time queued = waiting_.front().request.queued;
-  return at_start ? queued > seen : queued >= seen;
-}
-
-// Decides a step from what the engine had seen by `seen`; at_start: that is now, from idle.
-void GenerativeReplica::schedule(Time seen, bool at_start, Work& work) {
+// Decides a step from what the engine knows of.
+void GenerativeReplica::schedule(Work& work) {
   preempted_ = false;
+  if (limits_.batching == Batching::prefill_first) {
+    for (Sequence& s : running_) s.chunk = 0;
+    admit_waiting(limits_.token_budget, work);
+    const bool prefills =
+        std::any_of(running_.begin(), running_.end(), [](const Sequence& s) { return s.chunk > 0; });
+    if (!prefills) schedule_running();
+    return;
+  }
+  const bool closed = limits_.batching == Batching::static_batch && !running_.empty();
   const int64_t left = schedule_running();
-  if (!preempted_) admit_waiting(seen, at_start, left, work);
+  if (!preempted_ && !closed) admit_waiting(left, work);
 }
 
 void GenerativeReplica::release_retiring() {
@@ -259,33 +356,41 @@ void GenerativeReplica::shape_parts(Work& work) {
   last_weights_ = work.parts.size() == 1 ? work.parts[0].weights : ModelId{};
 }
 
+// Whether the step after this one may differ from it though nothing else happens.
+bool GenerativeReplica::must_decide_again(bool retired) const {
+  if (preempted_) return true;
+  if (line_.empty()) return false;
+  // Somebody may come to be the head whose request fits.
+  const bool turns = line_.turns() || limits_.tenant_blocks > 0;
+  return retired || line_.newest() >= before_ || (turns && slot_free());
+}
+
 void GenerativeReplica::next(Time now, Work& work) {
   work.kind = Work::Kind::idle;
   work.wake = kTimeMax;
   work.scrub_bytes = {};
   work.parts.clear();
-  bool at_start = !under_way_ || limits_.pipeline_depth == 1;
-  Time seen = at_start ? now : last_round_start_;
+  const Time all = now + Duration{1};
+  before_ = under_way_ && limits_.pipeline_depth == 2 ? last_round_start_ : all;
   under_way_ = false;
-  schedule(seen, at_start, work);
-  if (running_.empty() && work.kind != Work::Kind::load && !at_start) {
+  schedule(work);
+  if (running_.empty() && work.kind != Work::Kind::load && before_ != all) {
     // Nothing was decided in time: the pipeline begins again.
     release_retiring();
-    at_start = true;
-    seen = now;
-    schedule(seen, at_start, work);
+    before_ = all;
+    schedule(work);
   }
   const bool retired = !retiring_.empty();
   release_retiring();
   if (work.kind == Work::Kind::load) return;
-  CHECK_MSG(!running_.empty() || waiting_.empty(), "an idle replica can always start the head of its queue");
+  CHECK_MSG(!running_.empty() || line_.empty(), "an idle replica can always start the head of its line");
   if (!running_.empty()) {
     work.kind = Work::Kind::steps;
     work.scrub_bytes = scrub_due_;
     scrub_due_ = {};
     shape_parts(work);
-    const bool changes = preempted_ || (retired && !waiting_.empty()) || head_unseen(seen, at_start);
-    work.max_steps = changes ? 1 : std::min(work.max_steps, steps_until_full(work.max_steps));
+    work.max_steps =
+        must_decide_again(retired) ? 1 : std::min(work.max_steps, steps_until_full(work.max_steps));
   }
 }
 
@@ -297,7 +402,9 @@ void GenerativeReplica::grow_in_turn(int64_t steps) {
   if (!ordered) {
     for (Sequence& s : running_) {
       const int64_t blocks = CountedPool::blocks_for(s.computed + s.chunk * steps) - s.kv.blocks;
-      if (blocks > 0) kv_.grow(s.kv, blocks, s.request.tenant);
+      if (blocks <= 0) continue;
+      kv_.grow(s.kv, blocks, s.request.tenant);
+      count(s.request.tenant, 0, blocks);
     }
     return;
   }
@@ -312,7 +419,10 @@ void GenerativeReplica::grow_in_turn(int64_t steps) {
     }
   }
   std::sort(turns_.begin(), turns_.end());
-  for (const auto& [step, i] : turns_) kv_.grow(running_[i].kv, 1, running_[i].request.tenant);
+  for (const auto& [step, i] : turns_) {
+    kv_.grow(running_[i].kv, 1, running_[i].request.tenant);
+    count(running_[i].request.tenant, 0, 1);
+  }
 }
 
 void GenerativeReplica::done(const WorkEnd& end, std::vector<Request>& finished) {
@@ -337,6 +447,7 @@ void GenerativeReplica::done(const WorkEnd& end, std::vector<Request>& finished)
       const bool emits = s.computed >= s.known;
       if (emits) {
         if (s.emitted() == 0) s.request.first_token = end.now;
+        line_.charge(s.request.tenant, service_of(0, s.computed + 1 - s.known));
         s.known = s.computed + 1;
       }
       if (emits && s.emitted() == s.request.output) {
@@ -355,7 +466,7 @@ void GenerativeReplica::done(const WorkEnd& end, std::vector<Request>& finished)
 
 void GenerativeReplica::for_each_unfinished(const std::function<void(const Request&)>& visit) const {
   for (const Sequence& s : running_) visit(s.request);
-  for (const Sequence& s : waiting_) visit(s.request);
+  line_.for_each([&](const Sequence& s) { visit(s.request); });
 }
 
 }  // namespace cotenant

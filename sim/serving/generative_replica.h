@@ -1,19 +1,31 @@
 #pragma once
-#include <deque>
+#include <algorithm>
 #include <functional>
 #include <utility>
 #include <vector>
 
 #include "sim/serving/kv_memory.h"
 #include "sim/serving/resident_set.h"
+#include "sim/serving/waiting_line.h"
 #include "sim/serving/work.h"
 
 namespace cotenant {
 
+// How prompts and decodes share steps.
+// chunked: a step takes decodes and prompt tokens up to its budget; long prompts are cut.
+// prefill_first: whole prompts as soon as they may start, decodes wait meanwhile: vLLM before version 0.6
+// (V0). static_batch: what was admitted at one time runs to its end before anything else is admitted.
+enum class Batching : uint8_t { chunked, prefill_first, static_batch };
+
 struct GenerativeLimits {
-  int64_t token_budget = 512;  // tokens computed in one step
-  int64_t max_sequences = 64;  // running at once; <= token_budget
-  int64_t chunk_cap = 0;       // prompt tokens of one request in one step; 0 = by the budget alone
+  Batching batching = Batching::chunked;
+  LineRules line;                // whose request is admitted next
+  int64_t tenant_sequences = 0;  // of one tenant, running at once; 0 = no limit
+  int64_t tenant_blocks = 0;  // of KV that one tenant may hold when a request of it is admitted; 0 = no limit
+  int64_t adapters_per_batch = 0;  // distinct ones that run at once; 0 = no limit
+  int64_t token_budget = 512;      // tokens computed in one step
+  int64_t max_sequences = 64;      // running at once; <= token_budget
+  int64_t chunk_cap = 0;           // prompt tokens of one request in one step; 0 = by the budget alone
   int64_t pipeline_depth = 2;  // 1 or 2: steps that are decided before the result of the last one is known
   bool prefix_cache = false;   // what was computed is found again by its content
   // false: only by requests of the tenant that computed it; its id is mixed into the keys.
@@ -33,18 +45,20 @@ struct GenerativeLimits {
 // KV blocks allow; one is admitted only if all its known tokens fit the free blocks; the first that does not
 // fit stops admission. KV grows by blocks of 16 tokens. Where no block is left for a running request, the one
 // admitted last is preempted: its blocks are freed, it waits at the front of the queue and computes
-// everything again; nothing is admitted in that step. pipeline_depth 2: a step is decided when the step
-// before it starts. So a request that arrives during step n joins step n + 2, and a request whose last token
-// comes from step n holds its slot and blocks while n + 1 is decided; from idle, two steps are decided at
-// once. A token exists when its step is over. Sequences with different weights share a round: one step for
-// each set of weights, one after the other; their tokens exist when the round is over. Invariant: requests in
-// = finished + running + waiting.
+// everything again; nothing is admitted in that step. Under the priority order the one of the lowest level
+// goes first. A tenant at its limits, or a request whose adapter would be one too many, is passed over.
+// pipeline_depth 2: a step is decided when the step before it starts. So a request that arrives during step n
+// joins step n + 2, and a request whose last token comes from step n holds its slot and blocks while n + 1 is
+// decided; from idle, two steps are decided at once. A token exists when its step is over. Sequences with
+// different weights share a round: one step for each set of weights, one after the other; their tokens exist
+// when the round is over. Invariant: requests in = finished + running + waiting.
 class GenerativeReplica {
  public:
   // artefact_bytes: size of weights or an adapter.
   // scrubs: whether the memory that this allocation takes over was overwritten (asked once per hand-over).
+  // weight_of: a tenant's share of fair service.
   GenerativeReplica(const GenerativeLimits& limits, std::function<Bytes(ModelId)> artefact_bytes,
-                    std::function<bool()> scrubs);
+                    std::function<bool()> scrubs, std::function<double(TenantId)> weight_of);
 
   void enqueue(const Request& request, Time now);
   // Fills `work`. Requires: no work is under way.
@@ -52,47 +66,56 @@ class GenerativeReplica {
   // The work is over: a load, or rounds. Appends finished requests.
   void done(const WorkEnd& end, std::vector<Request>& finished);
 
-  // Whether a request that arrives during a block of steps may change the batch soon: rounds_ahead() rounds
-  // after the one in which it came. Ask right after enqueue(); false = the block may run to its end.
-  [[nodiscard]] bool head_may_start();
+  // Whether the request that was just enqueued, during a block of steps, may change the batch soon:
+  // rounds_ahead() rounds after the one in which it came. false = the block may run to its end.
+  [[nodiscard]] bool newest_may_start();
   [[nodiscard]] int64_t rounds_ahead() const { return limits_.pipeline_depth - 1; }
-  [[nodiscard]] size_t waiting() const { return waiting_.size(); }
-  [[nodiscard]] int64_t outstanding() const {
-    return static_cast<int64_t>(waiting_.size() + running_.size());
-  }
+  [[nodiscard]] size_t waiting() const { return line_.size(); }
+  [[nodiscard]] int64_t outstanding() const { return static_cast<int64_t>(line_.size() + running_.size()); }
+  [[nodiscard]] const WaitingLine& line() const { return line_; }
   [[nodiscard]] const KvMemory& kv() const { return kv_; }
+  // The most KV blocks that one request may ever hold; a longer one could wait for ever and must not be
+  // enqueued.
+  [[nodiscard]] int64_t most_blocks() const {
+    return limits_.tenant_blocks > 0 ? std::min(limits_.tenant_blocks, kv_.total()) : kv_.total();
+  }
+  // How many tokens of its prompt would be found in the cache now.
+  [[nodiscard]] int64_t hit_tokens(const Request& request);
   [[nodiscard]] int64_t prefix_hit_tokens() const { return prefix_hit_tokens_; }  // not computed again
   [[nodiscard]] const HandOvers& hand_overs() const { return hand_overs_; }
   // Requests that are still here, waiting or running, in no particular order of importance: admission order.
   void for_each_unfinished(const std::function<void(const Request&)>& visit) const;
 
  private:
-  struct Sequence {
-    Request request;
-    int64_t known = 0;     // tokens of the prompt, and output tokens that exist
-    int64_t computed = 0;  // of these, tokens in the KV cache
-    KvHolding kv;
-    int64_t chunk = 0;  // tokens of this step; 0 = not in this step
-
-    [[nodiscard]] int64_t emitted() const { return known - request.prompt; }
-    [[nodiscard]] bool decodes() const { return chunk == 1 && computed > 0; }
+  // What one tenant has of the replica.
+  struct TenantUse {
+    int64_t sequences = 0;
+    int64_t blocks = 0;
   };
-  void schedule(Time seen, bool at_start, Work& work);
+  void schedule(Work& work);
   int64_t schedule_running();
-  bool find_blocks(size_t index, int64_t blocks);
-  void preempt_last();
+  bool schedule_one(size_t& index, int64_t& budget_left);
+  bool find_blocks(size_t& index, int64_t blocks, int64_t& budget_left);
+  void preempt(size_t index);
+  [[nodiscard]] size_t victim() const;
   bool make_resident(ModelId model, Work& work);
-  bool admit_head(Work& work);
-  void admit_waiting(Time seen, bool at_start, int64_t budget_left, Work& work);
+  bool admit(Sequence& head, Work& work);
+  void admit_waiting(int64_t budget_left, Work& work);
+  Sequence* head();
+  [[nodiscard]] bool may_run(const Sequence& sequence) const;
+  [[nodiscard]] bool adapter_fits(ModelId adapter) const;
+  [[nodiscard]] bool slot_free() const;
+  [[nodiscard]] bool must_decide_again(bool retired) const;
+  TenantUse& use_of(TenantId tenant);
+  void count(TenantId tenant, int64_t sequences, int64_t blocks);
   const std::vector<PrefixKey>& keys_of(const Sequence& sequence, int64_t from_block, int64_t tokens);
   void seal(Sequence& sequence, int64_t tokens);
-  [[nodiscard]] bool head_fits();
+  [[nodiscard]] bool fits(const Sequence& sequence);
   void grow_in_turn(int64_t steps);
   void take_over(int64_t from_others);
   void leave(Sequence& sequence);
   void release_retiring();
   void shape_parts(Work& work);
-  [[nodiscard]] bool head_unseen(Time seen, bool at_start) const;
   [[nodiscard]] int64_t steps_until_full(int64_t most) const;
   [[nodiscard]] int64_t growth(int64_t steps) const;
   StepPart& part_of(Work& work, ModelId weights);
@@ -102,7 +125,8 @@ class GenerativeReplica {
   std::function<bool()> scrubs_;
   KvMemory kv_;
   ResidentSet resident_;
-  std::deque<Sequence> waiting_;
+  bool tenants_limited_;
+  WaitingLine line_;
   std::vector<Sequence> running_;   // in admission order
   std::vector<Sequence> retiring_;  // finished in the last step; their results are not known to the next one
   HandOvers hand_overs_;
@@ -110,7 +134,10 @@ class GenerativeReplica {
   ModelId last_weights_;                // of the last step, when it had one set of weights
   std::vector<uint64_t> adapter_mark_;  // by ModelId: the step in which it was last counted
   uint64_t mark_ = 0;
+  std::vector<TenantUse> uses_;  // by tenant; empty without limits
   Time last_round_start_{};
+  Time before_{};                                  // the step under decision knows what came before this
+  int64_t next_order_ = 0;                         // of the requests that come
   std::vector<std::pair<int64_t, size_t>> turns_;  // (round, running sequence) that grows by a block
   std::vector<PrefixKey> keys_;                    // of one sequence, while it is looked at
   int64_t prefix_hit_tokens_ = 0;

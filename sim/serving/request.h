@@ -14,6 +14,7 @@ struct Request {
   uint32_t number = 0;    // counted per tenant
   int32_t prompt = 0;     // tokens; scoring models: rows
   int32_t output = 0;     // tokens, also the reserved maximum; scoring models: 0
+  int32_t emitted = 0;    // of the output, tokens that another replica made; their KV came along
   Time queued{-1};        // when the replica got it
   int32_t preempted = 0;  // times that its memory was taken for an older request
   int32_t priority = 1;   // of its tenant's tier; larger goes first where a replica looks at it

@@ -26,7 +26,7 @@ class ScoringReplica {
   void enqueue(const Request& request, Time now);
   void next(Time now, Work& work);
   void done(const WorkEnd& end, std::vector<Request>& finished);
-  [[nodiscard]] bool head_may_start() const { return false; }  // a batch is never interrupted
+  [[nodiscard]] bool newest_may_start() const { return false; }  // a batch is never interrupted
   [[nodiscard]] static int64_t rounds_ahead() { return 0; }
   [[nodiscard]] size_t waiting() const { return waiting_; }
   [[nodiscard]] int64_t outstanding() const { return static_cast<int64_t>(waiting_ + batch_.size()); }

@@ -1,4 +1,5 @@
 #include <catch2/catch.hpp>
+#include <functional>
 #include <tuple>
 
 #include "sim/run/serving_run.h"
@@ -67,6 +68,62 @@ TEST_CASE("skipping decode steps gives the same times as stepping, for every ten
       REQUIRE(fast.events < slow.events);
       for (size_t w = 0; w < fast.windows.size(); ++w) {
         REQUIRE(fast.windows[w][0].shared.ns == slow.windows[w][0].shared.ns);
+      }
+    }
+  }
+}
+
+TEST_CASE("skipping decode steps gives the same times as stepping, for every policy") {
+  struct Case {
+    const char* name;
+    std::function<void(Pool&)> set;
+  };
+  const std::vector<Case> cases = {
+      {"prefill first", [](Pool& p) { p.batching = Batching::prefill_first; }},
+      {"static", [](Pool& p) { p.batching = Batching::static_batch; }},
+      {"priority", [](Pool& p) { p.scheduler = LineOrder::priority; }},
+      {"priority with ageing", [](Pool& p) { p.scheduler = LineOrder::priority, p.ageing = kSecond * 5; }},
+      {"weighted fair", [](Pool& p) { p.scheduler = LineOrder::weighted_fair; }},
+      {"weighted fair with a cache and turns of replicas",
+       [](Pool& p) {
+         p.scheduler = LineOrder::weighted_fair, p.router = RouteRule::prefix_affinity;
+         p.prefix_cache = Pool::PrefixCache::tenant;
+       }},
+      {"deficit round robin",
+       [](Pool& p) { p.scheduler = LineOrder::deficit_round_robin, p.router = RouteRule::two_choices; }},
+      {"limits of sequences", [](Pool& p) { p.tenant_sequences = 2, p.router = RouteRule::tenant_sticky; }},
+      {"limits of memory", [](Pool& p) { p.tenant_kv = 0.4; }},
+      {"limits of memory, fair, all at once",
+       [](Pool& p) {
+         p.tenant_kv = 0.5, p.tenant_sequences = 3, p.scheduler = LineOrder::weighted_fair;
+         p.batching = Batching::prefill_first;
+       }},
+      {"few adapters", [](Pool& p) { p.adapters_per_batch = 2, p.scheduler = LineOrder::priority; }}};
+  for (const Case& c : cases) {
+    for (const int64_t depth : {1, 2}) {
+      Scenario s = testing::small_scenario();
+      s.horizon = kMinute * 15;
+      s.pools[0].pipeline_depth = depth;
+      s.pools[0].max_sequences = 8;
+      c.set(s.pools[0]);
+      s.tiers[0].arrivals.rate_per_s = 0.3;
+      s.tiers[1].arrivals.rate_per_s = 0.2;
+      s.tiers[0].priority = 2;
+      s.tiers[0].weight = 3;
+      s.models[0].context_limit = 2000;
+      s.pools[0].kv_share = 0.005;
+      const auto world = testing::small_world(s);
+      for (const size_t tenancy : {size_t{2}, size_t{4}}) {  // one base, and one with adapters
+        const TrainingOutcome training = run_training(training_spec(*world, tenancy));
+        Everything skipped;
+        Everything stepped;
+        const PhiloxKey key = stream_key(s.seed, 0);
+        const ServingTotals fast = run_serving(*world, tenancy, key, training, {}, skipped);
+        const ServingTotals slow =
+            run_serving(*world, tenancy, key, training, {.single_steps = true}, stepped);
+        INFO(c.name << ", depth " << depth << ", " << s.tenancies[tenancy].label);
+        check_equal(sorted(skipped.all), sorted(stepped.all));
+        REQUIRE(fast.events <= slow.events);
       }
     }
   }

@@ -74,7 +74,7 @@ TEST_CASE("every scalar of a tier, a pool and an entry reaches the scenario") {
   REQUIRE(gold.slo.e2e.percentile == 95);
   REQUIRE(gold.slo.availability == 0.999);
   const Pool& pool = result.value().pools[0];
-  REQUIRE(pool.router == Pool::Router::round_robin);
+  REQUIRE(pool.router == RouteRule::round_robin);
   REQUIRE(pool.token_budget == 256);
   REQUIRE(pool.max_sequences == 8);
   REQUIRE(pool.kv_share == 0.4);

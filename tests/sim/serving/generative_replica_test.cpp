@@ -28,7 +28,8 @@ GenerativeLimits limits() {
 }
 
 GenerativeReplica replica(const GenerativeLimits& l) {
-  return {l, [](ModelId m) { return Bytes{m.index == 0 ? 500 : 200}; }, [] { return true; }};
+  return {l, [](ModelId m) { return Bytes{m.index == 0 ? 500 : 200}; }, [] { return true; },
+          [](TenantId) { return 1.0; }};
 }
 
 // One round at a time; returns the finished requests in order.
@@ -149,7 +150,7 @@ TEST_CASE("memory taken over from another tenant is overwritten before the step,
     GenerativeLimits l = limits();
     l.kv_blocks = 3;
     GenerativeReplica r(
-        l, [](ModelId) { return Bytes{500}; }, [scrubs] { return scrubs; });
+        l, [](ModelId) { return Bytes{500}; }, [scrubs] { return scrubs; }, [](TenantId) { return 1.0; });
     r.enqueue(request(1, 0, 20, 4), Time{0});
     r.enqueue(request(2, 0, 20, 4), Time{0});
     std::vector<Work> seen;
@@ -382,4 +383,167 @@ TEST_CASE("memory that nobody wrote before is no hand-over, however late a reque
   while (bench.r.outstanding() > 0) bench.step();
   REQUIRE(bench.finished.size() == 3);
   REQUIRE(bench.r.hand_overs().count == 0);
+}
+
+namespace {
+
+// How many sequences of each tenant were in each step, by one finished order: runs the replica dry and
+// returns the most that ran at once for a tenant.
+int64_t most_at_once(GenerativeReplica& r, uint32_t tenant, const std::vector<Request>& all) {
+  std::vector<Work> seen;
+  REQUIRE(run_dry(r, &seen).size() == all.size());
+  int64_t most = 0;
+  for (const Work& w : seen) {
+    for (const StepPart& part : w.parts) {
+      if (part.weights.index == tenant) most = std::max(most, part.shape.head_sequences);
+    }
+  }
+  return most;
+}
+
+}  // namespace
+
+TEST_CASE("a tenant runs at most as many requests as its limit, and others pass it") {
+  for (const int64_t limit : {0, 1, 2}) {
+    GenerativeLimits l = limits();
+    l.weight_budget = {2000};
+    l.tenant_sequences = limit;
+    GenerativeReplica r = replica(l);
+    std::vector<Request> all;
+    for (uint32_t i = 0; i < 6; ++i) all.push_back(request(1, i, 10, 5));
+    all.push_back(request(2, 0, 10, 5));
+    for (Request& q : all) {
+      q.weights = ModelId{q.tenant.index};  // weights of its own, so that a step shows whose sequences it has
+      r.enqueue(q, Time{0});
+    }
+    REQUIRE(most_at_once(r, 1, all) == (limit == 0 ? 4 : limit));
+  }
+}
+
+TEST_CASE("a tenant at its share of the KV blocks is passed over until it has given some back") {
+  GenerativeLimits l = limits();
+  l.tenant_blocks = 4;
+  GenerativeReplica r = replica(l);
+  REQUIRE(r.most_blocks() == 4);
+  for (uint32_t i = 0; i < 3; ++i) r.enqueue(request(1, i, 30, 2), Time{0});  // two blocks each
+  r.enqueue(request(2, 0, 30, 2), Time{0});
+  std::vector<Request> finished = run_dry(r);
+  REQUIRE(finished.size() == 4);
+  REQUIRE(finished[2].tenant == TenantId{2});  // before the third of tenant 1
+  REQUIRE(finished[3].number == 2);
+}
+
+TEST_CASE("a request whose adapter would be one too many is passed over") {
+  for (const int64_t most : {0, 2}) {
+    GenerativeLimits l = limits();
+    l.weight_budget = {5000};
+    l.adapters_per_batch = most;
+    GenerativeReplica r = replica(l);
+    for (uint32_t i = 0; i < 6; ++i) {
+      Request q = request(i, 0, 10, 6);
+      q.adapter = ModelId{10 + i % 3};
+      r.enqueue(q, Time{0});
+    }
+    std::vector<Work> seen;
+    REQUIRE(run_dry(r, &seen).size() == 6);
+    int64_t adapters = 0;
+    for (const Work& w : seen) {
+      for (const StepPart& part : w.parts) adapters = std::max(adapters, part.shape.adapters);
+    }
+    REQUIRE(adapters == (most == 0 ? 3 : most));
+  }
+}
+
+TEST_CASE("with prefill first, prompts are whole and decodes wait for them") {
+  GenerativeLimits l = limits();
+  l.batching = Batching::prefill_first;
+  GenerativeReplica r = replica(l);
+  r.enqueue(request(1, 0, 20, 30), Time{0});
+  std::vector<Request> finished;
+  Work work;
+  int64_t t = 1;
+  const auto step = [&] {
+    r.next(Time{t}, work);
+    r.done({.now = Time{t + 1}, .steps = 1, .elapsed_ps = 1'000'000, .last_round_start = Time{t}}, finished);
+    ++t;
+  };
+  step(), step(), step();  // load, prompt, a decode
+  REQUIRE(work.parts[0].shape.decode_sequences == 1);
+  r.enqueue(request(1, 1, 60, 3), Time{t});
+  r.enqueue(request(1, 2, 60, 3), Time{t});
+  step();
+  // The budget of 64 has place for one of them, whole; the decode waits.
+  REQUIRE(work.parts[0].shape.prefill_tokens == 60);
+  REQUIRE(work.parts[0].shape.decode_sequences == 0);
+  step();
+  REQUIRE(work.parts[0].shape.prefill_tokens == 60);
+  step();
+  REQUIRE(work.parts[0].shape.decode_sequences == 3);
+  // A prompt longer than the budget has a step of its own.
+  r.enqueue(request(1, 3, 100, 3), Time{t});
+  step();
+  REQUIRE(work.parts[0].shape.prefill_tokens == 100);
+}
+
+TEST_CASE("a static batch runs to its end before anything else is admitted") {
+  GenerativeLimits l = limits();
+  l.batching = Batching::static_batch;
+  GenerativeReplica r = replica(l);
+  for (uint32_t i = 0; i < 6; ++i) r.enqueue(request(1, i, 30, i == 0 ? 20 : 5), Time{0});
+  const std::vector<Request> finished = run_dry(r);
+  REQUIRE(finished.size() == 6);
+  Time longest{};
+  for (const Request& q : finished) {
+    if (q.number == 0) longest = q.finished;
+  }
+  for (const Request& q : finished) {
+    if (q.number >= 4) REQUIRE(q.first_token > longest);  // four slots: the last two are the next batch
+  }
+}
+
+TEST_CASE("under priorities the lowest level gives up its memory, not the last admitted") {
+  for (const bool by_priority : {false, true}) {
+    GenerativeLimits l = limits();
+    l.kv_blocks = 7;
+    if (by_priority) l.line.order = LineOrder::priority;
+    GenerativeReplica r = replica(l);
+    Request low = request(1, 0, 30, 60);
+    low.priority = 1;
+    Request high = request(2, 0, 30, 60);
+    high.priority = 2;
+    r.enqueue(low, Time{0});
+    std::vector<Request> finished;
+    Work work;
+    int64_t t = 1;
+    for (; t < 4; ++t) {
+      r.next(Time{t}, work);
+      r.done({.now = Time{t + 1}, .steps = 1, .elapsed_ps = 1'000'000, .last_round_start = Time{t}},
+             finished);
+    }
+    r.enqueue(high, Time{t});  // six blocks for two that need six each in the end
+    for (; t < 400 && finished.size() < 2; ++t) {
+      r.next(Time{t}, work);
+      r.done({.now = Time{t + 1}, .steps = 1, .elapsed_ps = 1'000'000, .last_round_start = Time{t}},
+             finished);
+    }
+    REQUIRE(finished.size() == 2);
+    for (const Request& q : finished) {
+      REQUIRE((q.preempted > 0) == (q.tenant == TenantId{by_priority ? 1U : 2U}));
+    }
+  }
+}
+
+TEST_CASE("a request whose prompt another replica computed begins with a decode") {
+  GenerativeReplica r = replica(limits());
+  Request q = request(1, 0, 50, 4);
+  q.emitted = 1;
+  q.first_token = Time{0};
+  r.enqueue(q, Time{0});
+  std::vector<Work> seen;
+  const std::vector<Request> finished = run_dry(r, &seen);
+  REQUIRE(finished.size() == 1);
+  REQUIRE(finished[0].first_token == Time{0});
+  REQUIRE(seen.size() == 4);  // a load and three decodes
+  REQUIRE(seen[1].parts[0].shape.decode_context == 50);
+  REQUIRE(seen[1].parts[0].shape.prefill_tokens == 0);
 }

@@ -1,0 +1,71 @@
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#include "sim/core/philox.h"
+#include "sim/serving/request.h"
+
+namespace cotenant {
+
+// Which replica of a pool gets a request.
+// least_loaded: the one with the fewest requests, waiting or running; of equals the first.
+// round_robin: each in its turn.
+// two_choices: the less loaded of two drawn at random: Mitzenmacher, "The Power of Two Choices in Randomized
+// Load
+//   Balancing", 2001.
+// prefix_affinity: the one that has most of the prompt's prefix in its cache, among those whose load is at
+// most
+//   `load_cap` times the mean (the bound of Mirrokni et al., "Consistent Hashing with Bounded Loads", 2018);
+//   of equals the least loaded.
+// tenant_sticky: always the same for a tenant.
+enum class RouteRule : uint8_t { least_loaded, round_robin, two_choices, prefix_affinity, tenant_sticky };
+
+// Loads of a row of slots; finds the least in constant time, of equals the first. A change costs O(log
+// slots).
+class LoadTree {
+ public:
+  void add();  // a slot without load, after the others
+  void set(size_t slot, int64_t load);
+  [[nodiscard]] int64_t at(size_t slot) const { return loads_[leaves_ + slot]; }
+  [[nodiscard]] size_t least() const { return least_[1]; }
+  [[nodiscard]] size_t size() const { return size_; }
+  [[nodiscard]] int64_t total() const { return total_; }
+
+ private:
+  void settle(size_t node);
+  size_t size_ = 0;
+  size_t leaves_ = 0;           // a power of two
+  std::vector<int64_t> loads_;  // by node of a complete binary tree; the root is 1
+  std::vector<uint32_t> least_;
+  int64_t total_ = 0;
+};
+
+// The replicas of one pool, numbered in the order in which they were added. One owner, one thread. Draws are
+// keyed by the request, so that every tenancy model draws the same for it.
+class Router {
+ public:
+  struct Rules {
+    RouteRule rule = RouteRule::least_loaded;
+    double load_cap = 1.25;
+  };
+  // entity_of: the number of a tenant in random streams, the same in every scenario that has it.
+  Router(const Rules& rules, PhiloxKey key, std::function<uint32_t(TenantId)> entity_of);
+
+  void add() { loads_.add(); }
+  void set_load(size_t replica, int64_t requests) { loads_.set(replica, requests); }
+  // Requires: a replica. hit_tokens: how much of the request's prompt a replica has cached.
+  [[nodiscard]] size_t choose(const Request& request, const std::function<int64_t(size_t)>& hit_tokens);
+
+ private:
+  [[nodiscard]] size_t of_two(const Request& request) const;
+  [[nodiscard]] size_t nearest(const std::function<int64_t(size_t)>& hit_tokens) const;
+
+  Rules rules_;
+  PhiloxKey key_;
+  std::function<uint32_t(TenantId)> entity_of_;
+  LoadTree loads_;
+  size_t next_ = 0;
+};
+
+}  // namespace cotenant

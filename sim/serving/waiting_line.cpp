@@ -1,0 +1,167 @@
+// Public here: WaitingLine.
+#include "sim/serving/waiting_line.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+namespace cotenant {
+
+WaitingLine::WaitingLine(const LineRules& rules, std::function<double(TenantId)> weight_of)
+    : rules_(rules),
+      weight_of_(std::move(weight_of)),
+      apart_(rules.by_tenant || rules.order != LineOrder::fcfs) {
+  CHECK(rules.quantum > 0 && rules.ageing.ns >= 0);
+}
+
+size_t WaitingLine::queue_of(const Sequence& sequence) {
+  const TenantId tenant = apart_ ? sequence.request.tenant : TenantId{};
+  for (size_t i = 0; i < queues_.size(); ++i) {
+    if (queues_[i].tenant == tenant) return i;
+  }
+  queues_.push_back({.tenant = tenant});
+  return queues_.size() - 1;
+}
+
+uint32_t WaitingLine::node_of(Sequence sequence) {
+  ++size_;
+  if (free_ == kNone) {
+    nodes_.push_back({std::move(sequence), kNone});
+    return static_cast<uint32_t>(nodes_.size() - 1);
+  }
+  const uint32_t node = std::exchange(free_, nodes_[free_].next);
+  nodes_[node] = {std::move(sequence), kNone};
+  return node;
+}
+
+void WaitingLine::push(Sequence sequence) {
+  newest_ = sequence.request.queued;
+  Queue& queue = queues_[queue_of(sequence)];
+  const uint32_t node = node_of(std::move(sequence));
+  (queue.first == kNone ? queue.first : nodes_[queue.last].next) = node;
+  queue.last = node;
+}
+
+void WaitingLine::put_back(Sequence sequence) {
+  Queue& queue = queues_[queue_of(sequence)];
+  const uint32_t node = node_of(std::move(sequence));
+  nodes_[node].next = queue.first;
+  if (queue.first == kNone) queue.last = node;
+  queue.first = node;
+  queue.new_here = false;  // it was never away
+}
+
+// A request's level rises by one every `ageing`, all at the same rate: so the order of two never changes, and
+// the time at which each would have come at level 0 says which is first.
+bool WaitingLine::before(const Sequence& a, const Sequence& b) const {
+  if (rules_.order == LineOrder::priority) {
+    if (rules_.ageing.ns == 0 && a.request.priority != b.request.priority)
+      return a.request.priority > b.request.priority;
+    const int64_t at = a.request.queued.ns - a.request.priority * rules_.ageing.ns;
+    const int64_t bt = b.request.queued.ns - b.request.priority * rules_.ageing.ns;
+    if (rules_.ageing.ns > 0 && at != bt) return at < bt;
+  }
+  if (rules_.order == LineOrder::weighted_fair) {
+    const int64_t as = served(a.request.tenant);
+    const int64_t bs = served(b.request.tenant);
+    if (as != bs) return as < bs;
+  }
+  return a.order < b.order;
+}
+
+bool WaitingLine::yields_before(const Sequence& a, const Sequence& b) const {
+  return rules_.order == LineOrder::priority && before(b, a);
+}
+
+size_t WaitingLine::first_in_order(Time before_time, const Accepts& may) const {
+  size_t best = queues_.size();
+  for (size_t i = 0; i < queues_.size(); ++i) {
+    const Sequence& s = front(queues_[i]);
+    if (s.request.queued >= before_time || !may(s)) continue;
+    if (best == queues_.size() || before(s, front(queues_[best]))) best = i;
+  }
+  return best;
+}
+
+// Goes round until somebody's savings pay for its first request: at least one may be served, and every round
+// adds a quantum to it.
+size_t WaitingLine::first_in_turn(Time before_time, const Accepts& may) {
+  const auto accepted = [&](const Queue& queue) {
+    return front(queue).request.queued < before_time && may(front(queue));
+  };
+  if (std::none_of(queues_.begin(), queues_.end(), accepted)) return queues_.size();
+  for (;;) {
+    if (turn_ >= queues_.size()) turn_ = 0;
+    Queue& queue = queues_[turn_];
+    if (accepted(queue)) {
+      if (!turn_paid_) {
+        const double quantum = static_cast<double>(rules_.quantum) * weight_of_(queue.tenant);
+        queue.deficit += std::max<int64_t>(static_cast<int64_t>(quantum), 1);
+        turn_paid_ = true;
+      }
+      const Request& first = front(queue).request;
+      if (queue.deficit >= service_of(first.prompt, first.output)) return turn_;
+    }
+    ++turn_;
+    turn_paid_ = false;
+  }
+}
+
+// Who comes back starts where the least served of those that wait stand, or, if nobody waited, where the last
+// to leave stood.
+void WaitingLine::lift(Time before_time) {
+  for (size_t i = 0; i < queues_.size(); ++i) {
+    Queue& queue = queues_[i];
+    if (!queue.new_here || front(queue).request.queued >= before_time) continue;
+    queue.new_here = false;
+    if (!rules_.lifts) continue;
+    int64_t least = -1;
+    for (const Queue& other : queues_) {
+      if (&other == &queue || other.new_here) continue;
+      const int64_t s = served(other.tenant);
+      least = least < 0 ? s : std::min(least, s);
+    }
+    if (least < 0 && last_left_.valid()) least = served(last_left_);
+    int64_t& own = served_of(queue.tenant);
+    own = std::max(own, least);
+  }
+}
+
+Sequence* WaitingLine::head(Time before_time, const Accepts& may) {
+  if (empty()) return nullptr;
+  if (rules_.order == LineOrder::weighted_fair) lift(before_time);
+  head_ = rules_.order == LineOrder::deficit_round_robin ? first_in_turn(before_time, may)
+                                                         : first_in_order(before_time, may);
+  return head_ < queues_.size() ? &nodes_[queues_[head_].first].sequence : nullptr;
+}
+
+Sequence WaitingLine::take() {
+  CHECK(head_ < queues_.size());
+  Queue& queue = queues_[head_];
+  const uint32_t node = queue.first;
+  Sequence sequence = std::move(nodes_[node].sequence);
+  queue.first = nodes_[node].next;
+  nodes_[node].next = std::exchange(free_, node);
+  --size_;
+  queue.deficit -= service_of(sequence.request.prompt, sequence.request.output);
+  if (queue.first != kNone) return sequence;
+  last_left_ = queue.tenant;
+  queues_.erase(queues_.begin() + static_cast<std::ptrdiff_t>(head_));
+  if (turn_ > head_) --turn_;
+  if (turn_ == head_) turn_paid_ = false;
+  head_ = queues_.size();
+  return sequence;
+}
+
+int64_t& WaitingLine::served_of(TenantId tenant) {
+  if (tenant.index >= served_.size()) served_.resize(tenant.index + 1, 0);
+  return served_[tenant.index];
+}
+
+void WaitingLine::charge(TenantId tenant, int64_t service) {
+  if (rules_.order != LineOrder::weighted_fair) return;
+  const double unit = std::floor(static_cast<double>(kServiceUnit) / weight_of_(tenant) + 0.5);
+  served_of(tenant) += multiply_checked(service, std::max<int64_t>(static_cast<int64_t>(unit), 1));
+}
+
+}  // namespace cotenant
