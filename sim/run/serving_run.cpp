@@ -281,6 +281,7 @@ class ServingRun {
                     .number = arrival.number,
                     .prompt = arrival.prompt,
                     .output = arrival.output,
+                    .priority = static_cast<int32_t>(world_.tier_of(tenant).priority),
                     .weights = {},
                     .adapter = {},
                     .prefix = arrival.prefix};

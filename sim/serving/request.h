@@ -16,6 +16,7 @@ struct Request {
   int32_t output = 0;     // tokens, also the reserved maximum; scoring models: 0
   Time queued{-1};        // when the replica got it
   int32_t preempted = 0;  // times that its memory was taken for an older request
+  int32_t priority = 1;   // of its tenant's tier; larger goes first where a replica looks at it
   ModelId weights;        // requests with equal weights batch together
   ModelId adapter;        // LoRA on those weights; invalid = none
   // Content of the prompt's full blocks of 16 tokens (sim/serving/prefix_pool.h); outlives the request.
