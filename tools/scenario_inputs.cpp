@@ -161,6 +161,15 @@ class Loader {
     inputs_.traces.emplace(load.file, std::move(rows).value());
   }
 
+  // All entries serve a tier with models of one kind: the reader checks it.
+  [[nodiscard]] bool served_by_generative(const Tier& tier) const {
+    const TenancyEntry& entry = scenario_.tenancies.front();
+    const auto own = entry.tiers.find(tier.name);
+    const std::string& name = own == entry.tiers.end() ? entry.choice.model : own->second.model;
+    return std::any_of(scenario_.models.begin(), scenario_.models.end(),
+                       [&](const Model& m) { return m.name == name && m.kind == Model::Kind::generative; });
+  }
+
   void list_assumptions() {
     const auto add = [&](const std::string& input, const std::string& source, const char* provenance) {
       loaded_.inputs.push_back({input, source, provenance, ""});
@@ -171,7 +180,8 @@ class Loader {
     add("prices", fmt::format("{}; as of {}", scenario_.prices.source, scenario_.prices.as_of), "assumed");
     for (const Tier& tier : scenario_.tiers) {
       const std::string of = fmt::format(" of tier {}", tier.name);
-      if (tier.priority != 1) add("priority" + of, "stated, not modelled yet: no effect", "assumed");
+      if (tier.priority != 1 && served_by_generative(tier))
+        add("priority" + of, "stated, not modelled yet: no effect", "assumed");
       if (tier.slo.availability > 0)
         add("availability" + of, "stated, not modelled yet: no effect", "assumed");
     }

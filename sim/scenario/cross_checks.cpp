@@ -276,7 +276,8 @@ class Checker {
     if (std::none_of(served_.begin(), served_.end(), generative)) return;
     for (const char* key : {"preferred-batch", "queue-timeout", "timeout-action", "max-queue", "instances"}) {
       const YamlNode* node = find_node(root_, {"pools", pool.name, key});
-      if (node == nullptr) continue;
+      const bool one_instance = std::string_view(key) == "instances" && pool.instances == 1;
+      if (node == nullptr || one_instance) continue;
       problems_.add_at_key(*node, {fmt::format("`{}` has no meaning here", key),
                                    fmt::format("pool `{}` serves a generative model", pool.name)});
     }

@@ -252,7 +252,7 @@ const Table<Tier>& tier_table() {
   return table;
 }
 
-const Table<Pool>& pool_table() {
+const Table<Pool>& device_rows() {
   static const Table<Pool> table = {
       scalar_field<Pool>("sku", identifier_codec("gpu-large"), &Pool::sku, "the kind of device").required(),
       scalar_field<Pool>("size", whole_codec(1, 1'000'000), &Pool::size,
@@ -284,6 +284,15 @@ const Table<Pool>& pool_table() {
       scalar_field<Pool>("kv-share", share_codec(), &Pool::kv_share,
                          "share of device memory kept for the KV cache")
           .otherwise("half of what one set of weights leaves"),
+      scalar_field<Pool>("scrub", flag_codec("on", "off"), &Pool::scrub,
+                         "overwrite KV memory before another tenant gets it"),
+  };
+  return table;
+}
+
+// How a scoring replica forms batches.
+Table<Pool> batching_rows() {
+  return {
       scalar_field<Pool>("max-batch", whole_codec(1, 1'000'000), &Pool::max_batch,
                          "rows in one batch of a scoring replica"),
       scalar_field<Pool>("max-delay", duration_codec(Duration{}, kMinute), &Pool::max_delay,
@@ -316,9 +325,15 @@ const Table<Pool>& pool_table() {
           "batches under way at once on one device of a scoring replica; together each is slower, as "
           "the profile's co-run of the model with itself says, else they share the device's time "
           "(assumed)"),
-      scalar_field<Pool>("scrub", flag_codec("on", "off"), &Pool::scrub,
-                         "overwrite KV memory before another tenant gets it"),
   };
+}
+
+const Table<Pool>& pool_table() {
+  static const Table<Pool> table = [] {
+    Table<Pool> rows = device_rows();
+    for (Field<Pool>& row : batching_rows()) rows.push_back(std::move(row));
+    return rows;
+  }();
   return table;
 }
 
