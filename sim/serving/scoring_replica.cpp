@@ -195,7 +195,10 @@ void ScoringReplica::next(Time now, Work& work) {
   const ModelId weights = queues_[chosen].weights;
   if (!resident_.holds(weights)) {
     work.load_bytes = artefact_bytes_(weights);
-    if (!resident_.admit(weights, work.load_bytes)) return;  // asked again when a batch has ended
+    if (!resident_.admit(weights, work.load_bytes)) {
+      CHECK(under_way_ > 0);  // what runs needs the room: asked again when a batch has ended
+      return;
+    }
     work.kind = Work::Kind::load;
     loading_ = true;
     return;

@@ -38,23 +38,19 @@ class FormingBatch {
 };
 
 // One replica with dynamic batching for scoring models, by the rules of NVIDIA Triton's dynamic batcher (its
-// user guide, "Dynamic Batcher"; cases that it leaves open as in triton-inference-server/core,
-// GetDynamicBatch):
+// user guide, "Dynamic Batcher"; what that leaves open as in triton-inference-server/core, GetDynamicBatch):
 // - Requests with equal weights may share a batch; a request is never split. They are taken by priority, the
 //   larger first, then in order of arrival.
-// - While an instance is idle, the largest preferred size that the first so many requests sum up to starts at
-//   once. If the next request would pass the largest preferred size, those before it start at once.
+// - While an instance is idle, the largest preferred size that the first so many requests sum up to starts
+//   at once. If the next request would pass the largest preferred size, those before it start at once.
 // - Otherwise they wait until the oldest has waited max_delay; then as many go as fit in max_batch, whatever
-// is
-//   preferred. A request larger than max_batch is a batch of its own.
+//   is preferred. A request larger than max_batch is a batch of its own.
 // - A request that has waited longer than queue_timeout when a batch is formed is rejected, or goes behind
-// all
-//   others of its priority and weights, once. A request that finds max_queue others of its kind is refused.
+//   all others of its priority and weights. A request that finds max_queue others of its kind is refused.
 // - Among weights whose batches may start, the one with the highest priority goes first, then the one with
-// the
-//   oldest request. If its weights have to be loaded, nothing else starts before they are; if what runs
+//   the oldest request. If its weights have to be loaded, nothing else starts before they are; if what runs
 //   leaves no room for them, nothing starts before a batch ends.
-// Weights are held once for all instances, as instances of one Triton process share those of most backends.
+// Weights are held once for all instances, as in one process of a backend that shares them.
 // A state machine without a clock; same protocol as GenerativeReplica, but next() may be asked again while
 // batches are under way, and gives `idle` when nothing more may start.
 class ScoringReplica {
