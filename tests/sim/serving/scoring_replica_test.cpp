@@ -290,3 +290,40 @@ TEST_CASE("requests in = served + timed out + refused + waiting + under way, at 
     REQUIRE(!finished.empty());
   }
 }
+
+TEST_CASE("among weights of one priority the oldest request goes first, whatever came to the replica first") {
+  ScoringReplica r = replica_with({.max_batch = 2, .max_delay = Duration{100}});
+  Request newer = of_priority(1, 2, 1);
+  newer.weights = ModelId{0};  // also the smaller name
+  r.enqueue(of_priority(1, 2, 0), Time{3});
+  r.enqueue(newer, Time{4});
+  REQUIRE(batch_at(r, Time{5}) == Numbers{0});
+  REQUIRE(batch_at(r, Time{5}) == Numbers{1});
+}
+
+TEST_CASE("a request that goes in front may make a preferred size that there was none of") {
+  ScoringReplica r = replica_with({.max_batch = 16, .max_delay = Duration{100}, .preferred = {2, 16}});
+  r.enqueue(of_priority(1, 3, 0), Time{0});
+  REQUIRE(batch_at(r, Time{1}).empty());
+  r.enqueue(of_priority(2, 2, 1), Time{1});
+  REQUIRE(batch_at(r, Time{1}) == Numbers{1});
+}
+
+TEST_CASE("nothing starts while weights are loaded, and weights that scored last are hot") {
+  ScoringReplica r = replica_with({.max_batch = 1, .instances = 2});
+  for (const uint32_t weights : {1U, 2U, 2U}) r.enqueue(request(weights, 1, Time{weights}), Time{weights});
+  Work work;
+  std::vector<Request> finished;
+  for (const Residency expected : {Residency::cold, Residency::cold, Residency::hot}) {
+    r.next(Time{9}, work);
+    if (work.kind == Work::Kind::load) {
+      r.next(Time{9}, work);
+      REQUIRE(work.kind == Work::Kind::idle);
+      r.done({.now = Time{9}}, finished);
+      r.next(Time{9}, work);
+    }
+    REQUIRE(work.kind == Work::Kind::batch);
+    REQUIRE(work.parts[0].shape.residency == expected);
+    r.done({.now = Time{9}, .steps = 1, .elapsed_ps = 1000, .instance = work.instance}, finished);
+  }
+}
