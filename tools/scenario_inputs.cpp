@@ -161,6 +161,20 @@ class Loader {
     inputs_.traces.emplace(load.file, std::move(rows).value());
   }
 
+  // All entries serve a tier with models of one kind: the reader checks it.
+  // Whether a replica that serves the tier looks at its priority.
+  [[nodiscard]] bool priority_counts(const Tier& tier) const {
+    const TenancyEntry& entry = scenario_.tenancies.front();
+    const auto own = entry.tiers.find(tier.name);
+    const TenancyChoice& choice = own == entry.tiers.end() ? entry.choice : own->second;
+    const auto named = [](const std::string& name) {
+      return [name](const auto& x) { return x.name == name; };
+    };
+    const auto model = std::find_if(scenario_.models.begin(), scenario_.models.end(), named(choice.model));
+    const auto pool = std::find_if(scenario_.pools.begin(), scenario_.pools.end(), named(choice.pool));
+    return model->kind == Model::Kind::scoring || pool->scheduler == LineOrder::priority;
+  }
+
   void list_assumptions() {
     const auto add = [&](const std::string& input, const std::string& source, const char* provenance) {
       loaded_.inputs.push_back({input, source, provenance, ""});
@@ -171,7 +185,8 @@ class Loader {
     add("prices", fmt::format("{}; as of {}", scenario_.prices.source, scenario_.prices.as_of), "assumed");
     for (const Tier& tier : scenario_.tiers) {
       const std::string of = fmt::format(" of tier {}", tier.name);
-      if (tier.priority != 1) add("priority" + of, "stated, not modelled yet: no effect", "assumed");
+      if (tier.priority != 1 && !priority_counts(tier))
+        add("priority" + of, "stated: no effect, the pool's scheduler does not look at it", "assumed");
       if (tier.slo.availability > 0)
         add("availability" + of, "stated, not modelled yet: no effect", "assumed");
     }

@@ -114,6 +114,8 @@ Json tenancy(const TenancyFigures& entry, const std::string& currency) {
                         {"dropped", r.dropped},
                         {"in_flight", r.in_flight},
                         {"over_quota", r.over_quota},
+                        {"queue_full", r.queue_full},
+                        {"timed_out", r.timed_out},
                         {"base_fallback", r.base_fallback}};
   add_group(object, entry.all, currency);
   object["breaches"] = breaches(entry);

@@ -10,6 +10,8 @@ enum class RequestOutcome : uint8_t {
   served,
   over_quota,  // rejected: beyond the tenant's own quota
   too_long,    // rejected: prompt + output beyond the model's context limit or the KV memory
+  queue_full,  // dropped: too many others waited at the replica
+  timed_out,   // dropped: waited too long at the replica
   in_flight,   // unfinished at the horizon
 };
 

@@ -21,6 +21,8 @@ struct UnitRow {
   int64_t dropped = 0;    // admitted, then lost
   int64_t in_flight = 0;  // unfinished at the horizon
   int64_t over_quota = 0;
+  int64_t queue_full = 0;  // dropped because too many others waited at the replica
+  int64_t timed_out = 0;   // dropped because they had waited too long at the replica
   int64_t base_fallback =
       0;  // served by the pretrained base because the tenant's own model was not trained yet
   int64_t events = 0;
@@ -40,7 +42,8 @@ struct UnitRow {
     v("replication", "", &R::replication), v("arrived", "requests", &R::arrived);
     v("served", "requests", &R::served), v("rejected", "requests", &R::rejected);
     v("dropped", "requests", &R::dropped), v("in_flight", "requests", &R::in_flight);
-    v("over_quota", "requests", &R::over_quota), v("base_fallback", "requests", &R::base_fallback);
+    v("over_quota", "requests", &R::over_quota), v("queue_full", "requests", &R::queue_full);
+    v("timed_out", "requests", &R::timed_out), v("base_fallback", "requests", &R::base_fallback);
     v("events", "events", &R::events), v("counterfactual_requests", "requests", &R::counterfactual_requests);
     v("devices_peak", "devices", &R::devices_peak), v("tenants_end", "tenants", &R::tenants_end);
     v("models_end", "models", &R::models_end), v("kv_blocks_allocated", "blocks", &R::kv_blocks_allocated);

@@ -34,6 +34,9 @@ const char* to_word(RequestOutcome outcome) {
     case RequestOutcome::over_quota:
     case RequestOutcome::too_long:
       return "rejected";
+    case RequestOutcome::queue_full:
+    case RequestOutcome::timed_out:
+      return "dropped";
     case RequestOutcome::in_flight:
       return "in_flight";
   }
@@ -84,6 +87,8 @@ void Collector::request(const RequestObservation& o) {
   tenant.over_quota += o.outcome == RequestOutcome::over_quota ? 1 : 0;
   window.over_quota += o.outcome == RequestOutcome::over_quota ? 1 : 0;
   tenant.too_long += o.outcome == RequestOutcome::too_long ? 1 : 0;
+  tenant.queue_full += o.outcome == RequestOutcome::queue_full ? 1 : 0;
+  tenant.timed_out += o.outcome == RequestOutcome::timed_out ? 1 : 0;
   tenant.in_flight += o.outcome == RequestOutcome::in_flight ? 1 : 0;
   usage_ns_[window_of(o.finished.ns >= 0 ? o.finished : end_)][o.tenant.index] += o.usage_ns;
   if (o.outcome == RequestOutcome::served) {

@@ -27,6 +27,8 @@ class Collector : public ObservationSink {
     int64_t served = 0;
     int64_t over_quota = 0;
     int64_t too_long = 0;
+    int64_t queue_full = 0;
+    int64_t timed_out = 0;
     int64_t in_flight = 0;
     int64_t served_after_warmup = 0;  // as all that follow but the tokens
     int64_t slo_met = 0;

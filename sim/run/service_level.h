@@ -27,7 +27,7 @@ struct Judgement {
 };
 
 // Holds one request against the limits of its tier: a limit "p99 < 500 ms" judges each request by 500 ms, and
-// attainment is then compared with 99 %. A rejection is a miss. A request that is unfinished at the horizon
+// attainment is then compared with 99 %. A request that is rejected or dropped is a miss. A request that is unfinished at the horizon
 // is a miss if it is already beyond a limit, else undecided.
 Judgement judge(const RequestObservation& observation, const Slo& slo, Time horizon);
 

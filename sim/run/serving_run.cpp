@@ -14,6 +14,7 @@
 #include "sim/serving/generative_replica.h"
 #include "sim/serving/router.h"
 #include "sim/serving/scoring_replica.h"
+#include "sim/serving/shared_device.h"
 #include "sim/serving/step_block.h"
 #include "sim/serving/token_bucket.h"
 
@@ -36,6 +37,10 @@ struct Replica {
   DeviceMeter meter;
   Work work;
   StepBlock block;
+  SharedDevice device;       // scoring: the batches under way
+  Time wake{kTimeMax};       // scoring: the earliest wake that is pending
+  Time loaded{kTimeMax};     // scoring: when the load under way ends
+  Time batch_end{kTimeMax};  // scoring: when work_done is expected
   Time started;
   int64_t carry_ps = 0;
   uint32_t generation = 0;
@@ -168,14 +173,14 @@ class ServingRun {
     const ReplicaMemory memory = replica_memory(world_, tenancy_, p);
     const auto index = static_cast<uint32_t>(replicas_.size());
     const auto bytes = [this](ModelId model) { return training_.lineage.at(model).bytes; };
-    replicas_.push_back(std::make_unique<Replica>(Replica{
-        .machine = ScoringReplica({pool.max_batch, pool.max_delay, memory.weights, resident_limit(p)}, bytes),
-        .pool = p,
-        .owner = owner,
-        .meter = DeviceMeter(now_),
-        .work = {},
-        .block = {},
-        .started = {}}));
+    replicas_.push_back(std::make_unique<Replica>(Replica{.machine = ScoringReplica(scoring_limits(p), bytes),
+                                                          .pool = p,
+                                                          .owner = owner,
+                                                          .meter = DeviceMeter(now_),
+                                                          .work = {},
+                                                          .block = {},
+                                                          .device = SharedDevice(slowdown_of_two(p)),
+                                                          .started = {}}));
     if (generative_pool(p)) {
       RandomStream faults(key_, index, Purpose::faults);
       replicas_.back()->machine = GenerativeReplica(
@@ -204,6 +209,30 @@ class ServingRun {
   static int64_t tenant_blocks(const Pool& pool, int64_t kv_blocks) {
     if (pool.tenant_kv == 0) return 0;
     return std::max<int64_t>(static_cast<int64_t>(pool.tenant_kv * static_cast<double>(kv_blocks - 1)), 1);
+  }
+
+  ScoringLimits scoring_limits(uint32_t p) const {
+    const Pool& pool = scenario_.pools[p];
+    ScoringLimits limits{.max_batch = pool.max_batch,
+                         .max_delay = pool.max_delay,
+                         .preferred = pool.preferred_batch,
+                         .instances = pool.instances,
+                         .weight_budget = replica_memory(world_, tenancy_, p).weights,
+                         .resident_limit = resident_limit(p)};
+    if (pool.queue_timeout.ns > 0) limits.queue_timeout = pool.queue_timeout;
+    if (pool.timeout_action == Pool::TimeoutAction::delay)
+      limits.timeout_action = ScoringLimits::TimeoutAction::delay;
+    if (pool.max_queue > 0) limits.max_queue = pool.max_queue;
+    return limits;
+  }
+
+  // In millionths; of several models on a pool the one that suffers most.
+  int64_t slowdown_of_two(uint32_t p) const {
+    int64_t slowdown = SharedDevice::kOne;
+    for (const TierPlan& plan : world_.plans[tenancy_]) {
+      if (plan.pool == p) slowdown = std::max(slowdown, world_.model_on_pool(plan.model, p).slowdown_of_two);
+    }
+    return slowdown;
   }
 
   bool generative_pool(uint32_t p) const {
@@ -272,7 +301,7 @@ class ServingRun {
         if (replicas_[event.index]->generation == event.generation) finish_work(event.index);
         break;
       case EventKind::wake:
-        if (replicas_[event.index]->generation == event.generation) begin_work(event.index);
+        wake(event);
         break;
       case EventKind::release:
         route(released_.front());
@@ -287,6 +316,13 @@ class ServingRun {
         push_window_end(now_);
         break;
     }
+  }
+
+  void wake(const Event& event) {
+    Replica& replica = *replicas_[event.index];
+    if (auto* machine = std::get_if<ScoringReplica>(&replica.machine))
+      return wake_scoring(event.index, *machine);
+    if (replica.generation == event.generation) begin_work(event.index);
   }
 
   // ---- requests ----
@@ -367,7 +403,12 @@ class ServingRun {
         (tokens > model.context_limit || CountedPool::blocks_for(tokens) > generative->most_blocks())) {
       return observe(request, RequestOutcome::too_long, ReplicaId{r});
     }
-    std::visit([&](auto& machine) { machine.enqueue(request, now_); }, replica.machine);
+    if (auto* scoring = std::get_if<ScoringReplica>(&replica.machine)) {
+      if (!scoring->enqueue(request, now_)) return observe(request, RequestOutcome::queue_full, ReplicaId{r});
+      report_load(replica);
+      return begin_batches(r, *scoring);
+    }
+    std::get<GenerativeReplica>(replica.machine).enqueue(request, now_);
     report_load(replica);
     if (!replica.busy) return begin_work(r);
     shorten_block(r);
@@ -406,26 +447,24 @@ class ServingRun {
       finish_machine(replica, {.now = now_});  // a load that takes no time
     }
     replica.meter.enter(now_, DeviceState::busy);
-    if (replica.work.kind == Work::Kind::batch) {
-      const StepPart& part = replica.work.parts[0];
-      const Duration length =
-          times_of(part.weights, replica.pool).score(replica.work.rows, part.shape.residency);
-      replica.block = {length.ns * 1000, 0, 1};
-    } else {
-      replica.block = make_step_block(
-          replica.work,
-          [&](ModelId weights) -> const ServiceTimes& { return times_of(weights, replica.pool); },
-          scrub_ps(replica));
-      if (variant_.single_steps) replica.block.steps = 1;
-    }
+    replica.block = make_step_block(
+        replica.work, [&](ModelId weights) -> const ServiceTimes& { return times_of(weights, replica.pool); },
+        scrub_ps(replica));
+    if (variant_.single_steps) replica.block.steps = 1;
     schedule_block_end(r);
+  }
+
+  // How long the load takes that `replica` asked for.
+  Duration load_time(const Replica& replica) const {
+    if (variant_.kind != Variant::Kind::base) return {};
+    return any_times(replica.pool).load(replica.work.load_bytes);
   }
 
   // Returns whether the replica is now busy with a load.
   bool start_load(uint32_t r) {
     Replica& replica = *replicas_[r];
-    if (replica.work.kind != Work::Kind::load || variant_.kind != Variant::Kind::base) return false;
-    const Duration length = any_times(replica.pool).load(replica.work.load_bytes);
+    if (replica.work.kind != Work::Kind::load) return false;
+    const Duration length = load_time(replica);
     if (length.ns == 0) return false;
     replica.meter.enter(now_, DeviceState::starting);
     push_for(r, now_ + length, EventKind::work_done);
@@ -457,9 +496,9 @@ class ServingRun {
   void shorten_block(uint32_t r) {
     Replica& replica = *replicas_[r];
     if (replica.work.kind != Work::Kind::steps || replica.block.steps == 1) return;
-    if (!std::visit([](auto& machine) { return machine.newest_may_start(); }, replica.machine)) return;
-    const int64_t ahead =
-        std::visit([](const auto& machine) { return machine.rounds_ahead(); }, replica.machine);
+    auto& machine = std::get<GenerativeReplica>(replica.machine);
+    if (!machine.newest_may_start()) return;
+    const int64_t ahead = machine.rounds_ahead();
     const int64_t during = replica.block.first_round_after((now_ - replica.started).ns, replica.carry_ps);
     const int64_t steps = std::min(during + ahead, replica.block.steps);
     if (steps == replica.block.steps) return;
@@ -474,6 +513,7 @@ class ServingRun {
 
   void finish_work(uint32_t r) {
     Replica& replica = *replicas_[r];
+    if (auto* scoring = std::get_if<ScoringReplica>(&replica.machine)) return finish_batches(r, *scoring);
     if (replica.work.kind == Work::Kind::load) {
       finish_machine(replica, {.now = now_});
     } else {
@@ -490,6 +530,83 @@ class ServingRun {
     for (const Request& request : finished_) observe(request, RequestOutcome::served, ReplicaId{r});
     begin_work(r);
   }
+
+  // ---- scoring: several batches under way at once ----
+
+  // Begins what may begin: batches while instances are idle, or a load.
+  void begin_batches(uint32_t r, ScoringReplica& machine) {
+    Replica& replica = *replicas_[r];
+    for (;;) {
+      machine.next(now_, replica.work);
+      report_timed_out(r, machine);
+      if (replica.work.kind == Work::Kind::idle) break;
+      if (replica.work.kind == Work::Kind::batch) {
+        begin_batch(replica);
+        continue;
+      }
+      if (const Duration length = load_time(replica); length.ns > 0) {
+        replica.loaded = now_ + length;
+        push(replica.loaded, {EventKind::wake, r, 0}, r, replica.sequence++);
+        break;
+      }
+      finish_machine(replica, {.now = now_});  // a load that takes no time
+    }
+    if (replica.work.wake < replica.wake) {
+      replica.wake = replica.work.wake;
+      push(replica.wake, {EventKind::wake, r, 0}, r, replica.sequence++);
+    }
+    follow_device(r);
+  }
+
+  void begin_batch(Replica& replica) {
+    const StepPart& part = replica.work.parts[0];
+    const Duration length =
+        times_of(part.weights, replica.pool).score(replica.work.rows, part.shape.residency);
+    replica.device.start(now_, replica.work.instance, std::max<int64_t>(length.ns, 1) * 1000);
+  }
+
+  // Meters the device, and expects the end of the batch that ends first. Both change only with what runs.
+  void follow_device(uint32_t r) {
+    Replica& replica = *replicas_[r];
+    const DeviceState state = replica.device.running() > 0 ? DeviceState::busy
+                              : replica.loaded < kTimeMax  ? DeviceState::starting
+                                                           : DeviceState::idle;
+    replica.meter.enter(now_, state);
+    const Time end = replica.device.next_end();
+    if (end == replica.batch_end) return;
+    replica.batch_end = end;
+    if (end < kTimeMax) push_for(r, end, EventKind::work_done);
+  }
+
+  void finish_batches(uint32_t r, ScoringReplica& machine) {
+    Replica& replica = *replicas_[r];
+    while (replica.device.next_end() <= now_) {
+      const SharedDevice::Ended ended = replica.device.finish(now_);
+      finish_machine(replica, {.now = now_, .steps = 1, .elapsed_ps = ended.device_ps, .instance = ended.id});
+      for (const Request& request : finished_) observe(request, RequestOutcome::served, ReplicaId{r});
+    }
+    report_load(replica);
+    begin_batches(r, machine);
+  }
+
+  // A wake may come when there is nothing to do any more: asking again does no harm.
+  void wake_scoring(uint32_t r, ScoringReplica& machine) {
+    Replica& replica = *replicas_[r];
+    if (now_ >= replica.wake) replica.wake = kTimeMax;
+    if (now_ == replica.loaded) {
+      replica.loaded = kTimeMax;
+      finish_machine(replica, {.now = now_});
+    }
+    begin_batches(r, machine);
+  }
+
+  void report_timed_out(uint32_t r, ScoringReplica& machine) {
+    for (const Request& q : machine.timed_out()) observe(q, RequestOutcome::timed_out, ReplicaId{r});
+    if (!machine.timed_out().empty()) report_load(*replicas_[r]);
+    machine.timed_out().clear();
+  }
+
+  // ---- observations ----
 
   void observe(const Request& r, RequestOutcome outcome, ReplicaId replica) {
     sink_.request({.tenant = r.tenant,
@@ -581,8 +698,11 @@ double pool_capacity_per_s(const World& world, uint32_t model, uint32_t pool_ind
   const ServiceTimes& times = *world.model_on_pool(model, pool_index).times;
   const auto devices = static_cast<double>(pool.size);
   if (world.scenario.models[model].kind == Model::Kind::scoring) {
-    return devices * static_cast<double>(pool.max_batch) /
-           seconds(times.score(pool.max_batch, Residency::hot));
+    const SharedDevice device(world.model_on_pool(model, pool_index).slowdown_of_two);
+    const auto instances = static_cast<size_t>(pool.instances);
+    const double slowdown = static_cast<double>(device.slowdown(instances)) / SharedDevice::kOne;
+    return devices * static_cast<double>(instances * static_cast<size_t>(pool.max_batch)) /
+           (slowdown * seconds(times.score(pool.max_batch, Residency::hot)));
   }
   BatchShape full;
   full.prefill_tokens = pool.token_budget;

@@ -157,6 +157,9 @@ class Unit {
       row.arrived += c.arrived;
       row.served += c.served;
       row.rejected += c.over_quota + c.too_long;
+      row.dropped += c.queue_full + c.timed_out;
+      row.queue_full += c.queue_full;
+      row.timed_out += c.timed_out;
       row.in_flight += c.in_flight;
       row.over_quota += c.over_quota;
     }

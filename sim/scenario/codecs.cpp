@@ -117,6 +117,12 @@ Codec<Duration> end_codec() {
   return codec;
 }
 
+Codec<Duration> wait_codec(Duration low, Duration high) {
+  Codec<Duration> codec = duration_codec(low, high);
+  codec.print = [](const Duration& d, const TextContext&) { return d.ns == 0 ? "" : duration_text(d); };
+  return codec;
+}
+
 Codec<Bytes> bytes_codec(Bytes low, Bytes high) {
   Codec<Bytes> codec;
   codec.type = "size";
@@ -151,6 +157,36 @@ Codec<int64_t> whole_codec(int64_t low, int64_t high) {
 Codec<int64_t> limit_codec(int64_t low, int64_t high) {
   Codec<int64_t> codec = whole_codec(low, high);
   codec.print = [](const int64_t& n, const TextContext&) { return n == 0 ? "" : fmt::format("{}", n); };
+  return codec;
+}
+
+Codec<std::vector<int64_t>> ascending_codec(int64_t low, int64_t high) {
+  static constexpr size_t kMost = 64;
+  using List = std::vector<int64_t>;
+  const Codec<int64_t> one = whole_codec(low, high);
+  Codec<List> codec{"whole numbers", "8 16 32", one.range, {}, {}, {}, {}};
+  const std::string number = "[0-9]+[kMG]?";
+  codec.schema = fmt::format(R"({{"anyOf":[{{"type":"integer","minimum":{},"maximum":{}}},{}]}})", low, high,
+                             pattern_schema(number + "( +" + number + ")*"));
+  codec.parse = [one](const std::string& text, const TextContext& context) -> Parsed<List> {
+    List list;
+    for (const TextWord& word : split_words(text)) {
+      const auto wrong = [&](TextProblem problem) {
+        problem.offset = word.offset;
+        problem.width = word.text.size();
+        return problem;
+      };
+      const Parsed<int64_t> value = one.parse(std::string(word.text), context);
+      if (!value.ok()) return wrong(value.problem());
+      if (!list.empty() && value.value() <= list.back())
+        return wrong({"each size must be larger than the one before", "write for example 8 16 32"});
+      if (list.size() == kMost) return wrong({fmt::format("more than {} sizes", kMost), ""});
+      list.push_back(value.value());
+    }
+    if (list.empty()) return TextProblem{"at least one size is needed", "write for example 8 16 32"};
+    return list;
+  };
+  codec.print = [](const List& list, const TextContext&) { return fmt::format("{}", fmt::join(list, " ")); };
   return codec;
 }
 

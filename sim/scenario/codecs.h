@@ -15,10 +15,14 @@ namespace cotenant {
 Codec<Duration> duration_codec(Duration low, Duration high);
 // For `until`: INT64_MAX is "not stated".
 Codec<Duration> end_codec();
+// 0 is "not stated" when it prints.
+Codec<Duration> wait_codec(Duration low, Duration high);
 Codec<Bytes> bytes_codec(Bytes low, Bytes high);
 Codec<int64_t> whole_codec(int64_t low, int64_t high);
 // 0 is "not stated" when it prints.
 Codec<int64_t> limit_codec(int64_t low, int64_t high);
+// Up to 64 whole numbers with spaces between, each larger than the one before; none is "not stated".
+Codec<std::vector<int64_t>> ascending_codec(int64_t low, int64_t high);
 Codec<uint64_t> seed_codec();
 Codec<double> number_codec(double low, double high, const char* example);
 // A share in (0, 1]; 0 is "not stated" when it prints.

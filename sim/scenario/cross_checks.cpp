@@ -67,6 +67,7 @@ class Checker {
     if (problems_.count() == before) check_used();
     check_times();
     for (const Tier& tier : s_.tiers) check_tier(tier);
+    for (const Pool& pool : s_.pools) check_batching(pool);
     for (const TenancyEntry& entry : s_.tenancies) check_entry(entry);
     check_training();
     for (size_t i = 0; i < s_.disturbances.size(); ++i) check_disturbance(i);
@@ -243,6 +244,42 @@ class Checker {
     if (find_node(root_, tpot) != nullptr) {
       problems_.add_at_key(*find_node(root_, tpot),
                            {"`tpot` has no meaning for a scoring model", "state e2e instead"});
+    }
+  }
+
+  // How a scoring pool forms batches.
+  void check_batching(const Pool& pool) {
+    const Path path = {"pools", pool.name};
+    const Path sizes = joined(path, "preferred-batch");
+    const YamlNode* limit = find_node(root_, joined(path, "max-batch"));
+    const bool limit_known = limit == nullptr || problems_.clean(*limit);
+    if (limit_known && stated(sizes) && !pool.preferred_batch.empty() &&
+        pool.preferred_batch.back() > pool.max_batch) {
+      at(sizes, {fmt::format("a preferred size is above max-batch, which is {}", pool.max_batch), ""});
+    }
+    const YamlNode* delay = find_node(root_, joined(path, "max-delay"));
+    const Path timeout = joined(path, "queue-timeout");
+    if ((delay == nullptr || problems_.clean(*delay)) && stated(timeout) && pool.queue_timeout.ns > 0 &&
+        pool.queue_timeout <= pool.max_delay) {
+      at(timeout, {"a request would time out while it waits for a fuller batch",
+                   fmt::format("above max-delay, which is {}", duration_text(pool.max_delay))});
+    }
+    check_scoring_only(pool);
+  }
+  void check_scoring_only(const Pool& pool) {
+    const auto generative = [&](const Served& served) {
+      if (served.choice->pool != pool.name) return false;
+      const Model* model = find_named(s_.models, &Model::name, served.choice->model);
+      return model != nullptr && stated({"models", model->name, "kind"}) &&
+             model->kind == Model::Kind::generative;
+    };
+    if (std::none_of(served_.begin(), served_.end(), generative)) return;
+    for (const char* key : {"preferred-batch", "queue-timeout", "timeout-action", "max-queue", "instances"}) {
+      const YamlNode* node = find_node(root_, {"pools", pool.name, key});
+      const bool one_instance = std::string_view(key) == "instances" && pool.instances == 1;
+      if (node == nullptr || one_instance) continue;
+      problems_.add_at_key(*node, {fmt::format("`{}` has no meaning here", key),
+                                   fmt::format("pool `{}` serves a generative model", pool.name)});
     }
   }
 

@@ -102,8 +102,13 @@ struct Pool {
   enum class PrefixCache : uint8_t { off, tenant, shared } prefix_cache = PrefixCache::off;
   double kv_share = 0;     // share of device memory for KV; 0 = half of what one set of weights leaves
   int64_t max_batch = 32;  // scoring: rows
-  Duration max_delay = kMillisecond * 5;  // scoring: longest wait for a fuller batch
-  bool scrub = true;                      // overwrite KV memory before another tenant gets it
+  Duration max_delay = kMillisecond * 5;  // scoring: longest wait for a batch of a preferred size
+  std::vector<int64_t> preferred_batch;   // scoring: rows, ascending; none = max_batch
+  Duration queue_timeout{};               // scoring: longest wait; 0 = any
+  enum class TimeoutAction : uint8_t { reject, delay } timeout_action = TimeoutAction::reject;
+  int64_t max_queue = 0;  // scoring: waiting for one set of weights at one priority; 0 = any number
+  int64_t instances = 1;  // scoring: batches under way at once on one device
+  bool scrub = true;      // overwrite KV memory before another tenant gets it
   int line = 0;
 };
 

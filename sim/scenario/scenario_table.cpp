@@ -239,8 +239,10 @@ const Table<Tier>& tier_table() {
       inside<Tier>("load", load_table(), "what the tenants ask for").required(),
       group<Tier>("slo", &Tier::slo, slo_table(),
                   "what the tenants were promised; a request that misses any counts once"),
-      scalar_field<Tier>("priority", whole_codec(1, 1000), &Tier::priority,
-                         "higher is admitted first; not modelled yet: no effect"),
+      scalar_field<Tier>(
+          "priority", whole_codec(1, 1000), &Tier::priority,
+          "larger goes first: into the batches of a scoring replica, and on a generative one whose scheduler "
+          "is priority"),
       scalar_field<Tier>("weight", number_codec(1e-6, 1e6, "1"), &Tier::weight,
                          "share of the pool a tenant is entitled to, relative to the other tenants"),
       scalar_field<Tier, Quota>(
@@ -252,7 +254,7 @@ const Table<Tier>& tier_table() {
   return table;
 }
 
-const Table<Pool>& pool_table() {
+const Table<Pool>& device_rows() {
   static const Table<Pool> table = {
       scalar_field<Pool>("sku", identifier_codec("gpu-large"), &Pool::sku, "the kind of device").required(),
       scalar_field<Pool>("size", whole_codec(1, 1'000'000), &Pool::size,
@@ -336,13 +338,56 @@ const Table<Pool>& pool_table() {
       scalar_field<Pool>("kv-share", share_codec(), &Pool::kv_share,
                          "share of device memory kept for the KV cache")
           .otherwise("half of what one set of weights leaves"),
-      scalar_field<Pool>("max-batch", whole_codec(1, 1'000'000), &Pool::max_batch,
-                         "rows in one batch of a scoring replica"),
-      scalar_field<Pool>("max-delay", duration_codec(Duration{}, kMinute), &Pool::max_delay,
-                         "longest wait of a scoring replica for a fuller batch"),
       scalar_field<Pool>("scrub", flag_codec("on", "off"), &Pool::scrub,
                          "overwrite KV memory before another tenant gets it"),
   };
+  return table;
+}
+
+// How a scoring replica forms batches.
+Table<Pool> batching_rows() {
+  return {
+      scalar_field<Pool>("max-batch", whole_codec(1, 1'000'000), &Pool::max_batch,
+                         "rows in one batch of a scoring replica"),
+      scalar_field<Pool>("max-delay", duration_codec(Duration{}, kMinute), &Pool::max_delay,
+                         "longest wait of a scoring replica for a batch of a preferred size"),
+      scalar_field<Pool>(
+          "preferred-batch", ascending_codec(1, 1'000'000), &Pool::preferred_batch,
+          "batch sizes of a scoring replica, in rows, that start without waiting: the largest that "
+          "the first waiting requests sum up to")
+          .otherwise("max-batch"),
+      scalar_field<Pool>("queue-timeout", wait_codec({1}, kDay), &Pool::queue_timeout,
+                         "longest wait of a request at a scoring replica, looked at when a batch is formed")
+          .shown_as("50 ms")
+          .otherwise("none"),
+      scalar_field<Pool>(
+          "timeout-action",
+          enum_codec<Pool::TimeoutAction>(
+              {{"reject", Pool::TimeoutAction::reject}, {"delay", Pool::TimeoutAction::delay}}),
+          &Pool::timeout_action,
+          "what becomes of a request that waited longer: it is dropped, or goes behind the others of "
+          "its priority")
+          .only_when("queue-timeout is stated", [](const Pool& p) { return p.queue_timeout.ns > 0; }),
+      scalar_field<Pool>(
+          "max-queue", limit_codec(1, 1'000'000'000), &Pool::max_queue,
+          "requests that may wait at a scoring replica for one set of weights at one priority; "
+          "more are dropped")
+          .shown_as("1000")
+          .otherwise("any number"),
+      scalar_field<Pool>(
+          "instances", whole_codec(1, 64), &Pool::instances,
+          "batches under way at once on one device of a scoring replica; together each is slower, as "
+          "the profile's co-run of the model with itself says, else they share the device's time "
+          "(assumed)"),
+  };
+}
+
+const Table<Pool>& pool_table() {
+  static const Table<Pool> table = [] {
+    Table<Pool> rows = device_rows();
+    for (Field<Pool>& row : batching_rows()) rows.push_back(std::move(row));
+    return rows;
+  }();
   return table;
 }
 

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <set>
 
+#include "kernels/profile/self_corun.h"
 #include "sim/core/math.h"
 #include "sim/serving/counted_pool.h"
 
@@ -171,6 +172,8 @@ class WorldBuilder {
     made.facts = *profile.find_model(model.shape);
     made.adapter_bytes = {made.facts.adapter_bytes_per_rank * model.adapter_rank};
     made.times = std::move(times).value();
+    if (const auto measured = self_slowdown(profile, model.shape))
+      made.slowdown_of_two = static_cast<int64_t>(*measured * 1e6);
     const bool generative = model.kind == Model::Kind::generative;
     if ((made.facts.kind == "generative") != generative) {
       problems_.push_back(

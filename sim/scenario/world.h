@@ -16,7 +16,7 @@ namespace cotenant {
 
 // What the world outside the scenario text provides. tools fills it: sim opens no file.
 struct WorldInputs {
-  std::map<std::string, Profile> profiles;                  // by Sku::profile as written
+  std::map<std::string, Profile> profiles;  // by Sku::profile as written
   std::map<std::string, TraceRows> traces;  // by TraceLoad::file as written
 };
 
@@ -31,6 +31,9 @@ struct TierPlan {
 struct ModelOnSku {
   ModelFacts facts;
   Bytes adapter_bytes;
+  // Of a batch beside another one of this model on the same device, in millionths
+  // (sim/serving/shared_device.h); time-sharing is assumed where the profile has no such co-run.
+  int64_t slowdown_of_two = 2'000'000;
   std::unique_ptr<ServiceTimes> times;
 };
 

@@ -28,6 +28,7 @@ struct Work {
   Bytes scrub_bytes{};  // memory to overwrite before the first step
   int64_t max_steps = 1;
   int64_t rows = 0;
+  uint32_t instance = 0;        // batch: which of the replica's instances scores it
   std::vector<StepPart> parts;  // re-used between calls
 };
 
@@ -37,6 +38,7 @@ struct WorkEnd {
   int64_t steps = 0;        // rounds; 0 for loads
   int64_t elapsed_ps = 0;   // of all rounds
   Time last_round_start{};  // of the last of them
+  uint32_t instance = 0;    // of a batch
 };
 
 // What handing memory on has shown so far: R1 evidence.

@@ -273,6 +273,69 @@ TEST_CASE("a scoring model takes rows, and neither output nor time per token") {
           .find("out of range") != std::string::npos);
 }
 
+namespace {
+
+// small_scenario() with a scoring model and these keys on its pool.
+Result<Scenario> scoring_pool(const std::string& keys) {
+  std::string text =
+      small_with("kind: generative, shape: decoder-25m", "kind: scoring, shape: recommender-small");
+  for (size_t at = text.find(", output: fixed 5"); at != std::string::npos;
+       at = text.find(", output: fixed 5"))
+    text.erase(at, 17);
+  text.replace(text.find("size: 2 }"), 9, "size: 2, " + keys + " }");
+  return read_text(text);
+}
+
+}  // namespace
+
+TEST_CASE("a scoring pool says how it batches, and a resolved scenario says the same") {
+  const Result<Scenario> result = scoring_pool(
+      "max-batch: 64, max-delay: 2 ms, preferred-batch: 8 16  64, queue-timeout: 40 ms, timeout-action: "
+      "delay, "
+      "max-queue: 500, instances: 3");
+  INFO(only_problem(result));
+  REQUIRE(result.ok());
+  for (const Scenario& s : {result.value(), read_text(resolved_text(result.value())).value()}) {
+    const Pool& pool = s.pools[0];
+    REQUIRE(pool.preferred_batch == std::vector<int64_t>{8, 16, 64});
+    REQUIRE(pool.queue_timeout == kMillisecond * 40);
+    REQUIRE(pool.timeout_action == Pool::TimeoutAction::delay);
+    REQUIRE(pool.max_queue == 500);
+    REQUIRE(pool.instances == 3);
+  }
+  REQUIRE(scoring_pool("preferred-batch: 8").value().pools[0].preferred_batch == std::vector<int64_t>{8});
+}
+
+TEST_CASE("batching that does not fit together, or has no meaning, is refused with its place") {
+  const std::string place = "23:";
+  const auto problem = [&](const std::string& keys) {
+    const std::string said = only_problem(scoring_pool(keys));
+    INFO(said);
+    REQUIRE(said.starts_with(place));
+    return said.substr(said.find(' ') + 1);
+  };
+  REQUIRE(problem("max-batch: 16, preferred-batch: 8 32") ==
+          "a preferred size is above max-batch, which is 16");
+  REQUIRE(problem("preferred-batch: 8 8") == "each size must be larger than the one before");
+  REQUIRE(problem("preferred-batch: 16 8") == "each size must be larger than the one before");
+  REQUIRE(problem("max-delay: 5 ms, queue-timeout: 5 ms") ==
+          "a request would time out while it waits for a fuller batch");
+  REQUIRE(problem("timeout-action: delay") == "`timeout-action` has no meaning here");
+  for (const char* keys :
+       {"preferred-batch: 0", "preferred-batch: -8", "preferred-batch: 8,16", "preferred-batch: 8 x",
+        "preferred-batch: \"\"", "preferred-batch: [8]", "preferred-batch: 99999999999999999999 1",
+        "instances: 0", "instances: 65", "instances: 1.5", "max-queue: 0", "queue-timeout: 0 s",
+        "queue-timeout: -1 s", "queue-timeout: 2 days", "timeout-action: later, queue-timeout: 50 ms"}) {
+    INFO(keys);
+    REQUIRE_FALSE(scoring_pool(keys).ok());
+  }
+  for (const char* key : {"preferred-batch: 8", "queue-timeout: 50 ms", "max-queue: 9", "instances: 2"}) {
+    const std::string name(key, std::string(key).find(':'));
+    REQUIRE(only_problem(read_text(small_with("size: 2 }", std::string("size: 2, ") + key + " }")))
+                .find("`" + name + "` has no meaning here") != std::string::npos);
+  }
+}
+
 TEST_CASE("a trace stands for arrivals, prompt and output") {
   const Result<Scenario> result =
       read_text(small_with("arrivals: poisson rate=1/s, prompt: fixed 10, output: fixed 5",
