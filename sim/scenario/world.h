@@ -10,13 +10,14 @@
 #include "sim/tenancy/population.h"
 #include "sim/training/training_run.h"
 #include "sim/workload/arrival_stream.h"
+#include "sim/workload/conversations.h"
 #include "sim/workload/request_trace.h"
 
 namespace cotenant {
 
 // What the world outside the scenario text provides. tools fills it: sim opens no file.
 struct WorldInputs {
-  std::map<std::string, Profile> profiles;                  // by Sku::profile as written
+  std::map<std::string, Profile> profiles;  // by Sku::profile as written
   std::map<std::string, TraceRows> traces;  // by TraceLoad::file as written
 };
 
@@ -38,7 +39,8 @@ struct ModelOnSku {
 // threads.
 struct World {
   Scenario scenario;
-  std::vector<Tenant> tenants;               // of all tiers, in tier order, whenever they join
+  std::vector<Tenant> tenants;  // of all tiers, in tier order, whenever they join
+  std::vector<std::unique_ptr<const Conversations>> conversations;  // by tier; null where requests are alone
   std::vector<DemandSource> sources;         // one per tenant; law = nullptr where a trace is dealt
   std::vector<std::vector<TierPlan>> plans;  // by tenancy entry, by tier
   // By SKU, by model; times are null where no pool of that SKU needs the model.

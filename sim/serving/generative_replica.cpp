@@ -3,14 +3,7 @@
 
 #include <algorithm>
 
-#include "sim/core/hash.h"
-
 namespace cotenant {
-namespace {
-
-constexpr uint64_t kTenantSalt = 0x7465'6e61'6e74;  // "tenant": keys of different tenants never meet
-
-}  // namespace
 
 GenerativeReplica::GenerativeReplica(const GenerativeLimits& limits,
                                      std::function<Bytes(ModelId)> artefact_bytes,
@@ -36,13 +29,8 @@ const std::vector<PrefixKey>& GenerativeReplica::keys_of(const Sequence& s, int6
                                                          int64_t tokens) {
   keys_.clear();
   if (!limits_.prefix_cache) return keys_;
-  const Request& r = s.request;
-  const uint64_t salt = limits_.prefixes_shared ? 0 : mix64(uint64_t{r.tenant.index}, kTenantSalt);
-  const uint64_t own = mix64(mix64(static_cast<uint64_t>(r.arrival.ns), r.tenant.index), r.number);
   for (int64_t block = from_block; block < tokens / kKvBlockTokens; ++block) {
-    const auto i = static_cast<size_t>(block);
-    const uint64_t key = i < r.prefix.size() ? mix64(r.prefix[i], salt) : mix64(own, i);
-    keys_.push_back(key == 0 ? 1 : key);
+    keys_.push_back(s.request.content.id(block));
   }
   return keys_;
 }
@@ -77,6 +65,22 @@ void GenerativeReplica::take_over(int64_t from_others) {
 }
 
 // Gives back what a running sequence holds.
+// An admission found `blocks` of what it knows.
+void GenerativeReplica::note_prefix(const Sequence& s, int64_t blocks, const PrefixReuse& reuse) {
+  PrefixUse& use = prefix_use_;
+  use.asked_tokens += s.known;
+  use.hit_tokens += blocks * kKvBlockTokens;
+  use.hits += blocks > 0 ? 1 : 0;
+  use.cross_tenant_hits += reuse.of_others > 0 ? 1 : 0;
+  use.cross_tenant_tokens += reuse.of_others * kKvBlockTokens;
+  if (reuse.of_other_models == 0) return;
+  use.cross_model_hits += 1;
+  use.cross_model_blocks += reuse.of_other_models;
+  if (use.cross_model.size() == PrefixUse::kHitsKept) return;
+  use.cross_model.push_back(
+      {s.request.queued, s.request.number, reuse.of_other_models, s.origin(), reuse.other_model});
+}
+
 void GenerativeReplica::leave(Sequence& s) {
   take_over(kv_.leave(s.kv, s.request.tenant));
   resident_.unpin(s.request.weights);
@@ -113,7 +117,7 @@ int64_t GenerativeReplica::schedule_running() {
     const int64_t needed = CountedPool::blocks_for(running_[i].computed + chunk) - running_[i].kv.blocks;
     if (needed > 0) {
       if (!find_blocks(i, needed)) break;
-      kv_.grow(running_[i].kv, needed, running_[i].request.tenant);
+      kv_.grow(running_[i].kv, needed, running_[i].origin());
     }
     running_[i].chunk = chunk;
     seal(running_[i], running_[i].computed + chunk);
@@ -150,10 +154,11 @@ bool GenerativeReplica::admit_head(Work& work) {
   waiting_.pop_front();
   const std::vector<PrefixKey>& keys = keys_of(s, 0, s.known - 1);
   const PrefixPool::Hit hit = kv_.find(keys);
-  take_over(kv_.admit(s.kv, CountedPool::blocks_for(s.known), s.request.tenant,
-                      std::span(keys).first(static_cast<size_t>(hit.blocks))));
+  const KvMemory::Admission admission = kv_.admit(s.kv, CountedPool::blocks_for(s.known), s.origin(),
+                                                  std::span(keys).first(static_cast<size_t>(hit.blocks)));
+  take_over(admission.from_others);
+  if (kv_.cached()) note_prefix(s, hit.blocks, admission.reuse);
   s.computed = hit.blocks * kKvBlockTokens;
-  prefix_hit_tokens_ += s.computed;
   running_.push_back(std::move(s));
   return true;
 }
@@ -297,7 +302,7 @@ void GenerativeReplica::grow_in_turn(int64_t steps) {
   if (!ordered) {
     for (Sequence& s : running_) {
       const int64_t blocks = CountedPool::blocks_for(s.computed + s.chunk * steps) - s.kv.blocks;
-      if (blocks > 0) kv_.grow(s.kv, blocks, s.request.tenant);
+      if (blocks > 0) kv_.grow(s.kv, blocks, s.origin());
     }
     return;
   }
@@ -312,7 +317,7 @@ void GenerativeReplica::grow_in_turn(int64_t steps) {
     }
   }
   std::sort(turns_.begin(), turns_.end());
-  for (const auto& [step, i] : turns_) kv_.grow(running_[i].kv, 1, running_[i].request.tenant);
+  for (const auto& [step, i] : turns_) kv_.grow(running_[i].kv, 1, running_[i].origin());
 }
 
 void GenerativeReplica::done(const WorkEnd& end, std::vector<Request>& finished) {

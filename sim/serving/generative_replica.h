@@ -16,9 +16,7 @@ struct GenerativeLimits {
   int64_t chunk_cap = 0;       // prompt tokens of one request in one step; 0 = by the budget alone
   int64_t pipeline_depth = 2;  // 1 or 2: steps that are decided before the result of the last one is known
   bool prefix_cache = false;   // what was computed is found again by its content
-  // false: only by requests of the tenant that computed it; its id is mixed into the keys.
-  bool prefixes_shared = false;
-  int64_t kv_blocks = 0;  // one of them is kept back, as engines keep a block for padding
+  int64_t kv_blocks = 0;       // one of them is kept back, as engines keep a block for padding
   Bytes kv_block_bytes{};
   Bytes weight_budget{};       // for weights and adapters
   int64_t resident_limit = 0;  // 0 = by the budget alone
@@ -61,7 +59,7 @@ class GenerativeReplica {
     return static_cast<int64_t>(waiting_.size() + running_.size());
   }
   [[nodiscard]] const KvMemory& kv() const { return kv_; }
-  [[nodiscard]] int64_t prefix_hit_tokens() const { return prefix_hit_tokens_; }  // not computed again
+  [[nodiscard]] const PrefixUse& prefix_use() const { return prefix_use_; }
   [[nodiscard]] const HandOvers& hand_overs() const { return hand_overs_; }
   // Requests that are still here, waiting or running, in no particular order of importance: admission order.
   void for_each_unfinished(const std::function<void(const Request&)>& visit) const;
@@ -76,6 +74,7 @@ class GenerativeReplica {
 
     [[nodiscard]] int64_t emitted() const { return known - request.prompt; }
     [[nodiscard]] bool decodes() const { return chunk == 1 && computed > 0; }
+    [[nodiscard]] BlockOrigin origin() const { return {request.tenant, request.weights, request.adapter}; }
   };
   void schedule(Time seen, bool at_start, Work& work);
   int64_t schedule_running();
@@ -89,6 +88,7 @@ class GenerativeReplica {
   [[nodiscard]] bool head_fits();
   void grow_in_turn(int64_t steps);
   void take_over(int64_t from_others);
+  void note_prefix(const Sequence& sequence, int64_t blocks, const PrefixReuse& reuse);
   void leave(Sequence& sequence);
   void release_retiring();
   void shape_parts(Work& work);
@@ -113,7 +113,7 @@ class GenerativeReplica {
   Time last_round_start_{};
   std::vector<std::pair<int64_t, size_t>> turns_;  // (round, running sequence) that grows by a block
   std::vector<PrefixKey> keys_;                    // of one sequence, while it is looked at
-  int64_t prefix_hit_tokens_ = 0;
+  PrefixUse prefix_use_;
   bool under_way_ = false;  // the last work was steps, and nothing was idle since
   bool loading_ = false;
   bool preempted_ = false;  // in this step

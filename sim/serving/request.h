@@ -1,9 +1,9 @@
 #pragma once
 #include <cstdint>
-#include <span>
 
 #include "sim/core/amounts.h"
 #include "sim/core/ids.h"
+#include "sim/workload/block_content.h"
 
 namespace cotenant {
 
@@ -18,9 +18,9 @@ struct Request {
   int32_t preempted = 0;  // times that its memory was taken for an older request
   ModelId weights;        // requests with equal weights batch together
   ModelId adapter;        // LoRA on those weights; invalid = none
-  // Content of the prompt's full blocks of 16 tokens (sim/serving/prefix_pool.h); outlives the request.
-  // Empty: nothing that another request shares.
-  std::span<const uint64_t> prefix;
+  // Of prompt and output, salted with who may share it and with what computes it; used by a prefix cache
+  // only.
+  BlockContent content;
   Time first_token{-1};
   Time finished{-1};
   int64_t usage_ps = 0;  // device time attributed to this request

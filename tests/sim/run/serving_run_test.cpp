@@ -43,7 +43,7 @@ TEST_CASE("skipping decode steps gives the same times as stepping, for every ten
   };
   for (const Case& c : {Case{0.01, 2, 0}, Case{0.05, 2, 100}, Case{0.3, 2, 0}, Case{1.0, 2, 0},
                         Case{0.3, 1, 0}, Case{0.5, 1, 64}, Case{0.3, 2, 0, Pool::PrefixCache::tenant},
-                        Case{1.0, 1, 0, Pool::PrefixCache::shared}}) {
+                        Case{1.0, 1, 0, Pool::PrefixCache::open}}) {
     const double rate = c.rate;
     Scenario s = testing::small_scenario();
     s.horizon = kMinute * 40;

@@ -15,9 +15,9 @@ using Keys = std::vector<PrefixKey>;
 PrefixPool::Table computed(PrefixPool& pool, const Keys& keys, TenantId tenant = TenantId{1}) {
   PrefixPool::Table table;
   const PrefixPool::Hit hit = pool.find(keys);
-  pool.hold(std::span(keys).first(static_cast<size_t>(hit.blocks)), table);
+  pool.hold(std::span(keys).first(static_cast<size_t>(hit.blocks)), {tenant}, table);
   for (size_t i = table.size(); i < keys.size(); ++i) {
-    pool.take(tenant, table);
+    pool.take({tenant}, table);
     pool.seal(table.back(), keys[i]);
   }
   return table;
@@ -50,10 +50,10 @@ TEST_CASE("what was given back longest ago goes first, of one request its last b
   pool.give_back(a);
   pool.give_back(b);
   PrefixPool::Table c;
-  pool.take(TenantId{1}, c);
+  pool.take({TenantId{1}}, c);
   REQUIRE(pool.find(Keys{1, 2, 3}).blocks == 2);
-  pool.take(TenantId{1}, c);
-  pool.take(TenantId{1}, c);
+  pool.take({TenantId{1}}, c);
+  pool.take({TenantId{1}}, c);
   REQUIRE(pool.find(Keys{1}).blocks == 0);
   REQUIRE(pool.find(Keys{4, 5, 6}).blocks == 3);
 }
@@ -67,8 +67,8 @@ TEST_CASE("a block that is held is never taken, and being held again renews it")
   PrefixPool::Table again = computed(pool, {1});
   pool.give_back(again);
   PrefixPool::Table c;
-  pool.take(TenantId{1}, c);  // never used
-  pool.take(TenantId{1}, c);  // key 2: given back before key 1 was
+  pool.take({TenantId{1}}, c);  // never used
+  pool.take({TenantId{1}}, c);  // key 2: given back before key 1 was
   REQUIRE(pool.find(Keys{2}).blocks == 0);
   REQUIRE(pool.find(Keys{1}).blocks == 1);
 }
@@ -77,8 +77,8 @@ TEST_CASE("equal content computed twice is kept under one key") {
   PrefixPool pool(4);
   PrefixPool::Table a;
   PrefixPool::Table b;
-  pool.take(TenantId{1}, a);
-  pool.take(TenantId{1}, b);
+  pool.take({TenantId{1}}, a);
+  pool.take({TenantId{1}}, b);
   pool.seal(a[0], 7);
   pool.seal(b[0], 7);
   pool.give_back(b);
@@ -90,11 +90,11 @@ TEST_CASE("equal content computed twice is kept under one key") {
 TEST_CASE("memory of another tenant is noticed when it is taken") {
   PrefixPool pool(1);
   PrefixPool::Table table;
-  REQUIRE(!pool.take(TenantId{1}, table));
+  REQUIRE(!pool.take({TenantId{1}}, table));
   pool.give_back(table);
-  REQUIRE(!pool.take(TenantId{1}, table));
+  REQUIRE(!pool.take({TenantId{1}}, table));
   pool.give_back(table);
-  REQUIRE(pool.take(TenantId{2}, table));
+  REQUIRE(pool.take({TenantId{2}}, table));
 }
 
 TEST_CASE("random sequences: every block is found while it is held, and all come back") {
