@@ -342,7 +342,7 @@ Parsed<SpanLaw> parse_span_law(std::string_view text) {
   if (name == names.end()) return unknown_law(words, names);
   SpanLaw law{static_cast<SpanLaw::Kind>(name - names.begin()), {}, 1};
   if (law.kind == SpanLaw::Kind::fixed) {
-    const Parsed<Duration> span = parse_duration(text.substr(words[0].offset + words[0].text.size()));
+    const Parsed<Duration> span = parse_duration(words.size() < 2 ? "" : text.substr(words[1].offset));
     if (!span.ok()) return TextProblem{span.problem().message, "write for example fixed 30s"};
     law.mean = span.value();
   } else {

@@ -11,7 +11,7 @@ namespace cotenant {
 namespace {
 
 constexpr int64_t kBlockTokens = 16;
-constexpr Duration kLongestThink{kDay.ns * 36'525};
+constexpr Duration kLongest{kDay.ns * 36'525};  // think time, and horizon: 100 years
 
 // The words of a tenant, of a tier and of everybody never meet.
 constexpr uint64_t kTenantText = 0x7465'6e61'6e74;
@@ -29,7 +29,7 @@ Conversations::Conversations(const ConversationLaws& laws)
   constexpr size_t kSample = 1024;
   std::vector<Arrival> turns;
   RandomStream keys(stream_key(0, 0), 0, Purpose::session);
-  for (size_t i = 0; i < kSample; ++i) append_session({{}, kTimeMax, 0, 0, keys.bits()}, turns);
+  for (size_t i = 0; i < kSample; ++i) append_session({{}, Time{kLongest.ns}, 0, 0, keys.bits()}, turns);
   mean_turns_ = static_cast<double>(turns.size()) / static_cast<double>(kSample);
 }
 
@@ -55,7 +55,7 @@ Duration Conversations::draw_think(RandomStream& stream) const {
     const double variance = log_of(1 + law.cv * law.cv);
     drawn = lognormal(stream, log_of(mean) - variance / 2, std::sqrt(variance));
   }
-  return {static_cast<int64_t>(std::min(drawn, static_cast<double>(kLongestThink.ns)))};
+  return {static_cast<int64_t>(std::min(drawn, static_cast<double>(kLongest.ns)))};
 }
 
 void Conversations::append_session(const Start& start, std::vector<Arrival>& out) const {

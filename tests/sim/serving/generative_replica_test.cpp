@@ -13,7 +13,8 @@ Request request(uint32_t tenant, uint32_t number, int32_t prompt, int32_t output
           .prompt = prompt,
           .output = output,
           .weights = ModelId{0},
-          .adapter = ModelId{}};
+          .adapter = ModelId{},
+          .content = {.rest = 1000 * uint64_t{tenant} + number + 1}};
 }
 
 GenerativeLimits limits() {
@@ -350,6 +351,22 @@ TEST_CASE("with a prefix cache a request computes only what no request of its te
     REQUIRE(bench.r.kv().held() == 0);
     REQUIRE(bench.r.kv().allocated() == bench.r.kv().freed());
   }
+}
+
+TEST_CASE("the next turn of a session finds what the last one read and wrote") {
+  GenerativeLimits l = limits();
+  l.prefix_cache = true;
+  Bench bench(l);
+  Request first = request(1, 0, 40, 30);
+  first.content.rest = 77;
+  bench.r.enqueue(first, bench.now);
+  while (bench.r.outstanding() > 0) bench.step();
+  Request second = request(1, 1, 100, 2);
+  second.content.rest = 77;
+  bench.r.enqueue(second, bench.now);
+  // 70 tokens so far, the last of them never computed: four full blocks of 16.
+  REQUIRE(bench.step().prefill_tokens == 100 - 64);
+  REQUIRE(bench.r.prefix_use().hit_tokens == 64);
 }
 
 TEST_CASE("two requests of one step share what the first of them computes in it") {

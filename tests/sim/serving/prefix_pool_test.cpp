@@ -97,6 +97,28 @@ TEST_CASE("memory of another tenant is noticed when it is taken") {
   REQUIRE(pool.take({TenantId{2}}, table));
 }
 
+TEST_CASE("using a block says whether another tenant, other weights or another adapter computed it") {
+  PrefixPool pool(10);
+  const BlockOrigin first{TenantId{1}, ModelId{0}, ModelId{5}};
+  PrefixPool::Table table;
+  for (const PrefixKey key : {11, 12, 13}) {
+    pool.take(first, table);
+    pool.seal(table.back(), key);
+  }
+  const auto used_by = [&](const BlockOrigin& user) {
+    PrefixPool::Table held;
+    const PrefixReuse reuse = pool.hold(Keys{11, 12, 13}, user, held);
+    pool.give_back(held);
+    return std::pair(reuse.of_others, reuse.of_other_models);
+  };
+  REQUIRE(used_by(first) == std::pair<int64_t, int64_t>(0, 0));
+  REQUIRE(used_by({TenantId{2}, ModelId{0}, ModelId{5}}) == std::pair<int64_t, int64_t>(3, 0));
+  REQUIRE(used_by({TenantId{1}, ModelId{0}, ModelId{6}}) == std::pair<int64_t, int64_t>(0, 3));
+  REQUIRE(used_by({TenantId{2}, ModelId{1}, ModelId{5}}) == std::pair<int64_t, int64_t>(3, 3));
+  // Who used it in between did not compute it.
+  REQUIRE(used_by(first) == std::pair<int64_t, int64_t>(0, 0));
+}
+
 TEST_CASE("random sequences: every block is found while it is held, and all come back") {
   PrefixPool pool(40);
   RandomStream random(stream_key(5, 0), 0, Purpose::faults);
