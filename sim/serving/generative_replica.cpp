@@ -47,6 +47,24 @@ bool GenerativeReplica::head_fits() {
 }
 
 bool GenerativeReplica::head_may_start() {
+  return head_starts() || rounds_to_next_find() < INT64_MAX;
+}
+
+// Rounds until the head of the queue may find a block that it does not find now: one that an earlier turn of
+// its session is still writing.
+int64_t GenerativeReplica::rounds_to_next_find() const {
+  int64_t rounds = INT64_MAX;
+  if (!kv_.cached() || waiting_.empty()) return rounds;
+  const uint64_t session = waiting_.front().request.content.rest;
+  for (const Sequence& s : running_) {
+    // The round under way has sealed what it fills.
+    if (s.request.content.rest == session)
+      rounds = std::min(rounds, kKvBlockTokens - (s.computed + 1) % kKvBlockTokens);
+  }
+  return rounds;
+}
+
+bool GenerativeReplica::head_starts() {
   return static_cast<int64_t>(running_.size() + retiring_.size()) < limits_.max_sequences && head_fits();
 }
 
@@ -142,7 +160,7 @@ bool GenerativeReplica::make_resident(ModelId model, Work& work) {
 // load.
 bool GenerativeReplica::admit_head(Work& work) {
   const Request& head = waiting_.front().request;
-  if (!head_may_start()) return false;
+  if (!head_starts()) return false;
   if (!make_resident(head.weights, work)) return false;
   resident_.pin(head.weights);  // so that its adapter cannot push it out
   if (!make_resident(head.adapter, work)) {
@@ -290,7 +308,8 @@ void GenerativeReplica::next(Time now, Work& work) {
     scrub_due_ = {};
     shape_parts(work);
     const bool changes = preempted_ || (retired && !waiting_.empty()) || head_unseen(seen, at_start);
-    work.max_steps = changes ? 1 : std::min(work.max_steps, steps_until_full(work.max_steps));
+    work.max_steps = std::min(work.max_steps, changes ? 1 : rounds_to_next_find());
+    work.max_steps = steps_until_full(work.max_steps);
   }
 }
 

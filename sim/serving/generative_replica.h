@@ -86,6 +86,8 @@ class GenerativeReplica {
   const std::vector<PrefixKey>& keys_of(const Sequence& sequence, int64_t from_block, int64_t tokens);
   void seal(Sequence& sequence, int64_t tokens);
   [[nodiscard]] bool head_fits();
+  [[nodiscard]] bool head_starts();
+  [[nodiscard]] int64_t rounds_to_next_find() const;
   void grow_in_turn(int64_t steps);
   void take_over(int64_t from_others);
   void note_prefix(const Sequence& sequence, int64_t blocks, const PrefixReuse& reuse);
