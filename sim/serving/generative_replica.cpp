@@ -313,8 +313,9 @@ void GenerativeReplica::next(Time now, Work& work) {
   }
 }
 
-// The blocks that a run of decode rounds needs after its first round, in the order in which rounds one by one
-// would have taken them: whose memory each was must not depend on how many rounds were skipped.
+// The blocks that a run of decode rounds fills and needs after its first round, in the order in which rounds
+// one by one would have sealed and taken them: whose memory each was, and which of two blocks of equal
+// content others may find, must not depend on how many rounds were skipped.
 void GenerativeReplica::grow_in_turn(int64_t steps) {
   const bool ordered = std::any_of(running_.begin(), running_.end(),
                                    [&](const Sequence& s) { return kv_.ordered(s.request.tenant); });
@@ -329,14 +330,19 @@ void GenerativeReplica::grow_in_turn(int64_t steps) {
   for (size_t i = 0; i < running_.size(); ++i) {
     const Sequence& s = running_[i];
     if (s.chunk == 0) continue;
-    // The round whose token is the first that the held blocks have no place for, and each 16 rounds on.
-    for (int64_t step = s.kv.blocks * kKvBlockTokens - s.computed + 1; step <= steps;
-         step += kKvBlockTokens) {
-      turns_.emplace_back(step, i);
+    // The round whose token fills the held blocks, the next one, whose token has no place in them, and both
+    // each 16 rounds on.
+    for (int64_t full = s.kv.blocks * kKvBlockTokens - s.computed; full <= steps; full += kKvBlockTokens) {
+      if (kv_.cached()) turns_.emplace_back(full, i);
+      if (full < steps) turns_.emplace_back(full + 1, i);
     }
   }
   std::sort(turns_.begin(), turns_.end());
-  for (const auto& [step, i] : turns_) kv_.grow(running_[i].kv, 1, running_[i].origin());
+  for (const auto& [step, i] : turns_) {
+    Sequence& s = running_[i];
+    if (CountedPool::blocks_for(s.computed + step) > s.kv.blocks) kv_.grow(s.kv, 1, s.origin());
+    seal(s, s.computed + step);
+  }
 }
 
 void GenerativeReplica::done(const WorkEnd& end, std::vector<Request>& finished) {

@@ -113,7 +113,7 @@ class GenerativeReplica {
   std::vector<uint64_t> adapter_mark_;  // by ModelId: the step in which it was last counted
   uint64_t mark_ = 0;
   Time last_round_start_{};
-  std::vector<std::pair<int64_t, size_t>> turns_;  // (round, running sequence) that grows by a block
+  std::vector<std::pair<int64_t, size_t>> turns_;  // (round, running sequence) that fills or takes a block
   std::vector<PrefixKey> keys_;                    // of one sequence, while it is looked at
   PrefixUse prefix_use_;
   bool under_way_ = false;  // the last work was steps, and nothing was idle since

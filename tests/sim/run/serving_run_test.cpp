@@ -41,13 +41,17 @@ TEST_CASE("skipping decode steps gives the same times as stepping, for every ten
     int64_t chunk_cap;
     Pool::PrefixCache cache = Pool::PrefixCache::off;
     bool sessions = false;
+    Duration think = kSecond * 30;
   };
   for (const Case& c :
        {Case{0.01, 2, 0}, Case{0.05, 2, 100}, Case{0.3, 2, 0}, Case{1.0, 2, 0}, Case{0.3, 1, 0},
         Case{0.5, 1, 64}, Case{0.3, 2, 0, Pool::PrefixCache::tenant},
         Case{1.0, 1, 0, Pool::PrefixCache::open}, Case{0.1, 2, 0, Pool::PrefixCache::off, true},
         Case{0.02, 2, 0, Pool::PrefixCache::tenant, true}, Case{0.2, 2, 100, Pool::PrefixCache::tier, true},
-        Case{0.3, 1, 0, Pool::PrefixCache::open, true}}) {
+        Case{0.3, 1, 0, Pool::PrefixCache::open, true},
+        Case{0.1, 2, 0, Pool::PrefixCache::tenant, true, kSecond},
+        Case{0.3, 2, 0, Pool::PrefixCache::open, true, kMillisecond * 100},
+        Case{0.2, 1, 0, Pool::PrefixCache::tenant, true, kSecond}}) {
     const double rate = c.rate;
     Scenario s = testing::small_scenario();
     s.horizon = kMinute * 40;
@@ -56,7 +60,7 @@ TEST_CASE("skipping decode steps gives the same times as stepping, for every ten
     s.pools[0].prefix_cache = c.cache;
     for (Tier& tier : s.tiers) tier.arrivals.rate_per_s = rate;
     for (Tier& tier : s.tiers) {
-      if (c.sessions) testing::add_sessions(tier, SystemPrompt::Across::all);
+      if (c.sessions) testing::add_sessions(tier, SystemPrompt::Across::all, c.think);
     }
     s.models[0].context_limit = 2000;
     s.pools[0].kv_share = 0.005;  // few KV blocks, so that admission waits for completions too
