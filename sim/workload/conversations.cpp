@@ -13,6 +13,10 @@ namespace {
 constexpr int64_t kBlockTokens = 16;
 constexpr Duration kLongest{kDay.ns * 36'525};  // think time, and horizon: 100 years
 
+// For the mean number of turns.
+constexpr size_t kSessionsSampled = 1024;
+constexpr size_t kTurnsSampled = 100'000;
+
 // The words of a tenant, of a tier and of everybody never meet.
 constexpr uint64_t kTenantText = 0x7465'6e61'6e74;
 constexpr uint64_t kTierText = 0x7469'6572;
@@ -26,11 +30,13 @@ Conversations::Conversations(const ConversationLaws& laws)
       variants_(laws.system_prompt ? static_cast<size_t>(laws.system_prompt->variants) : 1,
                 laws.system_prompt ? laws.system_prompt->zipf_s : 0) {
   if (!laws_.sessions) return;
-  constexpr size_t kSample = 1024;
   std::vector<Arrival> turns;
   RandomStream keys(stream_key(0, 0), 0, Purpose::session);
-  for (size_t i = 0; i < kSample; ++i) append_session({{}, Time{kLongest.ns}, 0, 0, keys.bits()}, turns);
-  mean_turns_ = static_cast<double>(turns.size()) / static_cast<double>(kSample);
+  size_t sessions = 0;
+  for (; sessions < kSessionsSampled && turns.size() < kTurnsSampled; ++sessions) {
+    append_session({{}, Time{kLongest.ns}, 0, 0, keys.bits()}, turns);
+  }
+  mean_turns_ = static_cast<double>(turns.size()) / static_cast<double>(sessions);
 }
 
 BlockContent Conversations::content(const Start& start, PhiloxKey key) const {

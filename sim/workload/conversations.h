@@ -41,7 +41,7 @@ class Conversations {
   };
   void append_session(const Start& start, std::vector<Arrival>& out) const;
 
-  // Turns of a session without an end, the context limit included: the mean of 1,024 sessions.
+  // Turns of a session that no horizon ends, the context limit included: the mean of up to 1,024 sessions.
   [[nodiscard]] double mean_turns() const { return mean_turns_; }
 
  private:
