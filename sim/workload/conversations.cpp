@@ -22,6 +22,17 @@ constexpr uint64_t kTenantText = 0x7465'6e61'6e74;
 constexpr uint64_t kTierText = 0x7469'6572;
 constexpr uint64_t kCommonText = 0x616c'6c;
 
+Duration draw_span(RandomStream& stream, const SpanLaw& law) {
+  const auto mean = static_cast<double>(law.mean.ns);
+  double drawn = mean;
+  if (law.kind == SpanLaw::Kind::exponential) drawn = exponential(stream, mean);
+  if (law.kind == SpanLaw::Kind::lognormal) {
+    const double variance = log_of(1 + law.cv * law.cv);
+    drawn = lognormal(stream, log_of(mean) - variance / 2, std::sqrt(variance));
+  }
+  return {static_cast<int64_t>(std::min(drawn, static_cast<double>(kLongest.ns)))};
+}
+
 }  // namespace
 
 Conversations::Conversations(const ConversationLaws& laws)
@@ -52,18 +63,6 @@ BlockContent Conversations::content(const Start& start, PhiloxKey key) const {
   return content;
 }
 
-Duration Conversations::draw_think(RandomStream& stream) const {
-  const SpanLaw& law = laws_.sessions->think;
-  const auto mean = static_cast<double>(law.mean.ns);
-  double drawn = mean;
-  if (law.kind == SpanLaw::Kind::exponential) drawn = exponential(stream, mean);
-  if (law.kind == SpanLaw::Kind::lognormal) {
-    const double variance = log_of(1 + law.cv * law.cv);
-    drawn = lognormal(stream, log_of(mean) - variance / 2, std::sqrt(variance));
-  }
-  return {static_cast<int64_t>(std::min(drawn, static_cast<double>(kLongest.ns)))};
-}
-
 void Conversations::append_session(const Start& start, std::vector<Arrival>& out) const {
   const PhiloxKey key = {static_cast<uint32_t>(start.key >> 32U), static_cast<uint32_t>(start.key)};
   RandomStream prompts(key, start.entity, Purpose::prompt_length);
@@ -72,6 +71,7 @@ void Conversations::append_session(const Start& start, std::vector<Arrival>& out
   const BlockContent content = this->content(start, key);
   const int64_t turns =
       laws_.sessions ? std::min(draw_length(session, laws_.sessions->turns), kMostTurns) : 1;
+  const SpanLaw think = laws_.sessions ? laws_.sessions->think : SpanLaw{};
   int64_t known = opening_tokens_;
   Time at = start.at;
   for (int64_t turn = 0; turn < turns && at < start.end; ++turn) {
@@ -80,7 +80,7 @@ void Conversations::append_session(const Start& start, std::vector<Arrival>& out
     if (turn > 0 && prompt + output > laws_.context_limit) return;
     out.push_back({at, start.source, 0, static_cast<int32_t>(prompt), static_cast<int32_t>(output), content});
     known = prompt + output;
-    if (turn + 1 < turns) at = at + draw_think(session);
+    if (turn + 1 < turns) at = at + draw_span(session, think);
   }
 }
 

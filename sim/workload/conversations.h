@@ -46,7 +46,6 @@ class Conversations {
 
  private:
   [[nodiscard]] BlockContent content(const Start& start, PhiloxKey key) const;
-  [[nodiscard]] Duration draw_think(RandomStream& stream) const;
   ConversationLaws laws_;
   int64_t opening_tokens_ = 0;
   ZipfTable variants_;
