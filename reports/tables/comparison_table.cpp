@@ -99,7 +99,7 @@ std::string with_half_width(const Figure& figure, std::string (*text)(double)) {
 }
 
 std::string metric_text(const std::string& metric, double value, const std::string& currency, bool relative) {
-  if (relative || metric == "slo_attainment") return share_text(value);
+  if (relative || metric == "slo_attainment" || metric == "prefix_hit_share") return share_text(value);
   if (metric.starts_with("latency.")) return seconds_text(value);
   if (metric.starts_with("cost.")) return money_text(value, currency);
   if (metric == "goodput") return amount_text(value) + " /s";

@@ -282,6 +282,10 @@ TenancyFigures tenancy_figures(const Entry& entry, double months) {
   figures.devices_peak = count(&UnitRow::devices_peak);
   figures.tenants_end = count(&UnitRow::tenants_end);
   figures.models_end = count(&UnitRow::models_end);
+  figures.prefix_hit_share = entry.over([](const UnitFacts& unit) {
+    return share(static_cast<double>(unit.row->prefix_tokens_hit),
+                 static_cast<double>(unit.row->prefix_tokens_asked));
+  });
   return figures;
 }
 
@@ -416,6 +420,7 @@ Figure find_figure(const TenancyFigures& entry, const GroupFigures& group, std::
   const bool whole = &group == &entry.all;
   if (metric == "goodput") return group.goodput_rps;
   if (metric == "slo_attainment") return group.slo_attainment;
+  if (metric == "prefix_hit_share") return whole ? entry.prefix_hit_share : Figure();
   if (head == "cost") return find_cost(group.cost, rest);
   if (head == "misses") return find_miss(group.misses, rest);
   if (head == "requests") return whole ? find_request(entry.requests, rest) : Figure();

@@ -89,6 +89,7 @@ struct TenancyFigures {
   std::vector<GroupFigures> tiers;  // in order of name
   std::vector<BreachFigures> breaches;
   Figure devices_peak, tenants_end, models_end;
+  Figure prefix_hit_share;  // of the tokens that requests came with; not known without a prefix cache
 };
 
 // b - a for every pair of entries, replication by replication.
@@ -108,10 +109,12 @@ struct Figures {
 Figures figures_of(const RunResults& results);
 
 // Finds a figure by the metric path of an expectation: latency.{ttft,tpot,e2e}.{mean,p50,p90,p95,p99},
-// goodput, slo_attainment, cost.{total,serving,training,storage,idle,per-1k-requests,per-tenant-month},
+// goodput, slo_attainment, prefix_hit_share,
+// cost.{total,serving,training,storage,idle,per-1k-requests,per-tenant-month},
 // requests.{arrived,served,rejected,dropped,in_flight}, breaches.CODE, breaches.grade-{D,E,M},
 // misses.{over-quota,under-provisioned,platform,neighbour}.
-// `group`: entry.all or one of entry.tiers; requests and breaches are known for entry.all only.
+// `group`: entry.all or one of entry.tiers; requests, breaches and prefix_hit_share are known for entry.all
+// only.
 // An unknown path, and what is not modelled, gives a figure that is not known.
 Figure find_figure(const TenancyFigures& entry, const GroupFigures& group, std::string_view metric);
 // Whether the metric of a whole entry is the worst of its tiers (latency, attainment), not their sum.

@@ -23,7 +23,8 @@ std::vector<Cell> service_row(const TenancyFigures& entry, const GroupFigures& g
 
 std::string wanted(const ExpectationRow& row, const std::string& currency) {
   std::string text = row.compare == "==" ? "= " : row.compare + " ";
-  const bool share = !row.baseline.empty() || row.metric == "slo_attainment";
+  const bool share =
+      !row.baseline.empty() || row.metric == "slo_attainment" || row.metric == "prefix_hit_share";
   text +=
       share ? fmt::format("{:.6g} %", row.value * 100) : metric_text(row.metric, row.value, currency, false);
   if (!row.baseline.empty()) text += " of " + shortened_name(row.baseline);
@@ -90,6 +91,12 @@ ReportSection service_section(const ReportInput& input) {
     if (entry.tiers.size() != 1) table.rows.push_back(service_row(entry, entry.all));
   }
   section.tables.push_back(std::move(table));
+  for (const TenancyFigures& entry : input.figures.tenancy) {
+    if (!entry.prefix_hit_share.known()) continue;
+    section.paragraphs.push_back(
+        fmt::format("{}: the prefix cache held {} of the tokens that requests came with.",
+                    shortened_name(entry.name), with_half_width(entry.prefix_hit_share, share_text)));
+  }
   return section;
 }
 

@@ -122,6 +122,8 @@ Json tenancy(const TenancyFigures& entry, const std::string& currency) {
   object["devices_peak"] = number(entry.devices_peak.mean);
   object["tenants_end"] = number(entry.tenants_end.mean);
   object["models_end"] = number(entry.models_end.mean);
+  object["prefix_hit_share"] = number(entry.prefix_hit_share.mean);
+  object["prefix_hit_share_ci95"] = interval(entry.prefix_hit_share);
   object["tiers"] = Json::array();
   for (const GroupFigures& group : entry.tiers) {
     Json tier = {{"name", group.tier}, {"tenants_end", number(group.tenants.mean)}};

@@ -33,7 +33,9 @@ enum class Purpose : uint32_t {
   sampling = 7,  // which requests are recorded
   routing = 8,
   service_noise = 9,
-  weights = 100,  // random parameters and inputs of models that are really run
+  session = 10,        // which sessions there are; turns and think times of one of them
+  system_prompt = 11,  // which of its system prompts a request begins with
+  weights = 100,       // random parameters and inputs of models that are really run
 };
 
 // The key of all draws of one replication: tenancy model and variant are never part of it, so that every

@@ -33,7 +33,9 @@ struct UnitRow {
   int64_t kv_blocks_allocated = 0;
   int64_t kv_blocks_freed = 0;
   int64_t kv_blocks_held = 0;
-  std::string digest;  // hash over every observation of the unit
+  int64_t prefix_tokens_asked = 0;  // of requests admitted where there is a prefix cache
+  int64_t prefix_tokens_hit = 0;    // of these, found and not computed again
+  std::string digest;               // hash over every observation of the unit
 
   template <class V>
   static void describe(V&& v) {
@@ -48,6 +50,8 @@ struct UnitRow {
     v("devices_peak", "devices", &R::devices_peak), v("tenants_end", "tenants", &R::tenants_end);
     v("models_end", "models", &R::models_end), v("kv_blocks_allocated", "blocks", &R::kv_blocks_allocated);
     v("kv_blocks_freed", "blocks", &R::kv_blocks_freed), v("kv_blocks_held", "blocks", &R::kv_blocks_held);
+    v("prefix_tokens_asked", "tokens", &R::prefix_tokens_asked);
+    v("prefix_tokens_hit", "tokens", &R::prefix_tokens_hit);
     v("digest", "", &R::digest);
   }
 };

@@ -9,6 +9,7 @@
 
 #include "sim/core/check.h"
 #include "sim/engine/event_queue.h"
+#include "sim/run/cache_scope.h"
 #include "sim/run/entitlement.h"
 #include "sim/run/trace_deal.h"
 #include "sim/serving/generative_replica.h"
@@ -194,7 +195,6 @@ class ServingRun {
            .chunk_cap = pool.chunk_cap,
            .pipeline_depth = pool.pipeline_depth,
            .prefix_cache = pool.prefix_cache != Pool::PrefixCache::off,
-           .prefixes_shared = pool.prefix_cache == Pool::PrefixCache::shared,
            .kv_blocks = memory.kv_blocks,
            .kv_block_bytes = memory.kv_block_bytes,
            .weight_budget = memory.weights,
@@ -339,12 +339,13 @@ class ServingRun {
                     .priority = static_cast<int32_t>(world_.tier_of(tenant).priority),
                     .weights = {},
                     .adapter = {},
-                    .prefix = arrival.prefix};
+                    .content = arrival.content};
     std::optional<TokenBucket>& quota = quotas_[tenant.index];
     if (quota && !quota->try_take(now_)) {
       return observe(request, RequestOutcome::over_quota, ReplicaId{});
     }
     assign(request);
+    name_blocks(request);
     if (!entitlement_) return route(request);
     const Time at = entitlement_->admit(now_, static_cast<double>(arrival.prompt + arrival.output));
     if (at == now_) return route(request);
@@ -363,6 +364,15 @@ class ServingRun {
     if (race == nullptr) return;
     RandomStream faults(key_, world_.tenants[request.tenant.index].entity, Purpose::faults, request.number);
     if (faults.uniform() < race->share) take_neighbours_model(request);
+  }
+
+  // Names what the request's blocks hold, where its pool keeps them for later requests.
+  void name_blocks(Request& request) const {
+    const Pool::PrefixCache scope = scenario_.pools[plan_of(request.tenant).pool].prefix_cache;
+    if (scope == Pool::PrefixCache::off) return;
+    const TierId tier = world_.tenants[request.tenant.index].tier;
+    const bool forgets_model = disturbance(Disturbance::Kind::short_cache_key) != nullptr;
+    request.content = scoped_content(request, scope, tier, forgets_model);
   }
 
   // The planted fault behind A1: the request gets what serves the next tenant of the same pool and model.
@@ -415,12 +425,7 @@ class ServingRun {
   }
 
   uint32_t choose_replica(uint32_t p, const Request& request) {
-    const std::vector<uint32_t>& candidates = pool_replicas_[p];
-    const auto hit_tokens = [&](size_t slot) {
-      auto* generative = std::get_if<GenerativeReplica>(&replicas_[candidates[slot]]->machine);
-      return generative == nullptr ? 0 : generative->hit_tokens(request);
-    };
-    return candidates[routers_[p].choose(request, hit_tokens)];
+    return pool_replicas_[p][routers_[p].choose(request)];
   }
 
   void report_load(const Replica& replica) {
@@ -653,6 +658,7 @@ class ServingRun {
       totals_.hand_overs.count += generative->hand_overs().count;
       totals_.hand_overs.unscrubbed += generative->hand_overs().unscrubbed;
       totals_.hand_overs.unscrubbed_bytes += generative->hand_overs().unscrubbed_bytes;
+      add_prefix_use(totals_.prefix, generative->prefix_use());
       totals_.kv_allocated += generative->kv().allocated();
       totals_.kv_freed += generative->kv().freed();
       totals_.kv_held += generative->kv().held();

@@ -8,6 +8,7 @@
 #include "sim/fleet/device_meter.h"
 #include "sim/ledger/observation.h"
 #include "sim/scenario/world.h"
+#include "sim/serving/prefix_use.h"
 #include "sim/serving/work.h"
 
 namespace cotenant {
@@ -38,6 +39,7 @@ struct PoolWindow {
 struct ServingTotals {
   std::vector<std::vector<PoolWindow>> windows;  // by window, by pool
   HandOvers hand_overs;
+  PrefixUse prefix;
   int64_t events = 0;
   int64_t requests = 0;  // that reached admission
   int64_t devices_peak = 0;

@@ -25,9 +25,10 @@ std::vector<Arrival> deal_traces(const World& world, PhiloxKey key, TenantId onl
         const Time at{tier.starts.ns + row.at.ns};
         const bool kept = !only.valid() || only.index == first + rank;
         if (!kept || at.ns >= world.scenario.horizon.ns) continue;
-        dealt.push_back({at, first + rank, number, static_cast<int32_t>(row.prompt_tokens),
-                         static_cast<int32_t>(row.output_tokens),
-                         std::span(trace.keys).subspan(row.first_key, row.keys)});
+        dealt.push_back(
+            {at, first + rank, number, static_cast<int32_t>(row.prompt_tokens),
+             static_cast<int32_t>(row.output_tokens),
+             BlockContent{.listed = trace.keys.data() + row.first_key, .opening_blocks = row.keys}});
       }
     }
     first += count;

@@ -12,6 +12,7 @@
 #include "sim/isolation/lineage_rules.h"
 #include "sim/ledger/digest.h"
 #include "sim/run/bills.h"
+#include "sim/run/cache_scope.h"
 #include "sim/run/collector.h"
 #include "sim/run/service_level.h"
 #include "sim/stats/interval.h"
@@ -176,6 +177,8 @@ class Unit {
     row.kv_blocks_allocated = serving_.kv_allocated;
     row.kv_blocks_freed = serving_.kv_freed;
     row.kv_blocks_held = serving_.kv_held;
+    row.prefix_tokens_asked = serving_.prefix.asked_tokens;
+    row.prefix_tokens_hit = serving_.prefix.hit_tokens;
     out_.units.push_back(std::move(row));
   }
 
@@ -370,6 +373,7 @@ class Unit {
     log_.checked("R1", serving_.hand_overs.count);
     log_.counted("R1", serving_.hand_overs.unscrubbed,
                  static_cast<double>(serving_.hand_overs.unscrubbed_bytes.count));
+    log_prefix_use(serving_.prefix, world_, training_.lineage, log_);
     if (scenario_.counterfactuals) log_.checked("P1", out_.service[0].arrived - out_.service[0].over_quota);
     out_.breaches = log_.rows(number_, scenario_.policy);
     out_.breach_events = log_.events(number_);

@@ -441,9 +441,19 @@ Codec<LengthLaw> length_codec(const char* example) {
   Codec<LengthLaw> codec;
   codec.type = "length law";
   codec.example = example;
-  codec.schema = pattern_schema("(fixed|exponential|lognormal|gamma|uniform|mixture) .*");
+  codec.schema = pattern_schema("(fixed|exponential|lognormal|gamma|uniform|geometric|mixture) .*");
   codec.parse = [](const std::string& text, const TextContext&) { return parse_length(text); };
   codec.print = [](const LengthLaw& law, const TextContext&) { return length_text(law); };
+  return codec;
+}
+
+Codec<SpanLaw> span_codec() {
+  Codec<SpanLaw> codec;
+  codec.type = "span law";
+  codec.example = "exponential mean=30s";
+  codec.schema = pattern_schema("(fixed|exponential|lognormal) .*");
+  codec.parse = [](const std::string& text, const TextContext&) { return parse_span_law(text); };
+  codec.print = [](const SpanLaw& law, const TextContext&) { return span_law_text(law); };
   return codec;
 }
 

@@ -45,6 +45,7 @@ Codec<bool> flag_codec(const char* yes, const char* no);
 Codec<Objective> objective_codec();
 Codec<ArrivalLaw> arrivals_codec();
 Codec<LengthLaw> length_codec(const char* example);
+Codec<SpanLaw> span_codec();
 Codec<WeekShape> shape_codec();
 struct Quota {
   double per_s = 0;

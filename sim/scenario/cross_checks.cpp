@@ -208,6 +208,21 @@ class Checker {
       }
     }
     check_model_kind(tier, path);
+    check_system_prompt(tier, joined(joined(path, "load"), "system-prompt"));
+  }
+
+  void check_system_prompt(const Tier& tier, const Path& path) {
+    if (!tier.system_prompt || !stated(joined(path, "tokens"))) return;
+    for (const Served& served : served_) {
+      if (served.tier != &tier) continue;
+      const Model* model = find_named(s_.models, &Model::name, served.choice->model);
+      if (model == nullptr || model->kind != Model::Kind::generative) return;
+      if (tier.system_prompt->tokens < model->context_limit) continue;
+      at(joined(path, "tokens"),
+         {fmt::format("the system prompt leaves no room in the context of model `{}`", model->name),
+          fmt::format("context: {}", model->context_limit)});
+      return;
+    }
   }
 
   // Prompt, output and objectives must suit the models that serve the tier.
@@ -239,6 +254,12 @@ class Checker {
     if (output != nullptr && !tier.trace) {
       problems_.add_at_key(*output,
                            {"`output` has no meaning here", "a scoring model answers each row once"});
+    }
+    for (const char* key : {"system-prompt", "sessions"}) {
+      const YamlNode* node = load_node == nullptr ? nullptr : child(*load_node, key);
+      if (node == nullptr || tier.trace) continue;
+      problems_.add_at_key(*node, {fmt::format("`{}` has no meaning here", key),
+                                   "a scoring model keeps nothing of earlier requests"});
     }
     const Path tpot = {"tenants", tier.name, "slo", "tpot"};
     if (find_node(root_, tpot) != nullptr) {
@@ -341,6 +362,14 @@ class Checker {
         std::find(labels.begin(), labels.end(), d.tenancy) == labels.end()) {
       problems_.add(*tenancy,
                     {fmt::format("there is no tenancy entry `{}`", d.tenancy), name_help(d.tenancy, labels)});
+    }
+    const bool caches = std::any_of(s_.pools.begin(), s_.pools.end(), [](const Pool& pool) {
+      return pool.prefix_cache != Pool::PrefixCache::off;
+    });
+    const YamlNode* kind = child(*node, "kind");
+    if (d.kind == Disturbance::Kind::short_cache_key && !caches && kind != nullptr) {
+      problems_.add(*kind, {"no pool has a prefix cache whose keys could be short",
+                            "set `prefix-cache: tenant` in a pool"});
     }
     const YamlNode* from = child(*node, "from");
     const YamlNode* until = child(*node, "until");

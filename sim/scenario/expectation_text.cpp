@@ -18,6 +18,7 @@ std::vector<Metric> make_metrics() {
   }
   metrics.push_back({"goodput", MetricUnit::rate});
   metrics.push_back({"slo_attainment", MetricUnit::share});
+  metrics.push_back({"prefix_hit_share", MetricUnit::share});
   for (const char* part :
        {"total", "serving", "training", "storage", "idle", "per-1k-requests", "per-tenant-month"}) {
     metrics.push_back({fmt::format("cost.{}", part), MetricUnit::money});

@@ -134,7 +134,8 @@ std::vector<std::string> keys_of(ArrivalKind kind) {
   return {};
 }
 const std::vector<std::string>& length_names() {
-  static const std::vector<std::string> names = {"fixed", "exponential", "lognormal", "gamma", "uniform"};
+  static const std::vector<std::string> names = {"fixed", "exponential", "lognormal",
+                                                 "gamma", "uniform",     "geometric"};
   return names;
 }
 
@@ -232,6 +233,10 @@ LawPart part_of(Law law, LawArguments& arguments) {
       arguments.allow({"min", "max"}, 1);
       part = uniform_part(arguments);
       return part;
+    case Law::geometric:
+      arguments.allow({"mean", "min", "max"}, 0);
+      part.a = arguments.number("mean", 1, kLengthMax, parse_number);
+      return part;
   }
   return part;
 }
@@ -293,11 +298,13 @@ std::string part_text(const LawPart& part) {
       return fmt::format("gamma shape={} scale={}", a, b);
     case Law::uniform:
       return fmt::format("uniform {}..{}", a, b);
+    case Law::geometric:
+      return "geometric mean=" + a;
   }
   return "";
 }
 
-std::string span_text(Duration d) {
+std::string without_blanks(Duration d) {
   std::string text = duration_text(d);
   std::erase(text, ' ');
   return text;
@@ -328,6 +335,43 @@ Parsed<ArrivalLaw> parse_arrivals(std::string_view text) {
   return law;
 }
 
+Parsed<SpanLaw> parse_span_law(std::string_view text) {
+  static const std::vector<std::string> names = {"fixed", "exponential", "lognormal"};
+  const std::vector<TextWord> words = split_words(text);
+  const auto name = words.empty() ? names.end() : std::find(names.begin(), names.end(), words[0].text);
+  if (name == names.end()) return unknown_law(words, names);
+  SpanLaw law{static_cast<SpanLaw::Kind>(name - names.begin()), {}, 1};
+  if (law.kind == SpanLaw::Kind::fixed) {
+    const Parsed<Duration> span = parse_duration(words.size() < 2 ? "" : text.substr(words[1].offset));
+    if (!span.ok()) return TextProblem{span.problem().message, "write for example fixed 30s"};
+    law.mean = span.value();
+  } else {
+    LawArguments arguments(words, 1);
+    const bool lognormal = law.kind == SpanLaw::Kind::lognormal;
+    arguments.allow(lognormal ? std::vector<std::string>{"mean", "cv"} : std::vector<std::string>{"mean"}, 0);
+    law.mean = arguments.duration("mean", kMillisecond);
+    if (lognormal) law.cv = arguments.number("cv", 0, 100, parse_number);
+    if (!arguments.ok()) return arguments.problem();
+  }
+  if (law.mean < kMillisecond || law.mean > kDay * 366)
+    return TextProblem{"the span is out of range", "a span lies within 1 ms .. 366 days"};
+  return law;
+}
+
+std::string span_law_text(const SpanLaw& law) {
+  if (law.mean.ns == 0) return "";
+  const std::string mean = without_blanks(law.mean);
+  switch (law.kind) {
+    case SpanLaw::Kind::fixed:
+      return "fixed " + mean;
+    case SpanLaw::Kind::exponential:
+      return "exponential mean=" + mean;
+    case SpanLaw::Kind::lognormal:
+      return fmt::format("lognormal mean={} cv={}", mean, number_text(law.cv));
+  }
+  return "";
+}
+
 std::string arrivals_text(const ArrivalLaw& law) {
   std::string head =
       fmt::format("{} rate={}", arrival_names()[static_cast<size_t>(law.kind)], rate_text(law.rate_per_s));
@@ -337,9 +381,9 @@ std::string arrivals_text(const ArrivalLaw& law) {
     case ArrivalKind::gamma:
       return fmt::format("{} cv={}", head, number_text(law.cv));
     case ArrivalKind::cox:
-      return fmt::format("{} cv={} window={}", head, number_text(law.cv), span_text(law.window));
+      return fmt::format("{} cv={} window={}", head, number_text(law.cv), without_blanks(law.window));
     case ArrivalKind::burst:
-      return fmt::format("{} on={} off={}", head, span_text(law.on), span_text(law.off));
+      return fmt::format("{} on={} off={}", head, without_blanks(law.on), without_blanks(law.off));
   }
   return head;
 }
@@ -397,7 +441,17 @@ const std::vector<LawHelp>& length_help() {
       {"gamma shape=0.93 scale=2201", "by shape and scale; the mean is their product"},
       {"gamma mean=2048 cv=1.04", "by mean and coefficient of variation"},
       {"uniform 10..200", "every value between the ends, both included"},
+      {"geometric mean=3.5", "1, 2, 3, ...: after each, the same chance to go on"},
       {"mixture 0.72 lognormal mu=4.641 sigma=0.710 | 0.28 fixed 400", "one of its parts, by weight"},
+  };
+  return rows;
+}
+
+const std::vector<LawHelp>& span_help() {
+  static const std::vector<LawHelp> rows = {
+      {"fixed 30s", "always the same"},
+      {"exponential mean=30s", "exponential with this mean"},
+      {"lognormal mean=30s cv=1.5", "by mean and coefficient of variation"},
   };
   return rows;
 }

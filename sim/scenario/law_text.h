@@ -20,6 +20,11 @@ std::string arrivals_text(const ArrivalLaw& law);
 Parsed<LengthLaw> parse_length(std::string_view text);
 std::string length_text(const LengthLaw& law);
 
+// Spans of time: `fixed 30s`, `exponential mean=30s`, `lognormal mean=30s cv=1.5`. "" for a law without a
+// mean.
+Parsed<SpanLaw> parse_span_law(std::string_view text);
+std::string span_law_text(const SpanLaw& law);
+
 // One row per law for the reference page: what to write, and what it means.
 struct LawHelp {
   const char* form;
@@ -27,5 +32,6 @@ struct LawHelp {
 };
 const std::vector<LawHelp>& arrival_help();
 const std::vector<LawHelp>& length_help();
+const std::vector<LawHelp>& span_help();
 
 }  // namespace cotenant

@@ -191,11 +191,12 @@ std::string explain_doc(const std::string& path, const FieldDoc& doc, bool is_en
 
 std::string law_lines(const std::string& type) {
   std::string out;
-  const bool arrivals = type == "arrival law";
-  if (!arrivals && type != "length law") return out;
-  for (const LawHelp& row : arrivals ? arrival_help() : length_help()) {
-    out += fmt::format("    {:<60} {}\n", row.form, row.meaning);
-  }
+  const std::vector<LawHelp>* rows = type == "arrival law"  ? &arrival_help()
+                                     : type == "length law" ? &length_help()
+                                     : type == "span law"   ? &span_help()
+                                                            : nullptr;
+  if (rows == nullptr) return out;
+  for (const LawHelp& row : *rows) out += fmt::format("    {:<60} {}\n", row.form, row.meaning);
   return "  laws:\n" + out;
 }
 
@@ -227,6 +228,7 @@ std::string reference_page() {
   }
   out += "\n## Arrival laws\n\n" + laws_text(arrival_help());
   out += "## Length laws\n\n" + laws_text(length_help()) + kLengthNote;
+  out += "## Span laws\n\n" + laws_text(span_help());
   out += std::string("## Expectations\n\n") + kExpectationNote + metrics_text();
   out += "## Week shapes\n\n";
   for (const std::string& name : week_shape_names()) out += shape_text(name);

@@ -71,9 +71,11 @@ struct Tier {
   Bytes data;                         // training data per tenant
   ArrivalLaw arrivals;
   WeekShape shape;
-  LengthLaw prompt;                // scoring models: rows per request
-  LengthLaw output;                // scoring models: not used
-  std::optional<TraceLoad> trace;  // instead of arrivals, prompt and output
+  LengthLaw prompt;  // new tokens of the user; scoring models: rows per request
+  LengthLaw output;  // scoring models: not used
+  std::optional<SystemPrompt> system_prompt;
+  std::optional<SessionLaw> sessions;
+  std::optional<TraceLoad> trace;  // instead of all the others
   Slo slo;
   int64_t priority = 1;
   double weight = 1;       // share of its pool: entitlement = weight / sum of weights
@@ -99,7 +101,8 @@ struct Pool {
   int64_t max_sequences = 64;      // running at once on a replica
   int64_t chunk_cap = 0;           // prompt tokens of one request in a step; 0 = by the budget alone
   int64_t pipeline_depth = 2;      // steps decided before the last one's result is known: 1 or 2
-  enum class PrefixCache : uint8_t { off, tenant, shared } prefix_cache = PrefixCache::off;
+  // Who finds the blocks that a tenant's request computed: nobody, the tenant, its tier, everybody.
+  enum class PrefixCache : uint8_t { off, tenant, tier, open } prefix_cache = PrefixCache::off;
   double kv_share = 0;     // share of device memory for KV; 0 = half of what one set of weights leaves
   int64_t max_batch = 32;  // scoring: rows
   Duration max_delay = kMillisecond * 5;  // scoring: longest wait for a batch of a preferred size
@@ -146,7 +149,9 @@ struct Disturbance {
   // adapter_race: a request is served with another tenant's model, with probability `share`.
   // ignore_consent: shared training takes every tenant's data, whatever the consent says.
   // skip_scrub: KV memory is handed over without being overwritten, with probability `share` per hand-over.
-  enum class Kind : uint8_t { adapter_race, ignore_consent, skip_scrub } kind = Kind::adapter_race;
+  // short_cache_key: the keys of prefix caches forget which weights and adapter computed a block.
+  enum class Kind : uint8_t { adapter_race, ignore_consent, skip_scrub, short_cache_key };
+  Kind kind = Kind::adapter_race;
   double share = 1;
   Duration from{};
   Duration until{INT64_MAX};

@@ -164,20 +164,55 @@ const Table<TraceLoad>& trace_table() {
   return table;
 }
 
-Field<Tier> trace_field() {
-  Field<Tier> field;
-  field.doc.key = "trace";
-  field.doc.shape = FieldDoc::Shape::group;
-  field.doc.help = "rows of a trace instead of arrivals, shape, prompt and output";
-  field.doc.fields = docs_of(trace_table());
-  field.read = [](const YamlNode& node, Tier& tier, Reader& reader) {
-    tier.trace.emplace();
-    read_fields(node, trace_table(), *tier.trace, reader);
+const Table<SystemPrompt>& system_prompt_table() {
+  using P = SystemPrompt;
+  static const Table<P> table = {
+      scalar_field<P>("tokens", whole_codec(1, 10'000'000), &P::tokens, "length of each of them")
+          .shown_as("500")
+          .required(),
+      scalar_field<P>("variants", whole_codec(1, 100'000), &P::variants, "how many there are"),
+      scalar_field<P>("popularity", popularity_codec(), &P::zipf_s, "how often each is used, by rank"),
+      scalar_field<P>(
+          "across",
+          enum_codec<P::Across>(
+              {{"tenant", P::Across::tenant}, {"tier", P::Across::tier}, {"all", P::Across::all}}),
+          &P::across,
+          "whose words they are: each tenant's own, those of its tier, or the same for all tenants "
+          "of all tiers that say so; equal words are what an open prefix cache shares"),
   };
-  field.write = [](const Tier& tier, YamlText& out) {
-    if (!tier.trace) return;
-    out.open("trace");
-    write_fields(*tier.trace, trace_table(), out);
+  return table;
+}
+
+const Table<SessionLaw>& session_table() {
+  static const Table<SessionLaw> table = {
+      scalar_field<SessionLaw>("turns", length_codec("geometric mean=3.5"), &SessionLaw::turns,
+                               "requests of a session, at most 10,000")
+          .required(),
+      scalar_field<SessionLaw>(
+          "think", span_codec(), &SessionLaw::think,
+          "time from the arrival of one turn to that of the next, whenever it is answered (open loop): the "
+          "time to be answered, to read and to write")
+          .required(),
+  };
+  return table;
+}
+
+// A group that is there or not.
+template <class T>
+Field<Tier> load_part(const char* key, std::optional<T> Tier::*part, const Table<T>& table,
+                      const char* help) {
+  Field<Tier> field;
+  field.doc.key = key;
+  field.doc.shape = FieldDoc::Shape::group;
+  field.doc.help = help;
+  field.doc.fields = docs_of(table);
+  field.read = [part, table](const YamlNode& node, Tier& tier, Reader& reader) {
+    read_fields(node, table, (tier.*part).emplace(), reader);
+  };
+  field.write = [key, part, table](const Tier& tier, YamlText& out) {
+    if (!(tier.*part)) return;
+    out.open(key);
+    write_fields(*(tier.*part), table, out);
     out.close();
   };
   return field;
@@ -187,7 +222,7 @@ const Table<Tier>& load_table() {
   const auto no_trace = [](const Tier& t) { return !t.trace.has_value(); };
   const char* when = "load.trace is not stated";
   static const Table<Tier> table = {
-      trace_field(),
+      load_part("trace", &Tier::trace, trace_table(), "rows of a trace instead of everything else here"),
       scalar_field<Tier>("arrivals", arrivals_codec(), &Tier::arrivals, "how one tenant's requests arrive")
           .required()
           .only_when(when, no_trace),
@@ -196,11 +231,20 @@ const Table<Tier>& load_table() {
           .otherwise("flat", [](Tier& t) { t.shape = *find_week_shape("flat"); })
           .only_when(when, no_trace),
       scalar_field<Tier>("prompt", length_codec("lognormal mean=700 cv=1.1"), &Tier::prompt,
-                         "tokens per request; scoring models: rows per request")
+                         "tokens per request that are new in it, beside the system prompt and what a session "
+                         "brings along; scoring models: rows per request")
           .required()
           .only_when(when, no_trace),
       scalar_field<Tier>("output", length_codec("lognormal mean=180 cv=0.9"), &Tier::output,
                          "tokens per answer; needed for generative models, not for scoring models")
+          .only_when(when, no_trace),
+      load_part("system-prompt", &Tier::system_prompt, system_prompt_table(),
+                "every request begins with one of a few fixed texts")
+          .only_when(when, no_trace),
+      load_part(
+          "sessions", &Tier::sessions, session_table(),
+          "an arrival begins a session; the prompt of each further turn is everything so far and the new "
+          "tokens. A session ends where the next turn would not fit the models' `context`")
           .only_when(when, no_trace),
   };
   return table;
@@ -269,11 +313,23 @@ const Table<Pool>& device_rows() {
           &Pool::router,
           "which replica gets the next request: the one with fewest; each in turn; the less loaded of two "
           "drawn "
-          "at random; the one with most of its prefix in the cache, up to a load; a tenant's own"),
+          "at random; the one that got the longest prefix of it, up to a load; a tenant's own"),
       scalar_field<Pool>("load-cap", number_codec(1, 1000, "1.25"), &Pool::load_cap,
                          "most requests on a replica that is preferred for its cache, times the mean")
           .only_when("router is prefix-affinity",
                      [](const Pool& p) { return p.router == RouteRule::prefix_affinity; }),
+      scalar_field<Pool>("kv-share", share_codec(), &Pool::kv_share,
+                         "share of device memory kept for the KV cache")
+          .otherwise("half of what one set of weights leaves"),
+      scalar_field<Pool>("scrub", flag_codec("on", "off"), &Pool::scrub,
+                         "overwrite KV memory before another tenant gets it"),
+  };
+  return table;
+}
+
+// How a generative replica chooses and batches.
+Table<Pool> scheduling_rows() {
+  return {
       scalar_field<Pool>(
           "batching",
           enum_codec<Batching>({{"chunked", Batching::chunked},
@@ -315,6 +371,12 @@ const Table<Pool>& device_rows() {
                          "distinct adapters that run at once on a generative replica")
           .shown_as("16")
           .otherwise("no limit"),
+  };
+}
+
+// What a step of a generative replica may hold.
+Table<Pool> step_rows() {
+  return {
       scalar_field<Pool>("token-budget", whole_codec(1, 1'000'000), &Pool::token_budget,
                          "tokens computed in one step of a generative replica"),
       scalar_field<Pool>("max-sequences", whole_codec(1, 100'000), &Pool::max_sequences,
@@ -331,17 +393,12 @@ const Table<Pool>& device_rows() {
           "prefix-cache",
           enum_codec<Pool::PrefixCache>({{"off", Pool::PrefixCache::off},
                                          {"tenant", Pool::PrefixCache::tenant},
-                                         {"shared", Pool::PrefixCache::shared}}),
+                                         {"tier", Pool::PrefixCache::tier},
+                                         {"open", Pool::PrefixCache::open}}),
           &Pool::prefix_cache,
-          "whether a generative replica finds computed prompt blocks again: not at all, only those of the "
-          "same tenant, or those of every tenant"),
-      scalar_field<Pool>("kv-share", share_codec(), &Pool::kv_share,
-                         "share of device memory kept for the KV cache")
-          .otherwise("half of what one set of weights leaves"),
-      scalar_field<Pool>("scrub", flag_codec("on", "off"), &Pool::scrub,
-                         "overwrite KV memory before another tenant gets it"),
+          "whose computed blocks a request finds again on a generative replica: nobody's; its tenant's, the "
+          "closed cache to use; those of its tier, or of every tenant: hits across tenants are breach C1"),
   };
-  return table;
 }
 
 // How a scoring replica forms batches.
@@ -385,7 +442,9 @@ Table<Pool> batching_rows() {
 const Table<Pool>& pool_table() {
   static const Table<Pool> table = [] {
     Table<Pool> rows = device_rows();
-    for (Field<Pool>& row : batching_rows()) rows.push_back(std::move(row));
+    for (Table<Pool> more : {scheduling_rows(), step_rows(), batching_rows()}) {
+      for (Field<Pool>& row : more) rows.push_back(std::move(row));
+    }
     return rows;
   }();
   return table;
@@ -499,19 +558,23 @@ Field<Scenario> training_field() {
 
 const Table<Disturbance>& disturbance_table() {
   using D = Disturbance;
-  const auto shared = [](const D& d) { return d.kind != D::Kind::ignore_consent; };
+  const auto has_share = [](const D& d) {
+    return d.kind == D::Kind::adapter_race || d.kind == D::Kind::skip_scrub;
+  };
   static const Table<D> table = {
       scalar_field<D>(
           "kind",
           enum_codec<D::Kind>({{"adapter-race", D::Kind::adapter_race},
                                {"ignore-consent", D::Kind::ignore_consent},
-                               {"skip-scrub", D::Kind::skip_scrub}}),
+                               {"skip-scrub", D::Kind::skip_scrub},
+                               {"short-cache-key", D::Kind::short_cache_key}}),
           &D::kind,
           "adapter-race: a request is served with another tenant's model; ignore-consent: shared training "
-          "takes every tenant's data; skip-scrub: KV memory is handed over without being overwritten")
+          "takes every tenant's data; skip-scrub: KV memory is handed over without being overwritten; "
+          "short-cache-key: prefix caches forget which weights and adapter computed a block")
           .required(),
       scalar_field<D>("share", share_codec(), &D::share, "of the requests or hand-overs that it hits")
-          .only_when("kind is not ignore-consent", shared),
+          .only_when("kind is adapter-race or skip-scrub", has_share),
       scalar_field<D>("from", duration_codec(Duration{}, kLongest), &D::from, "when it begins"),
       scalar_field<D>("until", end_codec(), &D::until, "when it ends").otherwise("the end"),
       scalar_field<D>("tenancy", identifier_codec("shared"), &D::tenancy,

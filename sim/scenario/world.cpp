@@ -58,6 +58,7 @@ class WorldBuilder {
   Result<std::unique_ptr<World>> build() {
     lay_out_tenants();
     plan_tiers();
+    plan_conversations();
     look_up_models();
     if (problems_.empty()) check_pools();
     if (problems_.empty()) check_residents();
@@ -121,6 +122,30 @@ class WorldBuilder {
         plans.push_back({choice, position_of(s.models, choice.model), position_of(s.pools, choice.pool)});
       }
       world_->plans.push_back(std::move(plans));
+    }
+  }
+
+  // A session is cut where the model with the shortest context would refuse it, so that all tenancy entries
+  // see the same requests.
+  void plan_conversations() {
+    const Scenario& s = world_->scenario;
+    for (uint32_t t = 0; t < s.tiers.size(); ++t) {
+      const Tier& tier = s.tiers[t];
+      world_->conversations.emplace_back();
+      if (!tier.system_prompt && !tier.sessions) continue;
+      ConversationLaws laws{.prompt = &tier.prompt,
+                            .output = &tier.output,
+                            .system_prompt = tier.system_prompt,
+                            .sessions = tier.sessions,
+                            .context_limit = INT64_MAX,
+                            .tier = tier_entity(tier.name)};
+      for (const std::vector<TierPlan>& plans : world_->plans) {
+        laws.context_limit = std::min(laws.context_limit, s.models[plans[t].model].context_limit);
+      }
+      world_->conversations[t] = std::make_unique<const Conversations>(laws);
+    }
+    for (size_t i = 0; i < world_->sources.size(); ++i) {
+      world_->sources[i].conversations = world_->conversations[world_->tenants[i].tier.index].get();
     }
   }
 

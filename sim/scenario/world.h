@@ -10,6 +10,7 @@
 #include "sim/tenancy/population.h"
 #include "sim/training/training_run.h"
 #include "sim/workload/arrival_stream.h"
+#include "sim/workload/conversations.h"
 #include "sim/workload/request_trace.h"
 
 namespace cotenant {
@@ -41,7 +42,8 @@ struct ModelOnSku {
 // threads.
 struct World {
   Scenario scenario;
-  std::vector<Tenant> tenants;               // of all tiers, in tier order, whenever they join
+  std::vector<Tenant> tenants;  // of all tiers, in tier order, whenever they join
+  std::vector<std::unique_ptr<const Conversations>> conversations;  // by tier; null where requests are alone
   std::vector<DemandSource> sources;         // one per tenant; law = nullptr where a trace is dealt
   std::vector<std::vector<TierPlan>> plans;  // by tenancy entry, by tier
   // By SKU, by model; times are null where no pool of that SKU needs the model.

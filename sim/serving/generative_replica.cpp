@@ -3,8 +3,6 @@
 
 #include <algorithm>
 
-#include "sim/core/hash.h"
-
 namespace cotenant {
 namespace {
 
@@ -14,8 +12,6 @@ LineRules line_rules(const GenerativeLimits& limits) {
   rules.by_tenant = limits.tenant_sequences > 0 || limits.tenant_blocks > 0 || limits.adapters_per_batch > 0;
   return rules;
 }
-
-constexpr uint64_t kTenantSalt = 0x7465'6e61'6e74;  // "tenant": keys of different tenants never meet
 
 }  // namespace
 
@@ -47,13 +43,8 @@ const std::vector<PrefixKey>& GenerativeReplica::keys_of(const Sequence& s, int6
                                                          int64_t tokens) {
   keys_.clear();
   if (!limits_.prefix_cache) return keys_;
-  const Request& r = s.request;
-  const uint64_t salt = limits_.prefixes_shared ? 0 : mix64(uint64_t{r.tenant.index}, kTenantSalt);
-  const uint64_t own = mix64(mix64(static_cast<uint64_t>(r.arrival.ns), r.tenant.index), r.number);
   for (int64_t block = from_block; block < tokens / kKvBlockTokens; ++block) {
-    const auto i = static_cast<size_t>(block);
-    const uint64_t key = i < r.prefix.size() ? mix64(r.prefix[i], salt) : mix64(own, i);
-    keys_.push_back(key == 0 ? 1 : key);
+    keys_.push_back(s.request.content.id(block));
   }
   return keys_;
 }
@@ -69,22 +60,30 @@ bool GenerativeReplica::fits(const Sequence& s) {
   return CountedPool::blocks_for(s.known) - hit.blocks <= kv_.free() - hit.idle;
 }
 
-int64_t GenerativeReplica::hit_tokens(const Request& request) {
-  const Sequence s{.request = request, .known = request.prompt};
-  return kv_.find(keys_of(s, 0, s.known - 1)).blocks * kKvBlockTokens;
-}
-
 bool GenerativeReplica::slot_free() const {
   return static_cast<int64_t>(running_.size() + retiring_.size()) < limits_.max_sequences;
 }
 
 bool GenerativeReplica::newest_may_start() {
   if (!slot_free() || limits_.batching == Batching::static_batch) return false;
-  if (limits_.line.order != LineOrder::fcfs || tenants_limited_ || limits_.adapters_per_batch > 0)
-    return true;
-  if (line_.size() > 1) return false;  // the one before it could not start either
-  const Sequence* newest = line_.head(kTimeMax, [](const Sequence&) { return true; });
-  return newest != nullptr && fits(*newest);
+  if (line_.keeps_apart()) return true;
+  if (rounds_to_next_find() < INT64_MAX) return true;
+  return line_.size() == 1 && fits(line_.first());  // others before it could not start either
+}
+
+// Rounds until the head of the line may find a block that it does not find now: one that an earlier turn of
+// its session is still writing.
+int64_t GenerativeReplica::rounds_to_next_find() const {
+  int64_t rounds = INT64_MAX;
+  if (!kv_.cached() || line_.empty()) return rounds;
+  if (line_.keeps_apart()) return 1;  // any of several may come to be the head
+  const uint64_t session = line_.first().request.content.rest;
+  for (const Sequence& s : running_) {
+    // The round under way has sealed what it fills.
+    if (s.request.content.rest == session)
+      rounds = std::min(rounds, kKvBlockTokens - (s.computed + 1) % kKvBlockTokens);
+  }
+  return rounds;
 }
 
 GenerativeReplica::TenantUse& GenerativeReplica::use_of(TenantId tenant) {
@@ -141,6 +140,22 @@ void GenerativeReplica::take_over(int64_t from_others) {
 }
 
 // Gives back what a running sequence holds.
+// An admission found `blocks` of what it knows.
+void GenerativeReplica::note_prefix(const Sequence& s, int64_t blocks, const PrefixReuse& reuse) {
+  PrefixUse& use = prefix_use_;
+  use.asked_tokens += s.known;
+  use.hit_tokens += blocks * kKvBlockTokens;
+  use.hits += blocks > 0 ? 1 : 0;
+  use.cross_tenant_hits += reuse.of_others > 0 ? 1 : 0;
+  use.cross_tenant_tokens += reuse.of_others * kKvBlockTokens;
+  if (reuse.of_other_models == 0) return;
+  use.cross_model_hits += 1;
+  use.cross_model_blocks += reuse.of_other_models;
+  if (use.cross_model.size() == PrefixUse::kHitsKept) return;
+  use.cross_model.push_back(
+      {s.request.queued, s.request.number, reuse.of_other_models, s.origin(), reuse.other_model});
+}
+
 void GenerativeReplica::leave(Sequence& s) {
   count(s.request.tenant, -1, -s.kv.blocks);
   take_over(kv_.leave(s.kv, s.request.tenant));
@@ -190,7 +205,7 @@ bool GenerativeReplica::schedule_one(size_t& index, int64_t& budget_left) {
   if (needed > 0 && !find_blocks(index, needed, budget_left)) return false;
   Sequence& s = running_[index];
   if (needed > 0) {
-    kv_.grow(s.kv, needed, s.request.tenant);
+    kv_.grow(s.kv, needed, s.origin());
     count(s.request.tenant, 0, needed);
   }
   s.chunk = chunk;
@@ -237,10 +252,12 @@ bool GenerativeReplica::admit(Sequence& head, Work& work) {
   const std::vector<PrefixKey>& keys = keys_of(s, 0, s.known - 1);
   const PrefixPool::Hit hit = kv_.find(keys);
   const int64_t blocks = CountedPool::blocks_for(s.known);
-  take_over(kv_.admit(s.kv, blocks, tenant, std::span(keys).first(static_cast<size_t>(hit.blocks))));
+  const KvMemory::Admission admission =
+      kv_.admit(s.kv, blocks, s.origin(), std::span(keys).first(static_cast<size_t>(hit.blocks)));
+  take_over(admission.from_others);
+  if (kv_.cached()) note_prefix(s, hit.blocks, admission.reuse);
   count(tenant, 1, blocks);
   s.computed = std::max(hit.blocks * kKvBlockTokens, s.brought);
-  prefix_hit_tokens_ += hit.blocks * kKvBlockTokens;
   if (s.request.preempted == 0) line_.charge(tenant, service_of(s.request.prompt, 0));
   running_.push_back(std::move(s));
   return true;
@@ -389,13 +406,14 @@ void GenerativeReplica::next(Time now, Work& work) {
     work.scrub_bytes = scrub_due_;
     scrub_due_ = {};
     shape_parts(work);
-    work.max_steps =
-        must_decide_again(retired) ? 1 : std::min(work.max_steps, steps_until_full(work.max_steps));
+    const int64_t next_find = must_decide_again(retired) ? 1 : rounds_to_next_find();
+    work.max_steps = steps_until_full(std::min(work.max_steps, next_find));
   }
 }
 
-// The blocks that a run of decode rounds needs after its first round, in the order in which rounds one by one
-// would have taken them: whose memory each was must not depend on how many rounds were skipped.
+// The blocks that a run of decode rounds fills and needs after its first round, in the order in which rounds
+// one by one would have sealed and taken them: whose memory each was, and which of two blocks of equal
+// content others may find, must not depend on how many rounds were skipped.
 void GenerativeReplica::grow_in_turn(int64_t steps) {
   const bool ordered = std::any_of(running_.begin(), running_.end(),
                                    [&](const Sequence& s) { return kv_.ordered(s.request.tenant); });
@@ -403,7 +421,7 @@ void GenerativeReplica::grow_in_turn(int64_t steps) {
     for (Sequence& s : running_) {
       const int64_t blocks = CountedPool::blocks_for(s.computed + s.chunk * steps) - s.kv.blocks;
       if (blocks <= 0) continue;
-      kv_.grow(s.kv, blocks, s.request.tenant);
+      kv_.grow(s.kv, blocks, s.origin());
       count(s.request.tenant, 0, blocks);
     }
     return;
@@ -412,16 +430,21 @@ void GenerativeReplica::grow_in_turn(int64_t steps) {
   for (size_t i = 0; i < running_.size(); ++i) {
     const Sequence& s = running_[i];
     if (s.chunk == 0) continue;
-    // The round whose token is the first that the held blocks have no place for, and each 16 rounds on.
-    for (int64_t step = s.kv.blocks * kKvBlockTokens - s.computed + 1; step <= steps;
-         step += kKvBlockTokens) {
-      turns_.emplace_back(step, i);
+    // The round whose token fills the held blocks, the next one, whose token has no place in them, and both
+    // each 16 rounds on.
+    for (int64_t full = s.kv.blocks * kKvBlockTokens - s.computed; full <= steps; full += kKvBlockTokens) {
+      if (kv_.cached()) turns_.emplace_back(full, i);
+      if (full < steps) turns_.emplace_back(full + 1, i);
     }
   }
   std::sort(turns_.begin(), turns_.end());
   for (const auto& [step, i] : turns_) {
-    kv_.grow(running_[i].kv, 1, running_[i].request.tenant);
-    count(running_[i].request.tenant, 0, 1);
+    Sequence& s = running_[i];
+    if (CountedPool::blocks_for(s.computed + step) > s.kv.blocks) {
+      kv_.grow(s.kv, 1, s.origin());
+      count(s.request.tenant, 0, 1);
+    }
+    seal(s, s.computed + step);
   }
 }
 

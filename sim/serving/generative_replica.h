@@ -28,9 +28,7 @@ struct GenerativeLimits {
   int64_t chunk_cap = 0;           // prompt tokens of one request in one step; 0 = by the budget alone
   int64_t pipeline_depth = 2;  // 1 or 2: steps that are decided before the result of the last one is known
   bool prefix_cache = false;   // what was computed is found again by its content
-  // false: only by requests of the tenant that computed it; its id is mixed into the keys.
-  bool prefixes_shared = false;
-  int64_t kv_blocks = 0;  // one of them is kept back, as engines keep a block for padding
+  int64_t kv_blocks = 0;       // one of them is kept back, as engines keep a block for padding
   Bytes kv_block_bytes{};
   Bytes weight_budget{};       // for weights and adapters
   int64_t resident_limit = 0;  // 0 = by the budget alone
@@ -79,9 +77,7 @@ class GenerativeReplica {
   [[nodiscard]] int64_t most_blocks() const {
     return limits_.tenant_blocks > 0 ? std::min(limits_.tenant_blocks, kv_.total()) : kv_.total();
   }
-  // How many tokens of its prompt would be found in the cache now.
-  [[nodiscard]] int64_t hit_tokens(const Request& request);
-  [[nodiscard]] int64_t prefix_hit_tokens() const { return prefix_hit_tokens_; }  // not computed again
+  [[nodiscard]] const PrefixUse& prefix_use() const { return prefix_use_; }
   [[nodiscard]] const HandOvers& hand_overs() const { return hand_overs_; }
   // Requests that are still here, waiting or running, in no particular order of importance: admission order.
   void for_each_unfinished(const std::function<void(const Request&)>& visit) const;
@@ -111,8 +107,10 @@ class GenerativeReplica {
   const std::vector<PrefixKey>& keys_of(const Sequence& sequence, int64_t from_block, int64_t tokens);
   void seal(Sequence& sequence, int64_t tokens);
   [[nodiscard]] bool fits(const Sequence& sequence);
+  [[nodiscard]] int64_t rounds_to_next_find() const;
   void grow_in_turn(int64_t steps);
   void take_over(int64_t from_others);
+  void note_prefix(const Sequence& sequence, int64_t blocks, const PrefixReuse& reuse);
   void leave(Sequence& sequence);
   void release_retiring();
   void shape_parts(Work& work);
@@ -138,9 +136,9 @@ class GenerativeReplica {
   Time last_round_start_{};
   Time before_{};                                  // the step under decision knows what came before this
   int64_t next_order_ = 0;                         // of the requests that come
-  std::vector<std::pair<int64_t, size_t>> turns_;  // (round, running sequence) that grows by a block
+  std::vector<std::pair<int64_t, size_t>> turns_;  // (round, running sequence) that fills or takes a block
   std::vector<PrefixKey> keys_;                    // of one sequence, while it is looked at
-  int64_t prefix_hit_tokens_ = 0;
+  PrefixUse prefix_use_;
   bool under_way_ = false;  // the last work was steps, and nothing was idle since
   bool loading_ = false;
   bool preempted_ = false;  // in this step

@@ -14,26 +14,24 @@ PrefixPool::Hit KvMemory::find(std::span<const PrefixKey> keys) const {
   return cached() ? cache_.find(keys) : PrefixPool::Hit{};
 }
 
-int64_t KvMemory::admit(KvHolding& holding, int64_t blocks, TenantId tenant,
-                        std::span<const PrefixKey> keys) {
+KvMemory::Admission KvMemory::admit(KvHolding& holding, int64_t blocks, const BlockOrigin& user,
+                                    std::span<const PrefixKey> keys) {
   CHECK(holding.blocks == 0);
-  if (!cached()) {
-    holding.blocks = blocks;
-    return counted_.allocate(blocks, tenant);
-  }
-  cache_.hold(keys, holding.table);
+  Admission admission;
+  if (cached()) admission.reuse = cache_.hold(keys, user, holding.table);
   holding.blocks = holding.sealed = static_cast<int64_t>(keys.size());
-  grow(holding, blocks - holding.blocks, tenant);
-  return std::exchange(holding.from_others, 0);
+  grow(holding, blocks - holding.blocks, user);
+  admission.from_others = std::exchange(holding.from_others, 0);
+  return admission;
 }
 
-void KvMemory::grow(KvHolding& holding, int64_t blocks, TenantId tenant) {
+void KvMemory::grow(KvHolding& holding, int64_t blocks, const BlockOrigin& user) {
   holding.blocks += blocks;
   if (!cached()) {
-    holding.from_others += counted_.allocate(blocks, tenant);
+    holding.from_others += counted_.allocate(blocks, user.tenant);
     return;
   }
-  for (int64_t i = 0; i < blocks; ++i) holding.from_others += cache_.take(tenant, holding.table) ? 1 : 0;
+  for (int64_t i = 0; i < blocks; ++i) holding.from_others += cache_.take(user, holding.table) ? 1 : 0;
 }
 
 void KvMemory::seal(KvHolding& holding, std::span<const PrefixKey> keys) {

@@ -30,11 +30,15 @@ class KvMemory {
 
   // The blocks of `keys`, from the front, that are here; none in counted memory.
   [[nodiscard]] PrefixPool::Hit find(std::span<const PrefixKey> keys) const;
-  // Gives an empty holding `blocks`, the first of them those of `keys`, which were found. Returns how many of
-  // the others another tenant wrote last.
-  int64_t admit(KvHolding& holding, int64_t blocks, TenantId tenant, std::span<const PrefixKey> keys);
+  struct Admission {
+    int64_t from_others = 0;  // blocks beyond the found ones that another tenant wrote last
+    PrefixReuse reuse;        // among the found ones
+  };
+  // Gives an empty holding `blocks`, the first of them those of `keys`, which were found.
+  Admission admit(KvHolding& holding, int64_t blocks, const BlockOrigin& user,
+                  std::span<const PrefixKey> keys);
   // Adds `blocks`; whose they were is told by leave().
-  void grow(KvHolding& holding, int64_t blocks, TenantId tenant);
+  void grow(KvHolding& holding, int64_t blocks, const BlockOrigin& user);
   // Whether it matters in which order holdings grow, for one of `tenant`.
   [[nodiscard]] bool ordered(TenantId tenant) const { return cached() || counted_.written_by_others(tenant); }
   // The next blocks of the holding, those after the sealed ones, are full. Nothing in counted memory.

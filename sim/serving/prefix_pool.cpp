@@ -71,16 +71,22 @@ PrefixPool::Hit PrefixPool::find(std::span<const PrefixKey> keys) const {
   return hit;
 }
 
-void PrefixPool::hold(std::span<const PrefixKey> keys, Table& table) {
+PrefixReuse PrefixPool::hold(std::span<const PrefixKey> keys, const BlockOrigin& user, Table& table) {
+  PrefixReuse reuse;
   for (const PrefixKey key : keys) {
     const uint32_t block = lookup(key);
     CHECK(block != kNone);
     if (blocks_[block].holders++ == 0) unlink_free(block);
     table.push_back(block);
+    const BlockOrigin& writer = blocks_[block].writer;
+    reuse.of_others += writer.tenant == user.tenant ? 0 : 1;
+    if (writer.same_model(user)) continue;
+    if (reuse.of_other_models++ == 0) reuse.other_model = writer;
   }
+  return reuse;
 }
 
-bool PrefixPool::take(TenantId tenant, Table& table) {
+bool PrefixPool::take(const BlockOrigin& writer, Table& table) {
   CHECK(free_ > 0);
   const uint32_t block = first_free_;
   unlink_free(block);
@@ -88,8 +94,8 @@ bool PrefixPool::take(TenantId tenant, Table& table) {
   if (b.key != 0) erase(b.key);
   b.key = 0;
   b.holders = 1;
-  const bool from_other = b.writer.valid() && b.writer != tenant;
-  b.writer = tenant;
+  const bool from_other = b.writer.tenant.valid() && b.writer.tenant != writer.tenant;
+  b.writer = writer;
   table.push_back(block);
   return from_other;
 }

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "sim/core/ids.h"
+#include "sim/serving/prefix_use.h"
 
 namespace cotenant {
 
@@ -30,10 +31,10 @@ class PrefixPool {
     int64_t idle = 0;
   };
   [[nodiscard]] Hit find(std::span<const PrefixKey> keys) const;
-  // Appends the blocks of `keys`, all of which are here, to `table`.
-  void hold(std::span<const PrefixKey> keys, Table& table);
+  // Appends the blocks of `keys`, all of which are here, to `table`; says which `user` should not have found.
+  PrefixReuse hold(std::span<const PrefixKey> keys, const BlockOrigin& user, Table& table);
   // Appends a block of unknown content; returns whether another tenant wrote it last. Requires: free() > 0.
-  bool take(TenantId tenant, Table& table);
+  bool take(const BlockOrigin& writer, Table& table);
   // The block is full: others may find it. A second block of the same content stays without a key.
   void seal(uint32_t block, PrefixKey key);
   // Gives the blocks of a sequence back and empties the table.
@@ -46,7 +47,7 @@ class PrefixPool {
     uint32_t holders = 0;
     uint32_t before = kNone;  // in the list of free blocks
     uint32_t after = kNone;
-    TenantId writer;
+    BlockOrigin writer;
   };
   void append_free(uint32_t block);
   void unlink_free(uint32_t block);

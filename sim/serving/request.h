@@ -1,9 +1,9 @@
 #pragma once
 #include <cstdint>
-#include <span>
 
 #include "sim/core/amounts.h"
 #include "sim/core/ids.h"
+#include "sim/workload/block_content.h"
 
 namespace cotenant {
 
@@ -20,9 +20,9 @@ struct Request {
   int32_t priority = 1;   // of its tenant's tier; larger goes first where a replica looks at it
   ModelId weights;        // requests with equal weights batch together
   ModelId adapter;        // LoRA on those weights; invalid = none
-  // Content of the prompt's full blocks of 16 tokens (sim/serving/prefix_pool.h); outlives the request.
-  // Empty: nothing that another request shares.
-  std::span<const uint64_t> prefix;
+  // Of prompt and output, salted with who may share it and with what computes it; used by a prefix cache
+  // only.
+  BlockContent content;
   Time first_token{-1};
   Time finished{-1};
   int64_t usage_ps = 0;  // device time attributed to this request

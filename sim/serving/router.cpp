@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "sim/core/check.h"
+#include "sim/serving/counted_pool.h"
 
 namespace cotenant {
 namespace {
@@ -47,6 +48,7 @@ void LoadTree::set(size_t slot, int64_t load) {
 Router::Router(const Rules& rules, PhiloxKey key, std::function<uint32_t(TenantId)> entity_of)
     : rules_(rules), key_(key), entity_of_(std::move(entity_of)) {
   CHECK(rules.load_cap >= 1);
+  if (rules.rule == RouteRule::prefix_affinity) memory_.resize(kRemembered);
 }
 
 size_t Router::of_two(const Request& request) const {
@@ -56,22 +58,26 @@ size_t Router::of_two(const Request& request) const {
   return loads_.at(b) < loads_.at(a) ? b : a;
 }
 
-size_t Router::nearest(const std::function<int64_t(size_t)>& hit_tokens) const {
-  // With this request, so that an idle pool admits one anywhere.
+size_t Router::nearest(const Request& request) const {
+  // With this request, so that an idle pool takes one anywhere.
   const double mean = static_cast<double>(loads_.total() + 1) / static_cast<double>(loads_.size());
   const auto most = static_cast<int64_t>(std::ceil(rules_.load_cap * mean));
-  size_t best = loads_.least();
-  int64_t best_hit = hit_tokens(best);
-  for (size_t r = 0; r < loads_.size(); ++r) {
-    if (loads_.at(r) >= most) continue;
-    const int64_t hit = hit_tokens(r);
-    const bool nearer = hit > best_hit || (hit == best_hit && loads_.at(r) < loads_.at(best));
-    if (nearer) best = r, best_hit = hit;
+  for (int64_t block = request.prompt / kKvBlockTokens; block-- > 0;) {
+    const uint64_t id = request.content.id(block);
+    const Memory& known = memory_[id % kRemembered];
+    if (id != 0 && known.block == id) return loads_.at(known.replica) < most ? known.replica : loads_.least();
   }
-  return best;
+  return loads_.least();
 }
 
-size_t Router::choose(const Request& request, const std::function<int64_t(size_t)>& hit_tokens) {
+void Router::remember(const Request& request, size_t replica) {
+  for (int64_t block = 0; block < request.prompt / kKvBlockTokens; ++block) {
+    const uint64_t id = request.content.id(block);
+    if (id != 0) memory_[id % kRemembered] = {id, replica};
+  }
+}
+
+size_t Router::choose(const Request& request) {
   CHECK(loads_.size() > 0);
   switch (rules_.rule) {
     case RouteRule::least_loaded:
@@ -80,8 +86,11 @@ size_t Router::choose(const Request& request, const std::function<int64_t(size_t
       return next_++ % loads_.size();
     case RouteRule::two_choices:
       return of_two(request);
-    case RouteRule::prefix_affinity:
-      return nearest(hit_tokens);
+    case RouteRule::prefix_affinity: {
+      const size_t replica = nearest(request);
+      remember(request, replica);
+      return replica;
+    }
     case RouteRule::tenant_sticky:
       return RandomStream(key_, entity_of_(request.tenant), Purpose::routing, UINT32_MAX).bits() %
              loads_.size();

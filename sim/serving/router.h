@@ -54,18 +54,26 @@ class Router {
 
   void add() { loads_.add(); }
   void set_load(size_t replica, int64_t requests) { loads_.set(replica, requests); }
-  // Requires: a replica. hit_tokens: how much of the request's prompt a replica has cached.
-  [[nodiscard]] size_t choose(const Request& request, const std::function<int64_t(size_t)>& hit_tokens);
+  // Requires: a replica.
+  [[nodiscard]] size_t choose(const Request& request);
 
  private:
+  static constexpr size_t kRemembered = size_t{1} << 16;  // blocks; a new one takes the place of an old one
+  // Who got a block of 16 prompt tokens last.
+  struct Memory {
+    uint64_t block = 0;
+    size_t replica = 0;
+  };
   [[nodiscard]] size_t of_two(const Request& request) const;
-  [[nodiscard]] size_t nearest(const std::function<int64_t(size_t)>& hit_tokens) const;
+  [[nodiscard]] size_t nearest(const Request& request) const;
+  void remember(const Request& request, size_t replica);
 
   Rules rules_;
   PhiloxKey key_;
   std::function<uint32_t(TenantId)> entity_of_;
   LoadTree loads_;
   size_t next_ = 0;
+  std::vector<Memory> memory_;  // prefix_affinity; by the low bits of the block's id
 };
 
 }  // namespace cotenant

@@ -15,6 +15,7 @@ struct Sequence {
   int64_t chunk = 0;  // tokens of this step; 0 = not in this step
 
   [[nodiscard]] int64_t emitted() const { return known - request.prompt; }
+  [[nodiscard]] BlockOrigin origin() const { return {request.tenant, request.weights, request.adapter}; }
   [[nodiscard]] bool decodes() const { return chunk == 1 && computed > 0; }
 };
 

@@ -53,6 +53,10 @@ class WaitingLine {
 
   [[nodiscard]] bool empty() const { return size_ == 0; }
   [[nodiscard]] size_t size() const { return size_; }
+  // Whether any tenant's first may be the head; else it is the first that came.
+  [[nodiscard]] bool keeps_apart() const { return apart_; }
+  // The first of all. Requires: not empty, and tenants are not kept apart.
+  [[nodiscard]] const Sequence& first() const { return front(queues_.front()); }
   [[nodiscard]] Time newest() const { return newest_; }  // when the last came, waiting or not
   // Whether the head can change while nothing comes or leaves: then every step has to be decided anew.
   [[nodiscard]] bool turns() const {

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "sim/core/math.h"
 #include "sim/core/sampling.h"
+#include "sim/workload/conversations.h"
 
 namespace cotenant {
 namespace {
@@ -22,6 +24,8 @@ double draw_part(RandomStream& stream, const LawPart& part) {
       return gamma(stream, part.a, part.b);
     case Law::uniform:
       return part.a + (part.b - part.a) * stream.uniform();
+    case Law::geometric:
+      return part.a > 1 ? 1 + std::floor(log_of(stream.uniform()) / log_of(1 - 1 / part.a)) : 1;
   }
   return part.a;
 }
@@ -145,7 +149,7 @@ double expected_arrivals(const DemandSource& source, Duration horizon) {
     expected += rate * seconds(Duration{to - at});
     at = to;
   }
-  return expected;
+  return source.conversations == nullptr ? expected : expected * source.conversations->mean_turns();
 }
 
 ArrivalStream::ArrivalStream(std::vector<DemandSource> sources, std::vector<Arrival> listed, PhiloxKey key,
@@ -165,6 +169,7 @@ const Arrival* ArrivalStream::peek() {
 
 void ArrivalStream::make_day() {
   buffer_.clear();
+  buffer_.swap(pending_);
   next_ = 0;
   for (uint32_t source = 0; source < sources_.size(); ++source) {
     if (sources_[source].law != nullptr) make_source_day(source);
@@ -173,10 +178,16 @@ void ArrivalStream::make_day() {
   for (; listed_next_ < listed_.size() && listed_[listed_next_].at.ns < day_end; ++listed_next_) {
     buffer_.push_back(listed_[listed_next_]);
   }
-  std::sort(buffer_.begin(), buffer_.end(), [](const Arrival& a, const Arrival& b) {
-    if (a.at != b.at) return a.at < b.at;
-    return a.source != b.source ? a.source < b.source : a.number < b.number;
+  std::stable_sort(buffer_.begin(), buffer_.end(), [](const Arrival& a, const Arrival& b) {
+    return a.at != b.at ? a.at < b.at : a.source < b.source;
   });
+  const auto later = std::partition_point(buffer_.begin(), buffer_.end(),
+                                          [&](const Arrival& a) { return a.at.ns < day_end; });
+  pending_.assign(later, buffer_.end());
+  buffer_.erase(later, buffer_.end());
+  for (Arrival& a : buffer_) {
+    if (sources_[a.source].law != nullptr) a.number = numbers_[a.source]++;
+  }
   ++day_;
 }
 
@@ -186,6 +197,7 @@ void ArrivalStream::make_source_day(uint32_t index) {
   const auto day = static_cast<uint32_t>(day_);
   RandomStream prompts(key_, source.entity, Purpose::prompt_length, day);
   RandomStream outputs(key_, source.entity, Purpose::output_length, day);
+  RandomStream sessions(key_, source.entity, Purpose::session, day);
   UnitProcess process(source, key_, day_);
   RateWalk walk(source, key_, day_, end_);
   double due = process.first();  // operational time still to pass before the next arrival
@@ -194,11 +206,15 @@ void ArrivalStream::make_source_day(uint32_t index) {
     while (due < segment.rate_per_s * span_s) {
       const double offset_ns = due / segment.rate_per_s * 1e9;
       const Time at{std::min(segment.from_ns + static_cast<int64_t>(offset_ns), segment.to_ns - 1)};
-      const int64_t prompt = draw_length(prompts, *source.prompt);
-      const int64_t output = draw_length(outputs, *source.output);
-      if (at >= source.starts) {
-        buffer_.push_back(
-            {at, index, numbers_[index]++, static_cast<int32_t>(prompt), static_cast<int32_t>(output)});
+      if (source.conversations != nullptr) {
+        const uint64_t session = sessions.bits();
+        if (at >= source.starts)
+          source.conversations->append_session({at, end_, index, source.entity, session}, buffer_);
+      } else {
+        const int64_t prompt = draw_length(prompts, *source.prompt);
+        const int64_t output = draw_length(outputs, *source.output);
+        if (at >= source.starts)
+          buffer_.push_back({at, index, 0, static_cast<int32_t>(prompt), static_cast<int32_t>(output), {}});
       }
       due += process.next();
     }

@@ -1,24 +1,15 @@
 #pragma once
 #include <cstdint>
-#include <span>
 #include <vector>
 
 #include "sim/core/philox.h"
 #include "sim/core/time.h"
+#include "sim/workload/arrival.h"
 #include "sim/workload/load.h"
 
 namespace cotenant {
 
-// A request before any platform has seen it.
-struct Arrival {
-  Time at;
-  uint32_t source = 0;  // position in the list of sources
-  uint32_t number = 0;  // counted per source, from 0
-  int32_t prompt = 0;   // tokens, or rows
-  int32_t output = 0;   // tokens
-  // Content of the prompt's full blocks of 16 tokens; outlives the stream. Empty: not known.
-  std::span<const uint64_t> prefix;
-};
+class Conversations;
 
 // One tenant's demand. The laws outlive the stream.
 struct DemandSource {
@@ -28,11 +19,13 @@ struct DemandSource {
   const WeekShape* shape = nullptr;
   const LengthLaw* prompt = nullptr;
   const LengthLaw* output = nullptr;
+  const Conversations* conversations = nullptr;  // null: every request stands for itself
 };
 
 // All arrivals of some sources in time order, made one simulated day at a time, so that memory does not grow
-// with the horizon. Draws are keyed by (entity, purpose, day): any source can be made alone, and adding one
-// leaves the others' arrivals bit-identical. Arrivals at the same time come in the order of the sources.
+// with the horizon: beside the day there are only the later turns of sessions that began before. Draws are
+// keyed by (entity, purpose, day): any source can be made alone, and adding one leaves the others' arrivals
+// bit-identical. Arrivals at the same time come in the order of the sources.
 //
 // Non-constant rates are realised by a change of time: a unit-rate process in operational time L(t) = the
 // integral of the rate, which is piecewise linear, so its inverse is exact. A gamma renewal process starts
@@ -61,13 +54,15 @@ class ArrivalStream {
   int64_t day_ = 0;
   std::vector<uint32_t> numbers_;  // arrivals so far, per source
   std::vector<Arrival> buffer_;    // of the current day, sorted
+  std::vector<Arrival> pending_;   // further turns, after the current day
   size_t next_ = 0;
 };
 
 // One draw of a length law, clamped to its limits; 0 for a law without parts.
 int64_t draw_length(RandomStream& stream, const LengthLaw& law);
 
-// The expected number of arrivals in [0, horizon).
+// The expected number of arrivals in [0, horizon). Of sessions that begin in it all turns count, also those
+// after it: an upper estimate.
 double expected_arrivals(const DemandSource& source, Duration horizon);
 
 }  // namespace cotenant

@@ -10,12 +10,12 @@ namespace cotenant {
 
 // A law for lengths in tokens or rows. Draws are rounded to the nearest whole number and clamped to
 // [minimum, maximum]; the clamp is part of the law, so the mean of the draws may differ from the law's mean.
-enum class Law : uint8_t { fixed, exponential, lognormal, gamma, uniform };
+enum class Law : uint8_t { fixed, exponential, lognormal, gamma, uniform, geometric };
 struct LawPart {
   double weight = 1;  // parts of a mixture; weights are normalised
   Law law = Law::fixed;
   // fixed: a = value. exponential: a = mean. lognormal: a = mu, b = sigma of the log.
-  // gamma: a = shape, b = scale. uniform: a = low, b = high.
+  // gamma: a = shape, b = scale. uniform: a = low, b = high. geometric: a = mean of 1, 2, 3, ...
   double a = 1;
   double b = 0;
 };
@@ -47,6 +47,30 @@ struct WeekShape {
 // The named shapes; nullptr if there is no such name. Figures and their source: docs/scenario-reference.md.
 const WeekShape* find_week_shape(const std::string& name);
 std::vector<std::string> week_shape_names();
+
+// A law for spans of time, never negative.
+struct SpanLaw {
+  enum class Kind : uint8_t { fixed, exponential, lognormal } kind = Kind::exponential;
+  Duration mean{};
+  double cv = 1;  // lognormal
+};
+
+// Every request of a tenant begins with one of `variants` fixed texts of `tokens` tokens.
+struct SystemPrompt {
+  int64_t tokens = 0;
+  int64_t variants = 1;
+  double zipf_s = 1;  // popularity exponent of the variants; 0 = equal shares
+  // Whose words they are: each tenant's own, those of its tier, or the same for everybody (of two lengths,
+  // the shorter is then the beginning of the longer).
+  enum class Across : uint8_t { tenant, tier, all } across = Across::tenant;
+};
+
+// An arrival of the arrival law begins a session; each further turn brings everything so far and the new
+// tokens of the user.
+struct SessionLaw {
+  LengthLaw turns;
+  SpanLaw think;  // from the arrival of one turn to that of the next
+};
 
 // Rows of a trace, dealt to the tenants of one tier by a seeded Zipf law of their rank.
 struct TraceLoad {

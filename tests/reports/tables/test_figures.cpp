@@ -83,6 +83,22 @@ TEST_CASE("attainment leaves requests over quota out, and goodput is per observe
           Approx(static_cast<double>(row.slo_met) / row.observed_s));
 }
 
+TEST_CASE(
+    "the share that prefix caches held is a share of the tokens asked for, and unknown without a cache") {
+  RunResults results = sample();
+  REQUIRE(summary_of(results)["tenancy"][0]["prefix_hit_share"].is_null());
+  for (UnitRow& unit : results.units) {
+    if (unit.tenancy == results.units[0].tenancy) continue;
+    unit.prefix_tokens_asked = 1000, unit.prefix_tokens_hit = 250;
+  }
+  const Figures figures = figures_of(results);
+  REQUIRE_FALSE(find_figure(figures.tenancy[0], figures.tenancy[0].all, "prefix_hit_share").known());
+  REQUIRE(find_figure(figures.tenancy[1], figures.tenancy[1].all, "prefix_hit_share").mean == 0.25);
+  REQUIRE(summary_of(results)["tenancy"][1]["prefix_hit_share"] == 0.25);
+  const std::string text = markdown_report(report_page(results, figures, judge(results, figures)));
+  REQUIRE(text.find(figures.tenancy[1].name + ": the prefix cache held 25.00 %") != std::string::npos);
+}
+
 TEST_CASE("a figure is not known when one replication does not know it") {
   RunResults results = sample();
   for (LatencyRow& row : results.latency) {

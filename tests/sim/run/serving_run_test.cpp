@@ -41,10 +41,18 @@ TEST_CASE("skipping decode steps gives the same times as stepping, for every ten
     int64_t depth;
     int64_t chunk_cap;
     Pool::PrefixCache cache = Pool::PrefixCache::off;
+    bool sessions = false;
+    Duration think = kSecond * 30;
   };
-  for (const Case& c : {Case{0.01, 2, 0}, Case{0.05, 2, 100}, Case{0.3, 2, 0}, Case{1.0, 2, 0},
-                        Case{0.3, 1, 0}, Case{0.5, 1, 64}, Case{0.3, 2, 0, Pool::PrefixCache::tenant},
-                        Case{1.0, 1, 0, Pool::PrefixCache::shared}}) {
+  for (const Case& c :
+       {Case{0.01, 2, 0}, Case{0.05, 2, 100}, Case{0.3, 2, 0}, Case{1.0, 2, 0}, Case{0.3, 1, 0},
+        Case{0.5, 1, 64}, Case{0.3, 2, 0, Pool::PrefixCache::tenant},
+        Case{1.0, 1, 0, Pool::PrefixCache::open}, Case{0.1, 2, 0, Pool::PrefixCache::off, true},
+        Case{0.02, 2, 0, Pool::PrefixCache::tenant, true}, Case{0.2, 2, 100, Pool::PrefixCache::tier, true},
+        Case{0.3, 1, 0, Pool::PrefixCache::open, true},
+        Case{0.1, 2, 0, Pool::PrefixCache::tenant, true, kSecond},
+        Case{0.3, 2, 0, Pool::PrefixCache::open, true, kMillisecond * 100},
+        Case{0.2, 1, 0, Pool::PrefixCache::tenant, true, kSecond}}) {
     const double rate = c.rate;
     Scenario s = testing::small_scenario();
     s.horizon = kMinute * 40;
@@ -52,6 +60,9 @@ TEST_CASE("skipping decode steps gives the same times as stepping, for every ten
     s.pools[0].chunk_cap = c.chunk_cap;
     s.pools[0].prefix_cache = c.cache;
     for (Tier& tier : s.tiers) tier.arrivals.rate_per_s = rate;
+    for (Tier& tier : s.tiers) {
+      if (c.sessions) testing::add_sessions(tier, SystemPrompt::Across::all, c.think);
+    }
     s.models[0].context_limit = 2000;
     s.pools[0].kv_share = 0.005;  // few KV blocks, so that admission waits for completions too
     const auto world = testing::small_world(s);
@@ -66,6 +77,10 @@ TEST_CASE("skipping decode steps gives the same times as stepping, for every ten
                    << s.tenancies[tenancy].label);
       check_equal(sorted(skipped.all), sorted(stepped.all));
       REQUIRE(fast.events < slow.events);
+      REQUIRE(fast.prefix.asked_tokens == slow.prefix.asked_tokens);
+      REQUIRE(fast.prefix.hit_tokens == slow.prefix.hit_tokens);
+      REQUIRE(fast.prefix.cross_tenant_tokens == slow.prefix.cross_tenant_tokens);
+      if (c.sessions) REQUIRE((fast.prefix.hit_tokens > 0) == (c.cache != Pool::PrefixCache::off));
       for (size_t w = 0; w < fast.windows.size(); ++w) {
         REQUIRE(fast.windows[w][0].shared.ns == slow.windows[w][0].shared.ns);
       }
@@ -152,7 +167,8 @@ TEST_CASE("every request is observed once, with its times in order") {
 }
 
 TEST_CASE("all tenancy models see the same arrivals, and one tenant alone sees its own of them") {
-  const Scenario s = testing::small_scenario();
+  Scenario s = testing::small_scenario();
+  testing::add_sessions(s.tiers[1], SystemPrompt::Across::tier);
   const auto world = testing::small_world(s);
   const auto arrivals = [&](size_t tenancy, const Variant& variant) {
     const TrainingOutcome training = run_training(training_spec(*world, tenancy));
@@ -174,6 +190,7 @@ TEST_CASE("all tenancy models see the same arrivals, and one tenant alone sees i
 
 TEST_CASE("adding a tenant leaves every other tenant's arrivals bit-identical") {
   Scenario s = testing::small_scenario();
+  for (Tier& tier : s.tiers) testing::add_sessions(tier, SystemPrompt::Across::tenant);
   const auto arrivals_of_standard = [](const Scenario& scenario) {
     const auto world = testing::small_world(scenario);
     Everything seen;

@@ -101,6 +101,12 @@ inline Tier small_tier(const std::string& name, int64_t count, double rate_per_s
   return tier;
 }
 
+// Turns half a minute apart, behind system prompts of 100 tokens.
+inline void add_sessions(Tier& tier, SystemPrompt::Across across, Duration think = kSecond * 30) {
+  tier.system_prompt = SystemPrompt{.tokens = 100, .variants = 2, .across = across};
+  tier.sessions = SessionLaw{{{{1, Law::geometric, 3, 0}}}, {SpanLaw::Kind::exponential, think, 1}};
+}
+
 inline TenancyEntry entry(const std::string& label, TenancyKind kind,
                           Placement placement = Placement::shared) {
   TenancyEntry e;

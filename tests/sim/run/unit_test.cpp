@@ -157,13 +157,30 @@ TEST_CASE("each planted fault raises exactly its code, and a clean scenario none
   no_consent.disturbances.push_back({.kind = Disturbance::Kind::ignore_consent});
   REQUIRE(codes(no_consent, 3) == Codes{"D1"});
 
+  Scenario cached = clean;
+  cached.pools[0].prefix_cache = Pool::PrefixCache::tenant;
+  cached.training.every = kMinute * 20;
+  for (Tier& tier : cached.tiers) testing::add_sessions(tier, SystemPrompt::Across::all);
+  for (size_t tenancy = 0; tenancy < cached.tenancies.size(); ++tenancy)
+    REQUIRE(codes(cached, tenancy) == Codes{});
+  Scenario open = cached;
+  open.pools[0].prefix_cache = Pool::PrefixCache::open;
+  REQUIRE(codes(open, 2) == Codes{"C1"});
+  Scenario short_key = cached;
+  short_key.disturbances.push_back({.kind = Disturbance::Kind::short_cache_key});
+  for (const size_t trained : {0U, 3U, 4U}) REQUIRE(codes(short_key, trained) == Codes{"C3"});
+  REQUIRE(codes(short_key, 2) == Codes{});  // one model, never trained: nothing to mix up
+
   Scenario lineage = clean;
   lineage.tiers[0].consent_serve_others = false;
   REQUIRE(codes(lineage, 3) == Codes{"D4"});
 }
 
 TEST_CASE("a zero count says out of how many checks") {
-  const RunResults results = run_unit(*testing::small_world(testing::small_scenario()), {3, 0});
+  Scenario s = testing::small_scenario();
+  s.pools[0].prefix_cache = Pool::PrefixCache::tenant;
+  testing::add_sessions(s.tiers[0], SystemPrompt::Across::tenant);
+  const RunResults results = run_unit(*testing::small_world(s), {3, 0});
   size_t implemented = 0;
   for (const BreachCode& code : breach_codes()) implemented += code.implemented ? 1 : 0;
   REQUIRE(results.breaches.size() == implemented);
@@ -172,6 +189,46 @@ TEST_CASE("a zero count says out of how many checks") {
     REQUIRE(find_breach_code(row.code)->implemented);
     REQUIRE(row.checks > 0);
   }
+}
+
+TEST_CASE("state of another model names both models, the request and what it used") {
+  Scenario s = testing::small_scenario();
+  s.pools[0].prefix_cache = Pool::PrefixCache::tenant;
+  s.training.every = kMinute * 20;
+  s.disturbances.push_back({.kind = Disturbance::Kind::short_cache_key});
+  for (Tier& tier : s.tiers) testing::add_sessions(tier, SystemPrompt::Across::tenant);
+  const RunResults results = run_unit(*testing::small_world(s), {4, 0});
+  double blocks = 0;
+  for (const BreachRow& row : results.breaches) {
+    if (row.code != "C3") continue;
+    blocks = row.quantity;
+    REQUIRE(row.quantity >= static_cast<double>(row.count));
+    REQUIRE(row.count <= row.checks);
+  }
+  REQUIRE(blocks > 0);
+  for (const BreachEventRow& event : results.breach_events) {
+    INFO(event.witness);
+    REQUIRE(event.code == "C3");
+    REQUIRE(event.subject == event.actor);  // the cache is closed: its own older version
+    REQUIRE(event.witness.find("KV blocks that \"") != std::string::npos);
+    REQUIRE(event.witness.find("of " + event.actor + ", served by \"") != std::string::npos);
+  }
+}
+
+TEST_CASE(
+    "sessions behind a prefix cache compute less and answer sooner, and the share that was found is told") {
+  Scenario s = testing::small_scenario();
+  s.tenancies = {testing::entry("pretrained", TenancyKind::shared_pretrained)};
+  for (Tier& tier : s.tiers) testing::add_sessions(tier, SystemPrompt::Across::tenant);
+  const RunResults without = run_unit(*testing::small_world(s), {0, 0});
+  s.pools[0].prefix_cache = Pool::PrefixCache::tenant;
+  const RunResults with = run_unit(*testing::small_world(s), {0, 0});
+  REQUIRE(with.units[0].arrived == without.units[0].arrived);
+  REQUIRE(with.latency[0].metric == "ttft");
+  REQUIRE(with.latency[0].mean_s < 0.8 * without.latency[0].mean_s);
+  REQUIRE(without.units[0].prefix_tokens_asked == 0);
+  REQUIRE(with.units[0].prefix_tokens_hit > with.units[0].prefix_tokens_asked / 3);
+  REQUIRE(with.units[0].prefix_tokens_hit < with.units[0].prefix_tokens_asked);
 }
 
 TEST_CASE("recorded requests are a keyed sample with weights") {

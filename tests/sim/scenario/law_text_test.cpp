@@ -19,6 +19,10 @@ TEST_CASE("every law of the reference reads, and reads back as it is written") {
     const std::string text = length_text(law.value());
     REQUIRE(length_text(parse_length(text).value()) == text);
   }
+  for (const LawHelp& row : span_help()) {
+    INFO(row.form);
+    REQUIRE(span_law_text(parse_span_law(row.form).value()) == row.form);
+  }
 }
 
 TEST_CASE("arrival laws carry their parameters") {
@@ -86,7 +90,9 @@ TEST_CASE("wrong laws are refused where they are wrong") {
                            "mixture 1 mixture 2",
                            "fixed 5 min=1.5",
                            "fixed 5 max=0",
-                           "lognormal mean=inf cv=1"}) {
+                           "lognormal mean=inf cv=1",
+                           "geometric",
+                           "geometric mean=0.5"}) {
     INFO(text);
     REQUIRE_FALSE(parse_length(text).ok());
   }
@@ -95,4 +101,25 @@ TEST_CASE("wrong laws are refused where they are wrong") {
   REQUIRE(problem.width == 10);
   REQUIRE(parse_arrivals("posson rate=1/s").problem().help.find("did you mean `poisson`?") == 0);
   REQUIRE(parse_length("lognormal mu=1 sgma=1").problem().help.find("did you mean `sigma`?") == 0);
+}
+
+TEST_CASE("laws of time spans read and print in their own units") {
+  const SpanLaw law = parse_span_law("lognormal mean=90s cv=1.5").value();
+  REQUIRE(law.mean == kSecond * 90);
+  REQUIRE(law.cv == 1.5);
+  for (const char* text :
+       {"fixed 30s", "exponential mean=5min", "lognormal mean=90s cv=1.5", "fixed 2 h", "fixed 1ms"}) {
+    INFO(text);
+    const SpanLaw once = parse_span_law(text).value();
+    const SpanLaw again = parse_span_law(span_law_text(once)).value();
+    REQUIRE(again.kind == once.kind);
+    REQUIRE(again.mean == once.mean);
+    REQUIRE(again.cv == once.cv);
+  }
+  for (const char* text : {"", "30s", "fixed", "fixed 30", "fixed 0s", "exponential", "exponential mean=3",
+                           "exponential mean=30s cv=1", "lognormal mean=30s", "gamma mean=3s cv=1",
+                           "exponential mean=400d", "fixed 30s 4s"}) {
+    INFO(text);
+    REQUIRE_FALSE(parse_span_law(text).ok());
+  }
 }

@@ -246,6 +246,13 @@ TEST_CASE("what does not fit together is refused with its place") {
       {"expect:", "disturbances: [ { kind: adapter-race, tenancy: onw } ]\nexpect:",
        "29:48 there is no tenancy entry `onw`"},
       {"expect:", "disturbances: adapter-race\nexpect:", "29:15 expected a list, found a value"},
+      {", output: fixed 5", ", output: fixed 5, system-prompt: { tokens: 5000 }",
+       "16:101 the system prompt leaves no room in the context of model `chat`"},
+      {", output: fixed 5", ", output: fixed 5, sessions: { turns: fixed 3 }", "16:76 `think` is missing"},
+      {", output: fixed 5", ", output: fixed 5, sessions: { turns: fixed 3, think: exponential mean=30 }",
+       "16:123 a duration needs a unit"},
+      {"expect:", "disturbances: [ { kind: short-cache-key } ]\nexpect:",
+       "29:25 no pool has a prefix cache whose keys could be short"},
       {"slo: { ttft: p99 < 500 ms }", "slo:", "17:5 expected a map, found nothing"},
       {"kind: generative", "kind: generativ", "10:17 `generativ` is not accepted here"},
   };
@@ -264,6 +271,9 @@ TEST_CASE("a scoring model takes rows, and neither output nor time per token") {
   const std::vector<std::string> outputs = {"16:59 `output` has no meaning here",
                                             "21:61 `output` has no meaning here"};
   REQUIRE(problems_in(read_text(text)) == outputs);
+  const std::string session = "sessions: { turns: fixed 2, think: fixed 3s }, ";
+  REQUIRE(problems_in(read_text(std::string(text).insert(text.find("arrivals:"), session)))[0] ==
+          "16:13 `sessions` has no meaning here");
   while (text.find(", output: fixed 5") != std::string::npos) text.erase(text.find(", output: fixed 5"), 17);
   REQUIRE(read_text(text).ok());
   text.replace(text.find("slo: { ttft:"), 12, "slo: { tpot:");

@@ -103,6 +103,11 @@ disturbances:
       "{ kind: shared-trained, model: chat, pool: serve, train-on: all, resident-models: 4,\n"
       "            tiers: { gold: { kind: tuned-shared, tuning: full }, plain: { placement: dedicated } } }");
   check_round_trip(read_text(text));
+  check_round_trip(read_text(small_with(
+      "output: fixed 5",
+      "output: geometric mean=5.5, sessions: { turns: geometric mean=3.5, think: lognormal mean=90s cv=1.5 "
+      "},\n"
+      "            system-prompt: { tokens: 500, variants: 3, popularity: equal, across: tier }")));
   check_round_trip(read_text(small_with("arrivals: poisson rate=1/s, prompt: fixed 10, output: fixed 5",
                                         "trace: { file: data:x.csv, popularity: equal }")));
 }

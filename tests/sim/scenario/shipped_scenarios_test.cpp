@@ -52,9 +52,9 @@ TEST_CASE("every shipped scenario reads, is named as its file and resolves to it
 }
 
 TEST_CASE("each isolation scenario expects exactly the breach that it plants") {
-  const std::map<std::string, std::string> planted = {{"wrong-model", "A1"},     {"no-consent", "D1"},
-                                                      {"lineage", "D4"},         {"no-scrub", "R1"},
-                                                      {"noisy-neighbour", "P1"}, {"clean", ""}};
+  const std::map<std::string, std::string> planted = {
+      {"wrong-model", "A1"},     {"no-consent", "D1"}, {"lineage", "D4"},    {"no-scrub", "R1"},
+      {"noisy-neighbour", "P1"}, {"clean", ""},        {"open-cache", "C1"}, {"short-cache-key", "C3"}};
   for (const auto& [name, code] : planted) {
     INFO(name);
     const Scenario s = shipped_scenario("isolation/" + name + ".yaml");

@@ -13,7 +13,8 @@ Request request(uint32_t tenant, uint32_t number, int32_t prompt, int32_t output
           .prompt = prompt,
           .output = output,
           .weights = ModelId{0},
-          .adapter = ModelId{}};
+          .adapter = ModelId{},
+          .content = {.rest = 1000 * uint64_t{tenant} + number + 1}};
 }
 
 GenerativeLimits limits() {
@@ -314,9 +315,14 @@ TEST_CASE("a block of decode steps ends where memory does") {
 
 namespace {
 
-Request with_prefix(uint32_t tenant, uint32_t number, int32_t prompt, std::span<const uint64_t> keys) {
+// `shared`: the requests of all tenants find each other's blocks.
+Request with_prefix(uint32_t tenant, uint32_t number, int32_t prompt, const std::vector<uint64_t>& keys,
+                    bool shared = false) {
   Request r = request(tenant, number, prompt, 4);
-  r.prefix = keys;
+  r.content = {.listed = keys.data(),
+               .rest = 1000 * tenant + number,
+               .opening_blocks = static_cast<uint32_t>(keys.size())};
+  r.content = r.content.salted(shared ? 0 : tenant);
   return r;
 }
 
@@ -327,24 +333,41 @@ TEST_CASE("with a prefix cache a request computes only what no request of its te
   GenerativeLimits l = limits();
   l.prefix_cache = true;
   for (const bool shared : {false, true}) {
-    l.prefixes_shared = shared;
     Bench bench(l);
-    bench.r.enqueue(with_prefix(1, 0, 50, keys), bench.now);
+    bench.r.enqueue(with_prefix(1, 0, 50, keys, shared), bench.now);
     REQUIRE(bench.step().prefill_tokens == 50);
-    bench.r.enqueue(with_prefix(1, 1, 50, keys), bench.now);
+    bench.r.enqueue(with_prefix(1, 1, 50, keys, shared), bench.now);
     const BatchShape again = bench.step();
     REQUIRE(again.prefill_tokens == 2);  // three blocks are there
     REQUIRE(again.prefill_work_x2 == 2 * (2 * 48 + 2));
-    bench.r.enqueue(with_prefix(2, 0, 50, keys), bench.now);
+    bench.r.enqueue(with_prefix(2, 0, 50, keys, shared), bench.now);
     REQUIRE(bench.step().prefill_tokens == (shared ? 2 : 50));
-    REQUIRE(bench.r.prefix_hit_tokens() == (shared ? 96 : 48));
+    REQUIRE(bench.r.prefix_use().hit_tokens == (shared ? 96 : 48));
+    REQUIRE(bench.r.prefix_use().asked_tokens == 150);
+    REQUIRE(bench.r.prefix_use().cross_tenant_tokens == (shared ? 48 : 0));
     // A prompt that is all there computes its last token, and with it its last block.
-    bench.r.enqueue(with_prefix(1, 2, 48, keys), bench.now);
+    bench.r.enqueue(with_prefix(1, 2, 48, keys, shared), bench.now);
     REQUIRE(bench.step().prefill_tokens == 16);
     while (bench.r.outstanding() > 0) bench.step();
     REQUIRE(bench.r.kv().held() == 0);
     REQUIRE(bench.r.kv().allocated() == bench.r.kv().freed());
   }
+}
+
+TEST_CASE("the next turn of a session finds what the last one read and wrote") {
+  GenerativeLimits l = limits();
+  l.prefix_cache = true;
+  Bench bench(l);
+  Request first = request(1, 0, 40, 30);
+  first.content.rest = 77;
+  bench.r.enqueue(first, bench.now);
+  while (bench.r.outstanding() > 0) bench.step();
+  Request second = request(1, 1, 100, 2);
+  second.content.rest = 77;
+  bench.r.enqueue(second, bench.now);
+  // 70 tokens so far, the last of them never computed: four full blocks of 16.
+  REQUIRE(bench.step().prefill_tokens == 100 - 64);
+  REQUIRE(bench.r.prefix_use().hit_tokens == 64);
 }
 
 TEST_CASE("two requests of one step share what the first of them computes in it") {

@@ -15,9 +15,9 @@ using Keys = std::vector<PrefixKey>;
 PrefixPool::Table computed(PrefixPool& pool, const Keys& keys, TenantId tenant = TenantId{1}) {
   PrefixPool::Table table;
   const PrefixPool::Hit hit = pool.find(keys);
-  pool.hold(std::span(keys).first(static_cast<size_t>(hit.blocks)), table);
+  pool.hold(std::span(keys).first(static_cast<size_t>(hit.blocks)), {tenant}, table);
   for (size_t i = table.size(); i < keys.size(); ++i) {
-    pool.take(tenant, table);
+    pool.take({tenant}, table);
     pool.seal(table.back(), keys[i]);
   }
   return table;
@@ -50,10 +50,10 @@ TEST_CASE("what was given back longest ago goes first, of one request its last b
   pool.give_back(a);
   pool.give_back(b);
   PrefixPool::Table c;
-  pool.take(TenantId{1}, c);
+  pool.take({TenantId{1}}, c);
   REQUIRE(pool.find(Keys{1, 2, 3}).blocks == 2);
-  pool.take(TenantId{1}, c);
-  pool.take(TenantId{1}, c);
+  pool.take({TenantId{1}}, c);
+  pool.take({TenantId{1}}, c);
   REQUIRE(pool.find(Keys{1}).blocks == 0);
   REQUIRE(pool.find(Keys{4, 5, 6}).blocks == 3);
 }
@@ -67,8 +67,8 @@ TEST_CASE("a block that is held is never taken, and being held again renews it")
   PrefixPool::Table again = computed(pool, {1});
   pool.give_back(again);
   PrefixPool::Table c;
-  pool.take(TenantId{1}, c);  // never used
-  pool.take(TenantId{1}, c);  // key 2: given back before key 1 was
+  pool.take({TenantId{1}}, c);  // never used
+  pool.take({TenantId{1}}, c);  // key 2: given back before key 1 was
   REQUIRE(pool.find(Keys{2}).blocks == 0);
   REQUIRE(pool.find(Keys{1}).blocks == 1);
 }
@@ -77,8 +77,8 @@ TEST_CASE("equal content computed twice is kept under one key") {
   PrefixPool pool(4);
   PrefixPool::Table a;
   PrefixPool::Table b;
-  pool.take(TenantId{1}, a);
-  pool.take(TenantId{1}, b);
+  pool.take({TenantId{1}}, a);
+  pool.take({TenantId{1}}, b);
   pool.seal(a[0], 7);
   pool.seal(b[0], 7);
   pool.give_back(b);
@@ -90,11 +90,33 @@ TEST_CASE("equal content computed twice is kept under one key") {
 TEST_CASE("memory of another tenant is noticed when it is taken") {
   PrefixPool pool(1);
   PrefixPool::Table table;
-  REQUIRE(!pool.take(TenantId{1}, table));
+  REQUIRE(!pool.take({TenantId{1}}, table));
   pool.give_back(table);
-  REQUIRE(!pool.take(TenantId{1}, table));
+  REQUIRE(!pool.take({TenantId{1}}, table));
   pool.give_back(table);
-  REQUIRE(pool.take(TenantId{2}, table));
+  REQUIRE(pool.take({TenantId{2}}, table));
+}
+
+TEST_CASE("using a block says whether another tenant, other weights or another adapter computed it") {
+  PrefixPool pool(10);
+  const BlockOrigin first{TenantId{1}, ModelId{0}, ModelId{5}};
+  PrefixPool::Table table;
+  for (const PrefixKey key : {11, 12, 13}) {
+    pool.take(first, table);
+    pool.seal(table.back(), key);
+  }
+  const auto used_by = [&](const BlockOrigin& user) {
+    PrefixPool::Table held;
+    const PrefixReuse reuse = pool.hold(Keys{11, 12, 13}, user, held);
+    pool.give_back(held);
+    return std::pair(reuse.of_others, reuse.of_other_models);
+  };
+  REQUIRE(used_by(first) == std::pair<int64_t, int64_t>(0, 0));
+  REQUIRE(used_by({TenantId{2}, ModelId{0}, ModelId{5}}) == std::pair<int64_t, int64_t>(3, 0));
+  REQUIRE(used_by({TenantId{1}, ModelId{0}, ModelId{6}}) == std::pair<int64_t, int64_t>(0, 3));
+  REQUIRE(used_by({TenantId{2}, ModelId{1}, ModelId{5}}) == std::pair<int64_t, int64_t>(3, 3));
+  // Who used it in between did not compute it.
+  REQUIRE(used_by(first) == std::pair<int64_t, int64_t>(0, 0));
 }
 
 TEST_CASE("random sequences: every block is found while it is held, and all come back") {

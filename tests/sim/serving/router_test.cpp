@@ -21,8 +21,6 @@ Request request(uint32_t tenant, uint32_t number) {
   return r;
 }
 
-constexpr auto kNoHits = [](size_t) { return int64_t{0}; };
-
 }  // namespace
 
 TEST_CASE("the least load is found as by looking at all, and of equals the first") {
@@ -46,19 +44,19 @@ TEST_CASE("the least load is found as by looking at all, and of equals the first
 TEST_CASE("each rule picks a replica by what it knows") {
   Router least = router_of(RouteRule::least_loaded, 3);
   least.set_load(0, 2), least.set_load(1, 1), least.set_load(2, 1);
-  REQUIRE(least.choose(request(1, 0), kNoHits) == 1);
+  REQUIRE(least.choose(request(1, 0)) == 1);
   Router turn = router_of(RouteRule::round_robin, 3);
-  for (size_t i = 0; i < 7; ++i) REQUIRE(turn.choose(request(1, 0), kNoHits) == i % 3);
+  for (size_t i = 0; i < 7; ++i) REQUIRE(turn.choose(request(1, 0)) == i % 3);
 }
 
 TEST_CASE("a tenant's requests stay on its replica, and tenants spread") {
   Router sticky = router_of(RouteRule::tenant_sticky, 8);
   std::vector<int> tenants(8, 0);
   for (uint32_t tenant = 0; tenant < 400; ++tenant) {
-    const size_t own = sticky.choose(request(tenant, 0), kNoHits);
+    const size_t own = sticky.choose(request(tenant, 0));
     ++tenants[own];
     sticky.set_load(own, 1000);
-    for (uint32_t n = 1; n < 4; ++n) REQUIRE(sticky.choose(request(tenant, n), kNoHits) == own);
+    for (uint32_t n = 1; n < 4; ++n) REQUIRE(sticky.choose(request(tenant, n)) == own);
   }
   for (const int n : tenants) REQUIRE(n > 20);
 }
@@ -70,7 +68,7 @@ TEST_CASE("two choices keep the highest load near the mean, one choice does not"
     std::vector<int64_t> loads(kReplicas, 0);
     for (uint32_t i = 0; i < 64 * 100; ++i) {
       // A tenant of its own for each request: sticky is one choice at random then.
-      const size_t r = router.choose(request(i, i), kNoHits);
+      const size_t r = router.choose(request(i, i));
       router.set_load(r, ++loads[r]);
     }
     return *std::max_element(loads.begin(), loads.end());
@@ -83,22 +81,37 @@ TEST_CASE("two choices keep the highest load near the mean, one choice does not"
 TEST_CASE("the draws of two choices belong to the request") {
   Router a = router_of(RouteRule::two_choices, 16);
   Router b = router_of(RouteRule::two_choices, 16);
-  for (uint32_t n = 0; n < 50; ++n) REQUIRE(a.choose(request(9, n), kNoHits) < 16);  // others change nothing
+  for (uint32_t n = 0; n < 50; ++n) REQUIRE(a.choose(request(9, n)) < 16);  // others change nothing
   for (uint32_t n = 0; n < 50; ++n) {
-    REQUIRE(a.choose(request(3, n), kNoHits) == b.choose(request(3, n), kNoHits));
+    REQUIRE(a.choose(request(3, n)) == b.choose(request(3, n)));
   }
 }
 
-TEST_CASE("the replica with the prefix is preferred until it has its share of the load") {
+TEST_CASE("the replica that got the longest prefix is preferred until it has its share of the load") {
   Router router = router_of(RouteRule::prefix_affinity, 4, 1.5);
-  const auto third_knows = [](size_t r) { return r == 2 ? int64_t{320} : int64_t{0}; };
-  REQUIRE(router.choose(request(1, 0), third_knows) == 2);
+  // Two conversations that begin alike: three blocks in common, then their own.
+  const std::vector<uint64_t> first = {11, 12, 13, 14, 15};
+  const std::vector<uint64_t> second = {11, 12, 13, 24, 25};
+  const auto turn = [](const std::vector<uint64_t>& ids, int32_t blocks) {
+    Request r = request(1, static_cast<uint32_t>(blocks));
+    r.prompt = 16 * blocks + 3;
+    r.content.listed = ids.data();
+    r.content.opening_blocks = static_cast<uint32_t>(ids.size());
+    return r;
+  };
+  router.set_load(0, 1);
+  const size_t home = router.choose(turn(first, 4));
+  REQUIRE(home == 1);
+  router.set_load(1, 1), router.set_load(0, 0);
+  REQUIRE(router.choose(turn(second, 3)) == home);
   for (size_t r = 0; r < 4; ++r) router.set_load(r, 10);
-  router.set_load(2, 15);  // 1.5 times (45 + 1) / 4 is 17.25
-  REQUIRE(router.choose(request(1, 1), third_knows) == 2);
-  router.set_load(2, 30);  // beyond 1.5 times the mean of 15.25
-  REQUIRE(router.choose(request(1, 2), third_knows) == 0);
-  // Without a hit anywhere: the least loaded.
-  router.set_load(3, 5);
-  REQUIRE(router.choose(request(1, 3), kNoHits) == 3);
+  router.set_load(home, 15);  // 1.5 times (45 + 1) / 4 is 17.25
+  REQUIRE(router.choose(turn(first, 5)) == home);
+  router.set_load(home, 30);  // beyond 1.5 times the mean of 15.25: another, which is remembered from then on
+  REQUIRE(router.choose(turn(second, 5)) == 0);
+  router.set_load(home, 5);
+  REQUIRE(router.choose(turn(second, 5)) == 0);
+  // Nothing known: the least loaded.
+  const std::vector<uint64_t> new_words = {31, 32};
+  REQUIRE(router.choose(turn(new_words, 2)) == home);
 }

@@ -1,0 +1,56 @@
+// Public here: scoped_content, log_prefix_use.
+#include "sim/run/cache_scope.h"
+
+#include <fmt/format.h>
+
+namespace cotenant {
+namespace {
+
+const std::string& model_name(const BlockOrigin& origin, const Lineage& lineage) {
+  return lineage.at(origin.adapter.valid() ? origin.adapter : origin.weights).name;
+}
+
+uint64_t group_of(const Request& request, Pool::PrefixCache scope, TierId tier) {
+  if (scope == Pool::PrefixCache::tenant) return request.tenant.index;
+  return scope == Pool::PrefixCache::tier ? tier.index : 0;
+}
+
+}  // namespace
+
+BlockContent scoped_content(const Request& request, Pool::PrefixCache scope, TierId tier,
+                            bool forgets_model) {
+  BlockContent content = request.content;
+  if (content.rest == 0) {
+    content.rest =
+        mix64(mix64(static_cast<uint64_t>(request.arrival.ns), request.tenant.index), request.number);
+  }
+  uint64_t salt = mix64(static_cast<uint64_t>(scope), group_of(request, scope, tier));
+  if (!forgets_model) salt = mix64(mix64(salt, request.weights.index), request.adapter.index);
+  return content.salted(salt);
+}
+
+void log_prefix_use(const PrefixUse& use, const World& world, const Lineage& lineage, BreachLog& log) {
+  log.checked("C1", use.hits);
+  log.counted("C1", use.cross_tenant_hits, static_cast<double>(use.cross_tenant_tokens));
+  log.checked("C3", use.hits);
+  int64_t silent = use.cross_model_hits;
+  int64_t silent_blocks = use.cross_model_blocks;
+  for (const CrossModelHit& hit : use.cross_model) {
+    const std::string& user = world.tenants[hit.user.tenant.index].name;
+    const std::string& maker = world.tenants[hit.maker.tenant.index].name;
+    log.breach(
+        {.code = "C3",
+         .at = hit.at,
+         .subject = maker,
+         .actor = user,
+         .quantity = static_cast<double>(hit.blocks),
+         .witness = fmt::format(
+             "request {} of {}, served by \"{}\", used {} KV blocks that \"{}\" computed for {}", hit.request,
+             user, model_name(hit.user, lineage), hit.blocks, model_name(hit.maker, lineage), maker)});
+    silent -= 1;
+    silent_blocks -= hit.blocks;
+  }
+  log.counted("C3", silent, static_cast<double>(silent_blocks));
+}
+
+}  // namespace cotenant
