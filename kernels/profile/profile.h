@@ -115,8 +115,9 @@ struct DeviceFacts {
   int64_t cores = 0;
   int64_t memory_bytes = 0;
   int64_t last_level_cache_bytes = 0;
-  double peak_flop_per_s = 0;    // measured, one device
-  double stream_byte_per_s = 0;  // measured
+  // Of one replica, all of its devices together; measured, or a catalogue's. 0 = not known.
+  double peak_flop_per_s = 0;
+  double stream_byte_per_s = 0;
 };
 
 // Sizes of a model that the kernels were run for.
