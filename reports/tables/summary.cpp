@@ -64,8 +64,11 @@ Json cost(const CostFigures& c, const std::string& currency) {
 
 // What a whole entry and a single tier have alike.
 void add_group(Json& object, const GroupFigures& group, const std::string& currency) {
-  object["latency"] = {
-      {"ttft_s", latency(group.ttft)}, {"tpot_s", latency(group.tpot)}, {"e2e_s", latency(group.e2e)}};
+  object["latency"] = {{"ttft_s", latency(group.ttft)},
+                       {"tpot_s", latency(group.tpot)},
+                       {"e2e_s", latency(group.e2e)},
+                       {"ttft_engine_s", latency(group.ttft_engine)},
+                       {"e2e_engine_s", latency(group.e2e_engine)}};
   object["goodput_rps"] = number(group.goodput_rps.mean);
   object["goodput_rps_ci95"] = interval(group.goodput_rps);
   object["slo_attainment"] = number(group.slo_attainment.mean);
@@ -108,13 +111,10 @@ Json breaches(const TenancyFigures& entry) {
 Json tenancy(const TenancyFigures& entry, const std::string& currency) {
   Json object = {{"name", entry.name}, {"kind", entry.kind}, {"replications", entry.replications}};
   const RequestTotals& r = entry.requests;
-  object["requests"] = {{"arrived", r.arrived},
-                        {"served", r.served},
-                        {"rejected", r.rejected},
-                        {"dropped", r.dropped},
-                        {"in_flight", r.in_flight},
-                        {"over_quota", r.over_quota},
-                        {"base_fallback", r.base_fallback}};
+  object["requests"] = {
+      {"arrived", r.arrived},           {"served", r.served},       {"rejected", r.rejected},
+      {"dropped", r.dropped},           {"in_flight", r.in_flight}, {"over_quota", r.over_quota},
+      {"over_context", r.over_context}, {"over_kv", r.over_kv},     {"base_fallback", r.base_fallback}};
   add_group(object, entry.all, currency);
   object["breaches"] = breaches(entry);
   object["devices_peak"] = number(entry.devices_peak.mean);

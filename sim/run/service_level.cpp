@@ -16,8 +16,7 @@ std::optional<Judgement> beyond(const Objective& objective, Duration took) {
 }  // namespace
 
 Judgement judge(const RequestObservation& o, const Slo& slo, Time horizon) {
-  if (o.outcome == RequestOutcome::over_quota || o.outcome == RequestOutcome::too_long)
-    return {ServiceLevel::missed, {}};
+  if (is_rejected(o.outcome)) return {ServiceLevel::missed, {}};
   if (o.outcome == RequestOutcome::in_flight) {
     const Duration ttft = (o.first_token.ns >= 0 ? o.first_token : horizon) - o.arrival;
     if (const auto miss = beyond(slo.ttft, ttft)) return *miss;

@@ -20,10 +20,10 @@ namespace cotenant {
 namespace {
 
 // In the order in which events of the same time happen.
-enum class EventKind : uint8_t { work_done, wake, release, join, window_end };
+enum class EventKind : uint8_t { work_done, wake, release, join, window_end, reach };
 struct Event {
   EventKind kind = EventKind::work_done;
-  uint32_t index = 0;       // replica, or tenant
+  uint32_t index = 0;       // replica, tenant, or place among those on their way
   uint32_t generation = 0;  // work_done, wake: stale unless it is the replica's
 };
 
@@ -111,6 +111,8 @@ class ServingRun {
 
   void open_pools() {
     index_models();
+    for (const TierPlan& plan : world_.plans[tenancy_])
+      client_of_tier_.push_back(world_.model_on_pool(plan.model, plan.pool).client);
     pool_replicas_.resize(scenario_.pools.size());
     next_in_turn_.resize(scenario_.pools.size(), 0);
     replica_of_tenant_.resize(world_.tenants.size(), UINT32_MAX);
@@ -267,6 +269,9 @@ class ServingRun {
         close_window();
         push_window_end(now_);
         break;
+      case EventKind::reach:
+        reach(event.index);
+        break;
     }
   }
 
@@ -284,13 +289,38 @@ class ServingRun {
                     .weights = {},
                     .adapter = {},
                     .prefix = arrival.prefix};
-    std::optional<TokenBucket>& quota = quotas_[tenant.index];
+    const Duration on_the_way = client_of(tenant).in(arrival.prompt);
+    if (on_the_way.ns == 0) return enter(request);
+    uint32_t place = static_cast<uint32_t>(on_the_way_.size());
+    if (free_places_.empty()) {
+      on_the_way_.push_back(request);
+    } else {
+      place = free_places_.back();
+      free_places_.pop_back();
+      on_the_way_[place] = request;
+    }
+    push(now_ + on_the_way, {EventKind::reach, place, 0}, arrival.source, arrival.number);
+  }
+
+  const ClientCosts& client_of(TenantId tenant) const {
+    return client_of_tier_[world_.tenants[tenant.index].tier.index];
+  }
+
+  void reach(uint32_t place) {
+    const Request request = *std::exchange(on_the_way_[place], std::nullopt);
+    free_places_.push_back(place);
+    enter(request);
+  }
+
+  // The platform has the request.
+  void enter(Request request) {
+    std::optional<TokenBucket>& quota = quotas_[request.tenant.index];
     if (quota && !quota->try_take(now_)) {
       return observe(request, RequestOutcome::over_quota, ReplicaId{});
     }
     assign(request);
     if (!entitlement_) return route(request);
-    const Time at = entitlement_->admit(now_, static_cast<double>(arrival.prompt + arrival.output));
+    const Time at = entitlement_->admit(now_, static_cast<double>(request.prompt + request.output));
     if (at == now_) return route(request);
     released_.push_back(request);
     push(at, {EventKind::release, 0, 0}, 0, release_sequence_++);
@@ -343,10 +373,10 @@ class ServingRun {
     Replica& replica = *replicas_[r];
     const auto* generative = std::get_if<GenerativeReplica>(&replica.machine);
     const int64_t tokens = request.prompt + request.output;
-    if (generative != nullptr &&
-        (tokens > model.context_limit || CountedPool::blocks_for(tokens) > generative->kv().total())) {
+    if (generative != nullptr && tokens > model.context_limit)
       return observe(request, RequestOutcome::too_long, ReplicaId{r});
-    }
+    if (generative != nullptr && CountedPool::blocks_for(tokens) > generative->kv().total())
+      return observe(request, RequestOutcome::too_large, ReplicaId{r});
     const bool first_in_line = std::visit(
         [&](auto& machine) {
           machine.enqueue(request, now_);
@@ -472,16 +502,27 @@ class ServingRun {
   }
 
   void observe(const Request& r, RequestOutcome outcome, ReplicaId replica) {
+    const ClientCosts& client = client_of(r.tenant);
+    const auto seen = [&](Time at) { return at.ns < 0 ? at : at + client.out(); };
     sink_.request({.tenant = r.tenant,
                    .number = r.number,
                    .arrival = r.arrival,
-                   .first_token = r.first_token,
-                   .finished = r.finished,
+                   .first_token = seen(r.first_token),
+                   .finished = seen(r.finished),
                    .prompt = r.prompt,
                    .output = r.output,
                    .weights = r.weights,
                    .adapter = r.adapter,
                    .replica = replica,
+                   .queued = r.queued,
+                   .admitted = r.admitted,
+                   .client_in_ns = client.in(r.prompt).ns,
+                   .client_out_ns = client.out().ns,
+                   .load_ns = r.load_ns,
+                   .lost_ns = r.lost_ns < 0 ? r.lost_ns + now_.ns : r.lost_ns,
+                   .lost_before_first_ns = r.lost_before_first_ns,
+                   .preempted = r.preempted,
+                   .hit_tokens = r.hit_tokens,
                    .usage_ns = r.usage_ps / 1000,
                    .outcome = outcome});
   }
@@ -521,6 +562,9 @@ class ServingRun {
       totals_.kv_held += generative->kv().held();
     }
     for (const Request& q : released_) observe(q, RequestOutcome::in_flight, ReplicaId{});
+    for (const std::optional<Request>& q : on_the_way_) {
+      if (q) observe(*q, RequestOutcome::in_flight, ReplicaId{});
+    }
   }
 
   const World& world_;
@@ -545,6 +589,9 @@ class ServingRun {
   std::vector<std::optional<TokenBucket>> quotas_;
   std::optional<Entitlement> entitlement_;
   std::deque<Request> released_;  // waiting for their entitlement, in order of release
+  std::vector<ClientCosts> client_of_tier_;
+  std::vector<std::optional<Request>> on_the_way_;  // sent, not yet at the platform
+  std::vector<uint32_t> free_places_;
   std::vector<Request> finished_;
   ServingTotals totals_;
 };

@@ -170,6 +170,7 @@ class WorldBuilder {
     ModelOnSku& made = world_->models_on_sku[sku_index][model_index];
     made.facts = *profile.find_model(model.shape);
     made.adapter_bytes = {made.facts.adapter_bytes_per_rank * model.adapter_rank};
+    made.client = ClientCosts::of(profile, model.shape);
     made.times = std::move(times).value();
     const bool generative = model.kind == Model::Kind::generative;
     if ((made.facts.kind == "generative") != generative) {

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "kernels/profile/client_costs.h"
 #include "kernels/profile/profile.h"
 #include "kernels/profile/service_times.h"
 #include "sim/scenario/scenario.h"
@@ -16,7 +17,7 @@ namespace cotenant {
 
 // What the world outside the scenario text provides. tools fills it: sim opens no file.
 struct WorldInputs {
-  std::map<std::string, Profile> profiles;                  // by Sku::profile as written
+  std::map<std::string, Profile> profiles;  // by Sku::profile as written
   std::map<std::string, TraceRows> traces;  // by TraceLoad::file as written
 };
 
@@ -31,6 +32,7 @@ struct TierPlan {
 struct ModelOnSku {
   ModelFacts facts;
   Bytes adapter_bytes;
+  ClientCosts client;
   std::unique_ptr<ServiceTimes> times;
 };
 

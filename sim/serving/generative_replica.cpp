@@ -83,12 +83,23 @@ void GenerativeReplica::leave(Sequence& s) {
   if (s.request.adapter.valid()) resident_.unpin(s.request.adapter);
 }
 
+void GenerativeReplica::Sequence::stamp_preempted(Time now) {
+  ++request.preempted;
+  if (request.lost_ns >= 0) request.lost_ns -= now.ns;
+  lost = std::max(lost, computed);
+}
+
+// Everything that a preemption had cost may be computed again by `now`.
+void GenerativeReplica::Sequence::stamp_progress(Time now) {
+  if (request.lost_ns < 0 && computed >= lost) request.lost_ns += now.ns;
+}
+
 void GenerativeReplica::preempt_last() {
   Sequence s = std::move(running_.back());
   running_.pop_back();
   leave(s);
+  s.stamp_preempted(now_);
   s.computed = s.chunk = 0;
-  ++s.request.preempted;
   waiting_.push_front(std::move(s));
   preempted_ = true;
 }
@@ -154,6 +165,11 @@ bool GenerativeReplica::admit_head(Work& work) {
                       std::span(keys).first(static_cast<size_t>(hit.blocks))));
   s.computed = hit.blocks * kKvBlockTokens;
   prefix_hit_tokens_ += s.computed;
+  if (s.request.admitted.ns < 0) {
+    s.request.admitted = now_;
+    s.request.hit_tokens = static_cast<int32_t>(s.computed);
+  }
+  s.stamp_progress(now_);
   running_.push_back(std::move(s));
   return true;
 }
@@ -264,6 +280,7 @@ void GenerativeReplica::next(Time now, Work& work) {
   work.wake = kTimeMax;
   work.scrub_bytes = {};
   work.parts.clear();
+  now_ = now;
   bool at_start = !under_way_ || limits_.pipeline_depth == 1;
   Time seen = at_start ? now : last_round_start_;
   under_way_ = false;
@@ -318,6 +335,8 @@ void GenerativeReplica::grow_in_turn(int64_t steps) {
 void GenerativeReplica::done(const WorkEnd& end, std::vector<Request>& finished) {
   if (loading_) {
     loading_ = false;
+    Request& head = waiting_.front().request;
+    if (head.admitted.ns < 0) head.load_ns += (end.now - now_).ns;
     return;
   }
   last_round_start_ = end.last_round_start;
@@ -333,10 +352,14 @@ void GenerativeReplica::done(const WorkEnd& end, std::vector<Request>& finished)
     if (s.chunk > 0) {
       s.request.usage_ps += per_token_ps * s.chunk;
       s.computed += s.chunk * end.steps;
+      s.stamp_progress(end.now);
       seal(s, s.computed);
       const bool emits = s.computed >= s.known;
       if (emits) {
-        if (s.emitted() == 0) s.request.first_token = end.now;
+        if (s.emitted() == 0) {
+          s.request.first_token = end.now;
+          s.request.lost_before_first_ns = s.request.lost_ns;
+        }
         s.known = s.computed + 1;
       }
       if (emits && s.emitted() == s.request.output) {

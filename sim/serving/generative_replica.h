@@ -71,11 +71,14 @@ class GenerativeReplica {
     Request request;
     int64_t known = 0;     // tokens of the prompt, and output tokens that exist
     int64_t computed = 0;  // of these, tokens in the KV cache
+    int64_t lost = 0;      // computed when it was preempted; above `computed` = not yet made good
     KvHolding kv;
     int64_t chunk = 0;  // tokens of this step; 0 = not in this step
 
     [[nodiscard]] int64_t emitted() const { return known - request.prompt; }
     [[nodiscard]] bool decodes() const { return chunk == 1 && computed > 0; }
+    void stamp_preempted(Time now);
+    void stamp_progress(Time now);
   };
   void schedule(Time seen, bool at_start, Work& work);
   int64_t schedule_running();
@@ -110,6 +113,7 @@ class GenerativeReplica {
   ModelId last_weights_;                // of the last step, when it had one set of weights
   std::vector<uint64_t> adapter_mark_;  // by ModelId: the step in which it was last counted
   uint64_t mark_ = 0;
+  Time now_{};  // of the last next()
   Time last_round_start_{};
   std::vector<std::pair<int64_t, size_t>> turns_;  // (round, running sequence) that grows by a block
   std::vector<PrefixKey> keys_;                    // of one sequence, while it is looked at

@@ -11,16 +11,23 @@ namespace cotenant {
 struct Request {
   Time arrival;  // at the platform, first attempt
   TenantId tenant;
-  uint32_t number = 0;    // counted per tenant
-  int32_t prompt = 0;     // tokens; scoring models: rows
-  int32_t output = 0;     // tokens, also the reserved maximum; scoring models: 0
-  Time queued{-1};        // when the replica got it
-  int32_t preempted = 0;  // times that its memory was taken for an older request
-  ModelId weights;        // requests with equal weights batch together
-  ModelId adapter;        // LoRA on those weights; invalid = none
+  uint32_t number = 0;     // counted per tenant
+  int32_t prompt = 0;      // tokens; scoring models: rows
+  int32_t output = 0;      // tokens, also the reserved maximum; scoring models: 0
+  Time queued{-1};         // when the replica got it
+  int32_t preempted = 0;   // times that its memory was taken for an older request
+  int32_t hit_tokens = 0;  // of the prompt, found in the prefix cache at admission
+  ModelId weights;         // requests with equal weights batch together
+  ModelId adapter;         // LoRA on those weights; invalid = none
   // Content of the prompt's full blocks of 16 tokens (sim/serving/prefix_pool.h); outlives the request.
   // Empty: nothing that another request shares.
   std::span<const uint64_t> prefix;
+  Time admitted{-1};    // first time that it ran, loads done
+  int64_t load_ns = 0;  // of its wait: loads of its weights or adapter while it was the next to be admitted
+  // From preemptions to where all that they had cost was computed again. Below 0: one is not made good yet,
+  // and the moment at which it happened is subtracted.
+  int64_t lost_ns = 0;
+  int64_t lost_before_first_ns = 0;  // of that, before the first token
   Time first_token{-1};
   Time finished{-1};
   int64_t usage_ps = 0;  // device time attributed to this request

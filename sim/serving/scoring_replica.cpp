@@ -28,7 +28,7 @@ Time ScoringReplica::due(const Queue& queue) const {
   return queue.rows >= limits_.max_batch ? oldest : oldest + limits_.max_delay;
 }
 
-void ScoringReplica::take_batch(size_t index, Work& work) {
+void ScoringReplica::take_batch(size_t index, Time now, Work& work) {
   Queue& queue = queues_[index];
   work.rows = 0;
   while (!queue.requests.empty()) {
@@ -37,6 +37,11 @@ void ScoringReplica::take_batch(size_t index, Work& work) {
     work.rows += r.prompt;
     queue.rows -= r.prompt;
     batch_.push_back(r);
+    batch_.back().admitted = now;
+    if (queue.weights == loaded_) {
+      const Duration waited = load_until_ - std::max(load_from_, r.queued);
+      batch_.back().load_ns = std::max<int64_t>(waited.ns, 0);
+    }
     queue.requests.pop_front();
     --waiting_;
   }
@@ -62,12 +67,14 @@ void ScoringReplica::next(Time now, Work& work) {
     work.load_bytes = artefact_bytes_(weights);
     CHECK(resident_.admit(weights, work.load_bytes));  // nothing is pinned between batches
     work.kind = Work::Kind::load;
+    loaded_ = weights;
+    load_from_ = now;
     return;
   }
   resident_.pin(weights);
   work.kind = Work::Kind::batch;
   work.max_steps = 1;
-  take_batch(chosen, work);
+  take_batch(chosen, now, work);
   const Residency residency = weights == last_weights_ ? Residency::hot : Residency::cold;
   work.parts.push_back({weights, {}});
   work.parts[0].shape.residency = residency;
@@ -75,7 +82,10 @@ void ScoringReplica::next(Time now, Work& work) {
 }
 
 void ScoringReplica::done(const WorkEnd& end, std::vector<Request>& finished) {
-  if (batch_.empty()) return;  // a load
+  if (batch_.empty()) {  // a load
+    load_until_ = end.now;
+    return;
+  }
   int64_t rows = 0;
   for (const Request& r : batch_) rows += r.prompt;
   CHECK(rows > 0);

@@ -40,7 +40,7 @@ class ScoringReplica {
     int64_t rows = 0;
   };
   [[nodiscard]] Time due(const Queue& queue) const;
-  void take_batch(size_t queue, Work& work);
+  void take_batch(size_t queue, Time now, Work& work);
 
   ScoringLimits limits_;
   std::function<Bytes(ModelId)> artefact_bytes_;
@@ -49,6 +49,10 @@ class ScoringReplica {
   size_t waiting_ = 0;
   std::vector<Request> batch_;
   ModelId last_weights_;
+  // The last load: whoever waited for these weights meanwhile waited for it.
+  ModelId loaded_;
+  Time load_from_;
+  Time load_until_;
 };
 
 }  // namespace cotenant
