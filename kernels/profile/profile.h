@@ -94,8 +94,8 @@ inline constexpr std::array<std::string_view, 11> kParameterNames = {
     "host_sequence_s",             // of every sequence in a step
     "host_prefill_step_s",         // of every step with prompt tokens
     "client_request_s",            // between a client's send and the engine's queue
-    "client_input_token_s",
-    "client_output_s",  // from the engine to the client
+    "client_input_token_s",        // the same, for every input token
+    "client_output_s",             // from a token's existence in the engine to the client
 };
 
 // Decodes of unequal context in one step take longer than as many of the mean context:

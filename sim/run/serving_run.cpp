@@ -10,6 +10,7 @@
 #include "sim/core/check.h"
 #include "sim/engine/event_queue.h"
 #include "sim/run/entitlement.h"
+#include "sim/run/timeline.h"
 #include "sim/run/trace_deal.h"
 #include "sim/serving/generative_replica.h"
 #include "sim/serving/scoring_replica.h"
@@ -483,7 +484,29 @@ class ServingRun {
     std::visit([&](auto& machine) { machine.done(end, finished_); }, replica.machine);
   }
 
+  // Tells the timeline of the work that is under way.
+  void record_work(uint32_t r) {
+    const Replica& replica = *replicas_[r];
+    if (variant_.timeline == nullptr || !replica.busy) return;
+    WorkSpan span{.replica = r,
+                  .pool = replica.pool,
+                  .owner = replica.owner,
+                  .kind = replica.work.kind,
+                  .from = replica.started,
+                  .until = now_};
+    if (span.kind == Work::Kind::load) span.bytes = replica.work.load_bytes;
+    if (span.kind == Work::Kind::batch) span.rows = replica.work.rows;
+    if (span.kind == Work::Kind::steps) span.rounds = replica.block.steps;
+    for (const StepPart& part : replica.work.parts) {
+      span.decode_sequences += part.shape.decode_sequences;
+      span.prefill_tokens += part.shape.prefill_tokens;
+      span.adapters += part.shape.adapters;
+    }
+    variant_.timeline->add(span);
+  }
+
   void finish_work(uint32_t r) {
+    record_work(r);
     Replica& replica = *replicas_[r];
     if (replica.work.kind == Work::Kind::load) {
       finish_machine(replica, {.now = now_});
@@ -546,6 +569,7 @@ class ServingRun {
 
   void report_unfinished() {
     for (uint32_t r = 0; r < replicas_.size(); ++r) {
+      record_work(r);
       std::visit(
           [&](const auto& machine) {
             machine.for_each_unfinished(
