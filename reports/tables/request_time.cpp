@@ -122,7 +122,7 @@ TextTable ahead_table(const RunResults& results, const RequestRow& row,
                       const std::vector<RequestsAhead>& ahead) {
   TextTable table;
   table.columns = {
-      {"Behind whom", false}, {"requests", true}, {"prompt tokens", true}, {"device time", true}};
+      {"Behind whom", false}, {"requests", true}, {"prompt tokens", true}, {"device time, about", true}};
   for (const RequestsAhead& a : ahead) {
     const std::string own = a.tenant == row.tenant ? ", its own" : "";
     table.rows.push_back({{tenant_text(results, row.unit, a.tenant) + own},
@@ -186,7 +186,10 @@ std::vector<RequestsAhead> requests_ahead(const RunResults& results, size_t inde
     ahead.requests += 1;
     ahead.prompt_tokens +=
         share_within(other.prompt_tokens - other.hit_tokens, {at.admitted, at.first}, wait);
-    ahead.device_ns += share_within(other.device_ns, ran, wait);
+    const bool began = other.ttft_ns >= 0;
+    const int64_t prefill_ns = began ? other.device_before_first_ns : other.device_ns;
+    ahead.device_ns += share_within(prefill_ns, {at.admitted, at.first}, wait);
+    ahead.device_ns += share_within(other.device_ns - prefill_ns, {at.first, at.finished}, wait);
   }
   std::vector<RequestsAhead> all;
   for (const auto& [tenant, ahead] : by_tenant) all.push_back(ahead);

@@ -23,8 +23,8 @@ struct RequestTime {
 RequestTime time_of(const RequestRow& row, int64_t horizon_ns);
 
 // What other requests of one tenant did on the same replica while this one waited for its first token: those
-// admitted before it, or in the same step and queued before it. Work that reaches beyond the wait counts in
-// proportion to time.
+// admitted before it, or in the same step and queued before it. A prefill or decode that reaches beyond the
+// wait counts in proportion to time, so that the sum may differ from what the device did in the wait.
 struct RequestsAhead {
   int64_t tenant = 0;
   int64_t requests = 0;

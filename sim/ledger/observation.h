@@ -31,16 +31,17 @@ struct RequestObservation {
   ModelId weights;  // that served it
   ModelId adapter;
   ReplicaId replica;
-  Time queued{-1};                   // at a replica
-  Time admitted{-1};                 // first time that it ran
-  int64_t client_in_ns = 0;          // from the client's send to the platform
-  int64_t client_out_ns = 0;         // from a token's existence to its client
-  int64_t load_ns = 0;               // of queued .. admitted: loads of its own weights or adapter
-  int64_t lost_ns = 0;               // to preemptions: until what was computed is computed again
-  int64_t lost_before_first_ns = 0;  // of that, before the first token
-  int32_t preempted = 0;             // times
-  int32_t hit_tokens = 0;            // of the prompt, found in the prefix cache
-  int64_t usage_ns = 0;              // device time attributed to it
+  Time queued{-1};                    // at a replica
+  Time admitted{-1};                  // first time that it ran
+  int64_t client_in_ns = 0;           // from the client's send to the platform
+  int64_t client_out_ns = 0;          // from a token's existence to its client
+  int64_t load_ns = 0;                // of queued .. admitted: loads of its own weights or adapter
+  int64_t lost_ns = 0;                // to preemptions: until what was computed is computed again
+  int64_t lost_before_first_ns = 0;   // of that, before the first token
+  int32_t preempted = 0;              // times
+  int32_t hit_tokens = 0;             // of the prompt, found in the prefix cache
+  int64_t usage_ns = 0;               // device time attributed to it
+  int64_t usage_before_first_ns = 0;  // of that, until the first token
   RequestOutcome outcome = RequestOutcome::served;
 };
 

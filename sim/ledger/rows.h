@@ -264,8 +264,9 @@ struct RequestRow {
   int64_t lost_ns = 0;               // to preemptions: until what was computed is computed again
   int64_t lost_before_first_ns = 0;  // of that, before the first token
   int64_t preemptions = 0;
-  int64_t hit_tokens = 0;  // of the prompt, found in the prefix cache at admission
-  int64_t device_ns = 0;   // device time attributed to it
+  int64_t hit_tokens = 0;              // of the prompt, found in the prefix cache at admission
+  int64_t device_ns = 0;               // device time attributed to it
+  int64_t device_before_first_ns = 0;  // of that, until the first token
 
   template <class V>
   static void describe(V&& v) {
@@ -280,6 +281,7 @@ struct RequestRow {
     v("load_ns", "ns", &R::load_ns), v("lost_ns", "ns", &R::lost_ns);
     v("lost_before_first_ns", "ns", &R::lost_before_first_ns), v("preemptions", "", &R::preemptions);
     v("hit_tokens", "tokens", &R::hit_tokens), v("device_ns", "ns", &R::device_ns);
+    v("device_before_first_ns", "ns", &R::device_before_first_ns);
   }
 };
 

@@ -194,7 +194,8 @@ void Collector::record(const RequestObservation& o) {
                        .lost_before_first_ns = o.lost_before_first_ns,
                        .preemptions = o.preempted,
                        .hit_tokens = o.hit_tokens,
-                       .device_ns = o.usage_ns});
+                       .device_ns = o.usage_ns,
+                       .device_before_first_ns = o.usage_before_first_ns});
 }
 
 std::vector<Miss> Collector::take_misses() {

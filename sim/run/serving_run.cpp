@@ -547,6 +547,7 @@ class ServingRun {
                    .preempted = r.preempted,
                    .hit_tokens = r.hit_tokens,
                    .usage_ns = r.usage_ps / 1000,
+                   .usage_before_first_ns = r.usage_before_first_ps / 1000,
                    .outcome = outcome});
   }
 

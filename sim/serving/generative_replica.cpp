@@ -359,6 +359,7 @@ void GenerativeReplica::done(const WorkEnd& end, std::vector<Request>& finished)
         if (s.emitted() == 0) {
           s.request.first_token = end.now;
           s.request.lost_before_first_ns = s.request.lost_ns;
+          s.request.usage_before_first_ps = s.request.usage_ps;
         }
         s.known = s.computed + 1;
       }

@@ -30,7 +30,8 @@ struct Request {
   int64_t lost_before_first_ns = 0;  // of that, before the first token
   Time first_token{-1};
   Time finished{-1};
-  int64_t usage_ps = 0;  // device time attributed to this request
+  int64_t usage_ps = 0;               // device time attributed to this request
+  int64_t usage_before_first_ps = 0;  // of that, until the first token
 };
 
 // A model's place in memory. Weights and adapters are both artefacts that must be resident to run.

@@ -92,6 +92,7 @@ void ScoringReplica::done(const WorkEnd& end, std::vector<Request>& finished) {
   resident_.unpin(batch_.front().weights);
   for (Request& r : batch_) {
     r.usage_ps += end.elapsed_ps / rows * r.prompt;
+    r.usage_before_first_ps = r.usage_ps;
     r.first_token = end.now;
     r.finished = end.now;
     finished.push_back(r);

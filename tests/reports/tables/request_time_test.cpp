@@ -37,6 +37,7 @@ RequestRow other(int64_t tenant, int64_t queued, int64_t admitted, int64_t first
   row.ttft_ns = first - queued;
   row.e2e_ns = finished - queued;
   row.device_ns = finished - admitted;
+  row.device_before_first_ns = first - admitted;
   return row;
 }
 
