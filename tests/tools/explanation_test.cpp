@@ -201,3 +201,25 @@ TEST_CASE("parameters that nobody measured can be stated for a modelled profile,
   wrong.insert(wrong.end(), {"--client-request", "soon"});
   REQUIRE(run_program(folder, wrong).code == 2);
 }
+
+TEST_CASE(
+    "a profile below its device's floor is exit code 2; one without peaks says that nothing was checked") {
+  const Folder folder;
+  folder.write_profile_file();
+  folder.write("s.yaml", small_scenario_text());
+  const std::string path = (folder.path() / "profiles/local-cpu.h5").string();
+  Profile profile = read_profile(path).value();
+  for (KernelTimes& kernel : profile.kernels) {
+    if (kernel.name == "decoder-25m/head") kernel.flop.assign(kernel.flop.size(), 1e12);
+  }
+  write_profile(profile, (folder.path() / "profiles").string(), "local-cpu.h5");
+  const Ended refused = run_program(folder, {"run", "s.yaml"});
+  INFO(refused.err);
+  REQUIRE(refused.code == 2);
+  REQUIRE(refused.err.find("kernels/decoder-25m/head") != std::string::npos);
+  REQUIRE_FALSE(folder.has("out"));
+  profile.device.peak_flop_per_s = 0;
+  write_profile(profile, (folder.path() / "profiles").string(), "local-cpu.h5");
+  REQUIRE(run_program(folder, {"run", "s.yaml"}).code == 0);
+  REQUIRE(folder.read("out/small/report.md").find("physical floors: local-cpu") != std::string::npos);
+}

@@ -317,3 +317,18 @@ TEST_CASE("a scoring model is served in batches within the largest delay") {
   }
   REQUIRE(in_the_steady_state > 10'000);
 }
+
+TEST_CASE("a model that does not fit its device is refused before the run, with the sum that says so") {
+  Scenario s = testing::small_scenario();
+  s.skus[0].memory = {110'000'000};
+  s.models[0].context_limit = 2000;
+  WorldInputs inputs;
+  inputs.profiles.emplace("made-up", testing::small_profile());
+  const auto world = build_world(s, std::move(inputs));
+  REQUIRE_FALSE(world.ok());
+  const std::string text = to_text(world.problems());
+  INFO(text);
+  for (const char* part :
+       {"weights 100000000", "KV of one sequence of 2000 tokens 16515072", "memory 110000000"})
+    REQUIRE(text.find(part) != std::string::npos);
+}
