@@ -105,7 +105,50 @@ Exit store(Profile profile, const Target& target, const std::string& note) {
   return Exit::ok;
 }
 
+// "20 us" in seconds; 0 without the option.
+Result<double> seconds_of(const CommandLine& line, const char* option) {
+  if (!line.has(option)) return 0.0;
+  const Parsed<Duration> parsed = parse_duration(line.word_or(option, ""));
+  if (parsed.ok() && parsed.value().ns >= 0) return static_cast<double>(parsed.value().ns) * 1e-9;
+  return usage_problem(fmt::format("--{} takes a duration", option), fmt::format("--{} '20 us'", option));
+}
+
+// Parameters of a profile that nobody has measured and the command line may state.
+struct StatedParameter {
+  const char* option;
+  const char* name;
+  const char* help;
+};
+constexpr StatedParameter kStatedParameters[] = {
+    {"host-step", "host_step_s", "what the host adds to every step, for example '500 us'"},
+    {"host-sequence", "host_sequence_s", "to every sequence in a step, for example '20 us'"},
+    {"host-prefill-step", "host_prefill_step_s", "to every step with prompt tokens, for example '3 ms'"},
+    {"client-request", "client_request_s", "between a client's send and the queue, for example '1 ms'"},
+    {"client-input-token", "client_input_token_s", "the same for each input token, for example '2500 ns'"},
+    {"client-output", "client_output_s", "from a token's existence to the client, for example '500 us'"},
+};
+
+// Puts what the options state into the profile, for each of its models, labelled "assumed".
+Diagnostics state_parameters(const CommandLine& line, Profile* profile) {
+  Diagnostics problems;
+  for (const StatedParameter& stated : kStatedParameters) {
+    if (!line.has(stated.option)) continue;
+    const Result<double> value = seconds_of(line, stated.option);
+    if (!value.ok()) {
+      problems.insert(problems.end(), value.problems().begin(), value.problems().end());
+      continue;
+    }
+    std::erase_if(profile->parameters, [&](const Parameter& p) { return p.name == stated.name; });
+    for (const ModelFacts& model : profile->models) {
+      profile->parameters.push_back(
+          {model.name, stated.name, value.value(), "assumed", "stated on the command line"});
+    }
+  }
+  return problems;
+}
+
 void common_options(CommandLine* line) {
+  for (const StatedParameter& stated : kStatedParameters) line->word(stated.option, stated.help);
   line->word("catalog", "folder with skus.yaml and models.yaml (default: scenarios/catalog)");
   line->word("name", "name of the profile");
   line->word("out", "folder for the profile (default: profiles)");
@@ -138,14 +181,6 @@ Result<ModelledInput> shapes_of(const CommandLine& line, const Catalog& catalog)
   input.tokens_limit = kTokensLimit;
   if (!problems.empty()) return problems;
   return input;
-}
-
-// "20 us" in seconds; 0 without the option.
-Result<double> seconds_of(const CommandLine& line, const char* option) {
-  if (!line.has(option)) return 0.0;
-  const Parsed<Duration> parsed = parse_duration(line.word_or(option, ""));
-  if (parsed.ok() && parsed.value().ns >= 0) return static_cast<double>(parsed.value().ns) * 1e-9;
-  return usage_problem(fmt::format("--{} takes a duration", option), fmt::format("--{} '20 us'", option));
 }
 
 // "16 GB/s" in bytes per second; 0 without the option.
@@ -228,7 +263,10 @@ Exit model_profile_command(const Arguments& arguments) {
                   .memory_byte_per_s = static_cast<double>(sku.memory_byte_per_s),
                   .host_byte_per_s = static_cast<double>(sku.host_byte_per_s),
                   .source = fmt::format("{}, {}, as of {}", sku.source, sku.status, sku.as_of)};
-  return store(modelled_profile(input), target.value(),
+  Profile profile = modelled_profile(input);
+  if (const Diagnostics problems = state_parameters(line, &profile); !problems.empty())
+    return refuse(problems);
+  return store(std::move(profile), target.value(),
                fmt::format("{}: modelled from {:.0f} TFLOP/s and {:.0f} GB/s ({}); nothing was measured",
                            sku.name, sku.peak_flop_per_s * 1e-12,
                            static_cast<double>(sku.memory_byte_per_s) * 1e-9, sku.source));
@@ -263,8 +301,11 @@ Exit import_profile_command(const Arguments& arguments) {
   if (!target.ok()) return refuse(target.problems());
   Result<Profile> profile = import_layer_profile(b);
   if (!profile.ok()) return refuse(profile.problems());
-  const std::string note = "imported: " + profile.value().versions;
-  return store(std::move(profile).value(), target.value(), note);
+  Profile imported = std::move(profile).value();
+  if (const Diagnostics problems = state_parameters(line, &imported); !problems.empty())
+    return refuse(problems);
+  const std::string note = "imported: " + imported.versions;
+  return store(std::move(imported), target.value(), note);
 }
 
 }  // namespace cotenant

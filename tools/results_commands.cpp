@@ -11,6 +11,7 @@
 #include "reports/store/results_file.h"
 #include "reports/tables/csv_table.h"
 #include "reports/tables/profile_text.h"
+#include "reports/tables/request_time.h"
 #include "tools/command_line.h"
 #include "tools/file_bytes.h"
 #include "tools/show_results.h"
@@ -64,8 +65,10 @@ Exit inspect_profile(const CommandLine& line, const Diagnostics& as_results) {
     if (!alike) problems.insert(problems.end(), profile.problems().begin(), profile.problems().end());
     return refuse(problems);
   }
-  if (line.has("table"))
-    return refuse_usage("--table prints a table of a result; this is a profile", "--points");
+  for (const char* option : {"table", "request", "slowest"}) {
+    if (line.has(option))
+      return refuse_usage(fmt::format("--{} is for results; this is a profile", option), "--points PREFIX");
+  }
   if (line.has("against")) return compare_profiles(profile.value(), line.word_or("against", ""));
   if (line.has("points")) {
     const std::string text = profile_points(profile.value(), line.word_or("points", ""));
@@ -78,7 +81,26 @@ Exit inspect_profile(const CommandLine& line, const Diagnostics& as_results) {
   return line.has("plot") ? draw_roofline(profile.value(), line.word_or("plot", "")) : Exit::ok;
 }
 
+// --request N and --slowest N.
+Exit inspect_requests(const RunResults& results, const CommandLine& line) {
+  const auto rows = static_cast<int64_t>(results.requests.size());
+  if (rows == 0)
+    return refuse_usage("the result holds no requests", "run the scenario with record: { requests: all }");
+  if (const auto number = line.whole_of("request")) {
+    if (*number < 1 || *number > rows)
+      return refuse_usage(fmt::format("--request takes 1 to {}: the rows of the table requests", rows),
+                          "--slowest 10 lists the numbers of the slowest");
+    show(request_text(results, static_cast<size_t>(*number)));
+  }
+  if (const auto count = line.whole_of("slowest")) {
+    if (*count < 1) return refuse_usage("--slowest takes 1 or more", "--slowest 10");
+    show(slowest_text(results, static_cast<size_t>(*count)));
+  }
+  return Exit::ok;
+}
+
 Exit inspect_results(const RunResults& results, const CommandLine& line) {
+  if (line.has("request") || line.has("slowest")) return inspect_requests(results, line);
   if (!line.has("table")) {
     show(fmt::format("{}: cotenant {}, seed {}, {} replications, digest {}{}\ntables:\n",
                      printable(results.name), printable(results.version), results.seed, results.replications,
@@ -126,6 +148,10 @@ Exit inspect_command(const Arguments& arguments) {
   CommandLine line("inspect FILE [options]", "Prints what a stored result or a profile holds.", {"file"});
   line.word("table", "print this table of a result");
   line.word("format", "csv (the only one so far)");
+  line.whole("request",
+             "where the time of a request went and behind whom it waited: its row in the table "
+             "requests, the first is 1");
+  line.whole("slowest", "the requests that took longest, with their numbers for --request");
   line.word("points", "print every point of a profile's kernels whose names begin so");
   line.word("plot", "draw a profile's roofline into this .svg file");
   line.word("against", "compare a profile with another one of the same device");

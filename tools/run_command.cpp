@@ -12,6 +12,7 @@
 #include "tools/progress.h"
 #include "tools/scenario_inputs.h"
 #include "tools/show_results.h"
+#include "tools/timeline_file.h"
 
 namespace cotenant {
 namespace {
@@ -28,6 +29,7 @@ CommandLine command_line() {
       "report.md.",
       {"scenario"});
   add_scenario_options(line);
+  add_timeline_options(line);
   line.whole("threads", "units that run side by side (default: one a core); changes no result");
   line.word("out", "folder for the results (default: out/NAME of the scenario)");
   line.word("format", "what stdout shows: text, json, markdown, junit or github (default: text)");
@@ -79,6 +81,7 @@ Exit run_loaded(LoadedScenario loaded, const CommandLine& line, ReportFormat for
                     world.scenario.limit_requests),
         fmt::format("shorten horizon, lower replications, or --set limits.requests={:.0f}", total * 1.1));
   }
+  if (const auto written = write_timeline(world, line); !written.ok()) return refuse(written.problems());
   const std::string folder = line.word_or("out", "out/" + world.scenario.name);
   make_folder(folder);  // before the work, so that an unwritable place is known at once
   const auto started = std::chrono::steady_clock::now();

@@ -8,6 +8,7 @@
 #include <map>
 #include <set>
 
+#include "kernels/profile/physical_floor.h"
 #include "reports/store/results_file.h"
 #include "sim/scenario/read.h"
 #include "sim/workload/azure_trace.h"
@@ -112,6 +113,11 @@ class Loader {
       const std::string which = kernels.size() == 1 ? "" : fmt::format(" ({})", fmt::join(names, ", "));
       loaded_.inputs.push_back({fmt::format("service times: {}{}", name, which), source, word,
                                 word == "modelled" ? "not known" : holdout_text(p)});
+    }
+    if (const std::string unknown = peaks_unknown(p.device); !unknown.empty()) {
+      loaded_.inputs.push_back({fmt::format("physical floors: {}", name),
+                                fmt::format("the profile states no peak of {}", unknown), "assumed",
+                                "not checked"});
     }
     std::map<std::string, std::set<std::string>> parameters;
     for (const Parameter& parameter : p.parameters) parameters[parameter.provenance].insert(parameter.name);

@@ -96,8 +96,8 @@ inline constexpr std::array<std::string_view, 13> kParameterNames = {
     "host_sequence_s",             // of every sequence in a step
     "host_prefill_step_s",         // of every step with prompt tokens
     "client_request_s",            // between a client's send and the engine's queue
-    "client_input_token_s",
-    "client_output_s",  // from the engine to the client
+    "client_input_token_s",        // the same, for every input token
+    "client_output_s",             // from a token's existence in the engine to the client
 };
 
 // Decodes of unequal context in one step take longer than as many of the mean context:
@@ -119,8 +119,9 @@ struct DeviceFacts {
   int64_t cores = 0;
   int64_t memory_bytes = 0;
   int64_t last_level_cache_bytes = 0;
-  double peak_flop_per_s = 0;    // measured, one device
-  double stream_byte_per_s = 0;  // measured
+  // Of one replica, all of its devices together; measured, or a catalogue's. 0 = not known.
+  double peak_flop_per_s = 0;
+  double stream_byte_per_s = 0;
 };
 
 // Sizes of a model that the kernels were run for.

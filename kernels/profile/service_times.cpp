@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "kernels/profile/attention_tables.h"
+#include "kernels/profile/physical_floor.h"
 #include "kernels/profile/time_table.h"
 
 namespace cotenant {
@@ -356,7 +357,11 @@ void check_needed(const Profile& profile, const NeededKernel& want, const std::s
   problems->insert(problems->end(), damaged.begin(), damaged.end());
   if (!damaged.empty()) return;
   const std::string wrong = axis_problem(*kernel, want);
-  if (wrong.empty()) return;
+  if (wrong.empty()) {
+    const Diagnostics low = below_floor(profile, *kernel, file);
+    problems->insert(problems->end(), low.begin(), low.end());
+    return;
+  }
   problems->push_back(
       problem(file, fmt::format("kernels/{}: {}", want.name, wrong),
               "docs/profile-format.md and kernels/profile/service_times.h say what it must be"));

@@ -76,7 +76,8 @@ struct ProfileTimesOptions {
 std::vector<std::string> kernels_needed(const Profile& profile, const ProfileTimesOptions& options);
 
 // Look-ups in a profile: the p50 of each kernel, summed. Every missing kernel or model is one problem that
-// names it and the command that measures it.
+// names it and the command that measures it; so is every kernel with times that the device cannot reach
+// (physical_floor.h).
 Result<std::unique_ptr<ServiceTimes>> make_service_times(const Profile& profile,
                                                          const ProfileTimesOptions& options,
                                                          const std::string& profile_file);

@@ -86,6 +86,20 @@ void check_units(Hdf5Reader& file, const std::string& table, const std::vector<R
   }
 }
 
+// Times and counts of a request must leave room to add and subtract a few of them.
+void check_requests(Hdf5Reader& file, const std::vector<RequestRow>& rows) {
+  constexpr int64_t kMost = int64_t{1} << 59;
+  RequestRow::describe([&](const char* column, const char*, auto member) {
+    if constexpr (std::is_same_v<std::remove_cvref_t<decltype(RequestRow().*member)>, int64_t>) {
+      for (const RequestRow& row : rows) {
+        if (row.*member >= -1 && row.*member <= kMost) continue;
+        file.problem(std::string("/requests/") + column, "holds a value out of range");
+        return;
+      }
+    }
+  });
+}
+
 void check_results(Hdf5Reader& file, const RunResults& results) {
   std::set<int64_t> units;
   for (const UnitRow& row : results.units) {
@@ -96,6 +110,7 @@ void check_results(Hdf5Reader& file, const RunResults& results) {
     check_numbers(file, table, rows);
     check_units(file, table, rows, units);
   });
+  check_requests(file, results.requests);
   if (results.horizon_ns <= 0) file.problem("/@horizon_ns", "must be positive");
   if (results.window_ns <= 0) file.problem("/@window_ns", "must be positive");
 }

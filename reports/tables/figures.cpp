@@ -200,6 +200,8 @@ GroupFigures group_figures(const Entry& entry, const std::string& tier, double m
   group.ttft = latency_figures(entry, tier, "ttft");
   group.tpot = latency_figures(entry, tier, "tpot");
   group.e2e = latency_figures(entry, tier, "e2e");
+  group.ttft_engine = latency_figures(entry, tier, "ttft_engine");
+  group.e2e_engine = latency_figures(entry, tier, "e2e_engine");
   group.goodput_rps =
       of([](const ServiceRow& s) { return share(static_cast<double>(s.slo_met), s.observed_s); });
   group.slo_attainment = of([](const ServiceRow& s) {
@@ -251,6 +253,7 @@ RequestTotals request_totals(const Entry& entry) {
     totals.arrived += row.arrived, totals.served += row.served, totals.rejected += row.rejected;
     totals.dropped += row.dropped, totals.in_flight += row.in_flight, totals.over_quota += row.over_quota;
     totals.queue_full += row.queue_full, totals.timed_out += row.timed_out;
+    totals.over_context += row.over_context, totals.over_kv += row.over_kv;
     totals.base_fallback += row.base_fallback;
   }
   return totals;

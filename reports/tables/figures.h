@@ -48,11 +48,12 @@ struct MissFigures {
 // One tier, or "all".
 struct GroupFigures {
   std::string tier;
-  Figure arrived;  // after the warm-up
-  Figure tenants;  // at the end of the horizon
-  LatencyFigures ttft, tpot, e2e;
-  Figure goodput_rps;     // requests a second that met their SLO
-  Figure slo_attainment;  // SLO met / (arrived - over quota)
+  Figure arrived;                          // after the warm-up
+  Figure tenants;                          // at the end of the horizon
+  LatencyFigures ttft, tpot, e2e;          // by the client's clock
+  LatencyFigures ttft_engine, e2e_engine;  // from a replica's queue to the token's existence
+  Figure goodput_rps;                      // requests a second that met their SLO
+  Figure slo_attainment;                   // SLO met / (arrived - over quota)
   MissFigures misses;
   CostFigures cost;
 };
@@ -75,8 +76,8 @@ struct BreachFigures {
 
 // Totals over replications, warm-up included.
 struct RequestTotals {
-  int64_t arrived = 0, served = 0, rejected = 0, dropped = 0, in_flight = 0, over_quota = 0, queue_full = 0,
-          timed_out = 0, base_fallback = 0;
+  int64_t arrived = 0, served = 0, rejected = 0, dropped = 0, in_flight = 0, over_quota = 0, over_context = 0,
+          over_kv = 0, queue_full = 0, timed_out = 0, base_fallback = 0;
 };
 
 // One entry of `tenancy:` in all replications.

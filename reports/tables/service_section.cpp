@@ -21,6 +21,25 @@ std::vector<Cell> service_row(const TenancyFigures& entry, const GroupFigures& g
           {amount_text(group.goodput_rps.mean)}};
 }
 
+// The engine's clock beside the client's, where they differ; else empty.
+std::string engine_clock(const ReportInput& input) {
+  std::string text;
+  for (const TenancyFigures& entry : input.figures.tenancy) {
+    const GroupFigures& all = entry.all;
+    const auto differs = [](const LatencyFigures& a, const LatencyFigures& b) {
+      return b.mean.known() && a.mean.mean != b.mean.mean;
+    };
+    if (!differs(all.ttft, all.ttft_engine) && !differs(all.e2e, all.e2e_engine)) continue;
+    text += fmt::format("{} {}: first token p50 {}, p99 {}, end to end p95 {}", text.empty() ? "" : ";",
+                        shortened_name(entry.name), seconds_text(all.ttft_engine.p50.mean),
+                        seconds_text(all.ttft_engine.p99.mean), seconds_text(all.e2e_engine.p95.mean));
+  }
+  if (text.empty()) return text;
+  return "All times are by the client's clock, from its send to what it sees. By the engine's clock, from a "
+         "replica's queue to the token's existence, all tiers together:" +
+         text + ".";
+}
+
 std::string wanted(const ExpectationRow& row, const std::string& currency) {
   std::string text = row.compare == "==" ? "= " : row.compare + " ";
   const bool share =
@@ -97,6 +116,7 @@ ReportSection service_section(const ReportInput& input) {
         fmt::format("{}: the prefix cache held {} of the tokens that requests came with.",
                     shortened_name(entry.name), with_half_width(entry.prefix_hit_share, share_text)));
   }
+  if (std::string note = engine_clock(input); !note.empty()) section.notes.push_back(std::move(note));
   return section;
 }
 

@@ -64,8 +64,11 @@ Json cost(const CostFigures& c, const std::string& currency) {
 
 // What a whole entry and a single tier have alike.
 void add_group(Json& object, const GroupFigures& group, const std::string& currency) {
-  object["latency"] = {
-      {"ttft_s", latency(group.ttft)}, {"tpot_s", latency(group.tpot)}, {"e2e_s", latency(group.e2e)}};
+  object["latency"] = {{"ttft_s", latency(group.ttft)},
+                       {"tpot_s", latency(group.tpot)},
+                       {"e2e_s", latency(group.e2e)},
+                       {"ttft_engine_s", latency(group.ttft_engine)},
+                       {"e2e_engine_s", latency(group.e2e_engine)}};
   object["goodput_rps"] = number(group.goodput_rps.mean);
   object["goodput_rps_ci95"] = interval(group.goodput_rps);
   object["slo_attainment"] = number(group.slo_attainment.mean);
@@ -114,6 +117,8 @@ Json tenancy(const TenancyFigures& entry, const std::string& currency) {
                         {"dropped", r.dropped},
                         {"in_flight", r.in_flight},
                         {"over_quota", r.over_quota},
+                        {"over_context", r.over_context},
+                        {"over_kv", r.over_kv},
                         {"queue_full", r.queue_full},
                         {"timed_out", r.timed_out},
                         {"base_fallback", r.base_fallback}};

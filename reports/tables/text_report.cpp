@@ -1,4 +1,4 @@
-// Public: markdown_report, terminal_report, github_annotations.
+// Public: markdown_report, terminal_table, terminal_report, github_annotations.
 #include "reports/tables/text_report.h"
 
 #include <fmt/format.h>
@@ -39,6 +39,27 @@ std::string padded(const std::string& text, size_t width, bool right) {
   return right ? space + text : text + space;
 }
 
+// Splits at spaces so that no line is longer than 100 characters, where words allow.
+std::string wrapped(const std::string& text) {
+  std::string out;
+  size_t column = 0;
+  for (size_t at = 0; at < text.size();) {
+    const size_t end = std::min(text.find(' ', at), text.size());
+    const std::string word = text.substr(at, end - at);
+    if (column > 0) {
+      const bool fits = column + 1 + width_of(word) <= 100;
+      out += fits ? " " : "\n";
+      column = fits ? column + 1 : 0;
+    }
+    out += word;
+    column += width_of(word);
+    at = end + 1;
+  }
+  return out + "\n";
+}
+
+}  // namespace
+
 std::string terminal_table(const TextTable& table) {
   std::vector<std::vector<std::string>> lines(1);
   for (const Column& column : table.columns) lines[0].push_back(TerminalSink::escape(column.title).text());
@@ -60,27 +81,6 @@ std::string terminal_table(const TextTable& table) {
   }
   return out;
 }
-
-// Splits at spaces so that no line is longer than 100 characters, where words allow.
-std::string wrapped(const std::string& text) {
-  std::string out;
-  size_t column = 0;
-  for (size_t at = 0; at < text.size();) {
-    const size_t end = std::min(text.find(' ', at), text.size());
-    const std::string word = text.substr(at, end - at);
-    if (column > 0) {
-      const bool fits = column + 1 + width_of(word) <= 100;
-      out += fits ? " " : "\n";
-      column = fits ? column + 1 : 0;
-    }
-    out += word;
-    column += width_of(word);
-    at = end + 1;
-  }
-  return out + "\n";
-}
-
-}  // namespace
 
 std::string markdown_report(const ReportPage& page) {
   Markdown out = Markdown("# ") + MarkdownSink::escape(page.title) + Markdown("\n\n");

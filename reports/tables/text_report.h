@@ -8,7 +8,10 @@ namespace cotenant {
 // The whole report as Markdown (CommonMark with GitHub's tables), without plots.
 std::string markdown_report(const ReportPage& page);
 
-// Decision, comparison and checks as plain text for a terminal; columns are lined up by characters.
+// One table as plain text for a terminal; columns are lined up by characters.
+std::string terminal_table(const TextTable& table);
+
+// Decision, comparison and checks as plain text for a terminal.
 std::string terminal_report(const ReportPage& page);
 
 // One workflow command of GitHub Actions for every expectation that is not simply met.

@@ -9,13 +9,19 @@ namespace cotenant {
 enum class RequestOutcome : uint8_t {
   served,
   over_quota,  // rejected: beyond the tenant's own quota
-  too_long,    // rejected: prompt + output beyond the model's context limit or the KV memory
+  too_long,    // rejected: prompt + output beyond the model's context limit
+  too_large,   // rejected: prompt + output beyond the KV memory of its replica
   queue_full,  // dropped: too many others waited at the replica
   timed_out,   // dropped: waited too long at the replica
   in_flight,   // unfinished at the horizon
 };
 
-// What became of one request.
+inline bool is_rejected(RequestOutcome outcome) {
+  return outcome != RequestOutcome::served && outcome != RequestOutcome::in_flight;
+}
+
+// What became of one request. Times are those that the client sees, but for `queued` and `admitted`, which
+// are the engine's: see client_in_ns and client_out_ns.
 struct RequestObservation {
   TenantId tenant;
   uint32_t number = 0;  // counted per tenant
@@ -27,7 +33,17 @@ struct RequestObservation {
   ModelId weights;  // that served it
   ModelId adapter;
   ReplicaId replica;
-  int64_t usage_ns = 0;  // device time attributed to it
+  Time queued{-1};                    // at a replica
+  Time admitted{-1};                  // first time that it ran
+  int64_t client_in_ns = 0;           // from the client's send to the platform
+  int64_t client_out_ns = 0;          // from a token's existence to its client
+  int64_t load_ns = 0;                // of queued .. admitted: loads of its own weights or adapter
+  int64_t lost_ns = 0;                // to preemptions: until what was computed is computed again
+  int64_t lost_before_first_ns = 0;   // of that, before the first token
+  int32_t preempted = 0;              // times
+  int32_t hit_tokens = 0;             // of the prompt, found in the prefix cache
+  int64_t usage_ns = 0;               // device time attributed to it
+  int64_t usage_before_first_ns = 0;  // of that, until the first token
   RequestOutcome outcome = RequestOutcome::served;
 };
 

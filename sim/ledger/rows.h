@@ -21,8 +21,10 @@ struct UnitRow {
   int64_t dropped = 0;    // admitted, then lost
   int64_t in_flight = 0;  // unfinished at the horizon
   int64_t over_quota = 0;
-  int64_t queue_full = 0;  // dropped because too many others waited at the replica
-  int64_t timed_out = 0;   // dropped because they had waited too long at the replica
+  int64_t queue_full = 0;    // dropped because too many others waited at the replica
+  int64_t timed_out = 0;     // dropped because they had waited too long at the replica
+  int64_t over_context = 0;  // rejected: longer than the model's context limit
+  int64_t over_kv = 0;       // rejected: larger than a replica's KV memory
   int64_t base_fallback =
       0;  // served by the pretrained base because the tenant's own model was not trained yet
   int64_t events = 0;
@@ -44,7 +46,8 @@ struct UnitRow {
     v("replication", "", &R::replication), v("arrived", "requests", &R::arrived);
     v("served", "requests", &R::served), v("rejected", "requests", &R::rejected);
     v("dropped", "requests", &R::dropped), v("in_flight", "requests", &R::in_flight);
-    v("over_quota", "requests", &R::over_quota), v("queue_full", "requests", &R::queue_full);
+    v("over_quota", "requests", &R::over_quota), v("over_context", "requests", &R::over_context);
+    v("over_kv", "requests", &R::over_kv), v("queue_full", "requests", &R::queue_full);
     v("timed_out", "requests", &R::timed_out), v("base_fallback", "requests", &R::base_fallback);
     v("events", "events", &R::events), v("counterfactual_requests", "requests", &R::counterfactual_requests);
     v("devices_peak", "devices", &R::devices_peak), v("tenants_end", "tenants", &R::tenants_end);
@@ -141,7 +144,9 @@ struct ServiceRow {
   }
 };
 
-// Latency of one tier after the warm-up (DESIGN "Latency terms"). metric: "ttft", "tpot" or "e2e".
+// Latency of one tier after the warm-up (DESIGN "Latency terms"). metric: "ttft", "tpot" or "e2e", from the
+// client's send to what the client sees; "ttft_engine" or "e2e_engine", from a replica's queue to the token's
+// existence.
 struct LatencyRow {
   int64_t unit = 0;
   std::string tier;  // "all" = every tenant
@@ -244,7 +249,7 @@ struct BreachEventRow {
   }
 };
 
-// One recorded request (scenario key record.requests).
+// One recorded request (scenario key record.requests). Where its time went: reports/tables/request_time.h.
 struct RequestRow {
   int64_t unit = 0;
   int64_t tenant = 0;   // position in the scenario's tenant order
@@ -255,8 +260,20 @@ struct RequestRow {
   int64_t ttft_ns = 0;  // -1 = no first token
   int64_t e2e_ns = 0;   // -1 = not finished
   int64_t replica = -1;
-  std::string outcome;  // "served", "rejected", "dropped", "in_flight"
-  double weight = 1;    // requests that this one stands for
+  std::string outcome;               // "served", "rejected", "dropped", "in_flight"
+  double weight = 1;                 // requests that this one stands for
+  std::string reason;                // of a rejection: "over_quota", "context_limit" or "kv_memory"
+  int64_t queued_ns = -1;            // at its replica; -1 = never
+  int64_t admitted_ns = -1;          // first time that it ran; -1 = never
+  int64_t client_in_ns = 0;          // from the client's send to the platform
+  int64_t client_out_ns = 0;         // from a token's existence to the client
+  int64_t load_ns = 0;               // of queued .. admitted: loads of its own weights or adapter
+  int64_t lost_ns = 0;               // to preemptions: until what was computed is computed again
+  int64_t lost_before_first_ns = 0;  // of that, before the first token
+  int64_t preemptions = 0;
+  int64_t hit_tokens = 0;              // of the prompt, found in the prefix cache at admission
+  int64_t device_ns = 0;               // device time attributed to it
+  int64_t device_before_first_ns = 0;  // of that, until the first token
 
   template <class V>
   static void describe(V&& v) {
@@ -265,7 +282,13 @@ struct RequestRow {
     v("arrival_ns", "ns", &R::arrival_ns), v("prompt_tokens", "tokens", &R::prompt_tokens);
     v("output_tokens", "tokens", &R::output_tokens), v("ttft_ns", "ns", &R::ttft_ns);
     v("e2e_ns", "ns", &R::e2e_ns), v("replica", "", &R::replica), v("outcome", "", &R::outcome);
-    v("weight", "requests", &R::weight);
+    v("weight", "requests", &R::weight), v("reason", "", &R::reason);
+    v("queued_ns", "ns", &R::queued_ns), v("admitted_ns", "ns", &R::admitted_ns);
+    v("client_in_ns", "ns", &R::client_in_ns), v("client_out_ns", "ns", &R::client_out_ns);
+    v("load_ns", "ns", &R::load_ns), v("lost_ns", "ns", &R::lost_ns);
+    v("lost_before_first_ns", "ns", &R::lost_before_first_ns), v("preemptions", "", &R::preemptions);
+    v("hit_tokens", "tokens", &R::hit_tokens), v("device_ns", "ns", &R::device_ns);
+    v("device_before_first_ns", "ns", &R::device_before_first_ns);
   }
 };
 

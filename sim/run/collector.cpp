@@ -33,12 +33,32 @@ const char* to_word(RequestOutcome outcome) {
       return "served";
     case RequestOutcome::over_quota:
     case RequestOutcome::too_long:
+    case RequestOutcome::too_large:
       return "rejected";
     case RequestOutcome::queue_full:
     case RequestOutcome::timed_out:
       return "dropped";
     case RequestOutcome::in_flight:
       return "in_flight";
+  }
+  return "";
+}
+
+const char* reason_of(RequestOutcome outcome) {
+  switch (outcome) {
+    case RequestOutcome::over_quota:
+      return "over_quota";
+    case RequestOutcome::too_long:
+      return "context_limit";
+    case RequestOutcome::too_large:
+      return "kv_memory";
+    case RequestOutcome::queue_full:
+      return "queue_full";
+    case RequestOutcome::timed_out:
+      return "timed_out";
+    case RequestOutcome::served:
+    case RequestOutcome::in_flight:
+      break;
   }
   return "";
 }
@@ -89,6 +109,7 @@ void Collector::request(const RequestObservation& o) {
   tenant.too_long += o.outcome == RequestOutcome::too_long ? 1 : 0;
   tenant.queue_full += o.outcome == RequestOutcome::queue_full ? 1 : 0;
   tenant.timed_out += o.outcome == RequestOutcome::timed_out ? 1 : 0;
+  tenant.too_large += o.outcome == RequestOutcome::too_large ? 1 : 0;
   tenant.in_flight += o.outcome == RequestOutcome::in_flight ? 1 : 0;
   usage_ns_[window_of(o.finished.ns >= 0 ? o.finished : end_)][o.tenant.index] += o.usage_ns;
   if (o.outcome == RequestOutcome::served) {
@@ -102,6 +123,8 @@ void Collector::request(const RequestObservation& o) {
       Latency& latency = latency_[tier];
       latency.ttft.add(ttft_of(o).ns);
       latency.e2e.add(e2e_of(o).ns);
+      latency.ttft_engine.add(ttft_engine_of(o).ns);
+      latency.e2e_engine.add(e2e_engine_of(o).ns);
       if (const auto tpot = tpot_of(o)) latency.tpot.add(tpot->ns);
     }
     check_model(o);
@@ -169,7 +192,19 @@ void Collector::record(const RequestObservation& o) {
                        .e2e_ns = o.finished.ns < 0 ? -1 : e2e_of(o).ns,
                        .replica = o.replica.valid() ? static_cast<int64_t>(o.replica.index) : -1,
                        .outcome = to_word(o.outcome),
-                       .weight = 1 / keep_share_});
+                       .weight = 1 / keep_share_,
+                       .reason = reason_of(o.outcome),
+                       .queued_ns = o.queued.ns,
+                       .admitted_ns = o.admitted.ns,
+                       .client_in_ns = o.client_in_ns,
+                       .client_out_ns = o.client_out_ns,
+                       .load_ns = o.load_ns,
+                       .lost_ns = o.lost_ns,
+                       .lost_before_first_ns = o.lost_before_first_ns,
+                       .preemptions = o.preempted,
+                       .hit_tokens = o.hit_tokens,
+                       .device_ns = o.usage_ns,
+                       .device_before_first_ns = o.usage_before_first_ns});
 }
 
 std::vector<Miss> Collector::take_misses() {

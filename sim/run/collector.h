@@ -29,6 +29,7 @@ class Collector : public ObservationSink {
     int64_t too_long = 0;
     int64_t queue_full = 0;
     int64_t timed_out = 0;
+    int64_t too_large = 0;
     int64_t in_flight = 0;
     int64_t served_after_warmup = 0;  // as all that follow but the tokens
     int64_t slo_met = 0;
@@ -48,6 +49,8 @@ class Collector : public ObservationSink {
     Histogram ttft;
     Histogram tpot;
     Histogram e2e;
+    Histogram ttft_engine;
+    Histogram e2e_engine;
   };
 
   [[nodiscard]] const std::vector<TenantCounts>& tenants() const { return tenants_; }

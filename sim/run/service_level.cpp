@@ -16,9 +16,8 @@ std::optional<Judgement> beyond(const Objective& objective, Duration took) {
 }  // namespace
 
 Judgement judge(const RequestObservation& o, const Slo& slo, Time horizon) {
-  const bool in_flight = o.outcome == RequestOutcome::in_flight;
-  if (o.outcome != RequestOutcome::served && !in_flight) return {ServiceLevel::missed, {}};
-  if (in_flight) {
+  if (is_rejected(o.outcome)) return {ServiceLevel::missed, {}};
+  if (o.outcome == RequestOutcome::in_flight) {
     const Duration ttft = (o.first_token.ns >= 0 ? o.first_token : horizon) - o.arrival;
     if (const auto miss = beyond(slo.ttft, ttft)) return *miss;
     if (const auto miss = beyond(slo.e2e, horizon - o.arrival)) return *miss;

@@ -14,6 +14,13 @@ inline Duration ttft_of(const RequestObservation& o) {
 inline Duration e2e_of(const RequestObservation& o) {
   return o.finished - o.arrival;
 }
+// The same by the engine's clock: from a replica's queue to the token's existence.
+inline Duration ttft_engine_of(const RequestObservation& o) {
+  return o.first_token - o.queued - Duration{o.client_out_ns};
+}
+inline Duration e2e_engine_of(const RequestObservation& o) {
+  return o.finished - o.queued - Duration{o.client_out_ns};
+}
 // (Last - first token) / (output tokens - 1), rounded down; nothing for outputs of one token, or of none.
 inline std::optional<Duration> tpot_of(const RequestObservation& o) {
   if (o.output < 2) return std::nullopt;
@@ -27,8 +34,8 @@ struct Judgement {
 };
 
 // Holds one request against the limits of its tier: a limit "p99 < 500 ms" judges each request by 500 ms, and
-// attainment is then compared with 99 %. A request that is rejected or dropped is a miss. A request that is unfinished at the horizon
-// is a miss if it is already beyond a limit, else undecided.
+// attainment is then compared with 99 %. A request that is rejected or dropped is a miss. A request that is
+// unfinished at the horizon is a miss if it is already beyond a limit, else undecided.
 Judgement judge(const RequestObservation& observation, const Slo& slo, Time horizon);
 
 }  // namespace cotenant

@@ -11,6 +11,7 @@
 #include "sim/engine/event_queue.h"
 #include "sim/run/cache_scope.h"
 #include "sim/run/entitlement.h"
+#include "sim/run/timeline.h"
 #include "sim/run/trace_deal.h"
 #include "sim/serving/generative_replica.h"
 #include "sim/serving/router.h"
@@ -23,10 +24,10 @@ namespace cotenant {
 namespace {
 
 // In the order in which events of the same time happen.
-enum class EventKind : uint8_t { work_done, wake, release, join, window_end };
+enum class EventKind : uint8_t { work_done, wake, release, join, window_end, reach };
 struct Event {
   EventKind kind = EventKind::work_done;
-  uint32_t index = 0;       // replica, or tenant
+  uint32_t index = 0;       // replica, tenant, or place among those on their way
   uint32_t generation = 0;  // work_done, wake: stale unless it is the replica's
 };
 
@@ -119,6 +120,8 @@ class ServingRun {
 
   void open_pools() {
     index_models();
+    for (const TierPlan& plan : world_.plans[tenancy_])
+      client_of_tier_.push_back(world_.model_on_pool(plan.model, plan.pool).client);
     pool_replicas_.resize(scenario_.pools.size());
     for (const Pool& pool : scenario_.pools) {
       routers_.emplace_back(Router::Rules{pool.router, pool.load_cap}, key_,
@@ -315,6 +318,9 @@ class ServingRun {
         close_window();
         push_window_end(now_);
         break;
+      case EventKind::reach:
+        reach(event.index);
+        break;
     }
   }
 
@@ -340,14 +346,39 @@ class ServingRun {
                     .weights = {},
                     .adapter = {},
                     .content = arrival.content};
-    std::optional<TokenBucket>& quota = quotas_[tenant.index];
+    const Duration on_the_way = client_of(tenant).in(arrival.prompt);
+    if (on_the_way.ns == 0) return enter(request);
+    uint32_t place = static_cast<uint32_t>(on_the_way_.size());
+    if (free_places_.empty()) {
+      on_the_way_.push_back(request);
+    } else {
+      place = free_places_.back();
+      free_places_.pop_back();
+      on_the_way_[place] = request;
+    }
+    push(now_ + on_the_way, {EventKind::reach, place, 0}, arrival.source, arrival.number);
+  }
+
+  const ClientCosts& client_of(TenantId tenant) const {
+    return client_of_tier_[world_.tenants[tenant.index].tier.index];
+  }
+
+  void reach(uint32_t place) {
+    const Request request = *std::exchange(on_the_way_[place], std::nullopt);
+    free_places_.push_back(place);
+    enter(request);
+  }
+
+  // The platform has the request.
+  void enter(Request request) {
+    std::optional<TokenBucket>& quota = quotas_[request.tenant.index];
     if (quota && !quota->try_take(now_)) {
       return observe(request, RequestOutcome::over_quota, ReplicaId{});
     }
     assign(request);
     name_blocks(request);
     if (!entitlement_) return route(request);
-    const Time at = entitlement_->admit(now_, static_cast<double>(arrival.prompt + arrival.output));
+    const Time at = entitlement_->admit(now_, static_cast<double>(request.prompt + request.output));
     if (at == now_) return route(request);
     released_.push_back(request);
     push(at, {EventKind::release, 0, 0}, 0, release_sequence_++);
@@ -409,10 +440,10 @@ class ServingRun {
     Replica& replica = *replicas_[r];
     const auto* generative = std::get_if<GenerativeReplica>(&replica.machine);
     const int64_t tokens = request.prompt + request.output;
-    if (generative != nullptr &&
-        (tokens > model.context_limit || CountedPool::blocks_for(tokens) > generative->most_blocks())) {
+    if (generative != nullptr && tokens > model.context_limit)
       return observe(request, RequestOutcome::too_long, ReplicaId{r});
-    }
+    if (generative != nullptr && CountedPool::blocks_for(tokens) > generative->most_blocks())
+      return observe(request, RequestOutcome::too_large, ReplicaId{r});
     if (auto* scoring = std::get_if<ScoringReplica>(&replica.machine)) {
       if (!scoring->enqueue(request, now_)) return observe(request, RequestOutcome::queue_full, ReplicaId{r});
       report_load(replica);
@@ -516,7 +547,29 @@ class ServingRun {
     std::visit([&](auto& machine) { machine.done(end, finished_); }, replica.machine);
   }
 
+  // Tells the timeline of the work that is under way.
+  void record_work(uint32_t r) {
+    const Replica& replica = *replicas_[r];
+    if (variant_.timeline == nullptr || !replica.busy) return;
+    WorkSpan span{.replica = r,
+                  .pool = replica.pool,
+                  .owner = replica.owner,
+                  .kind = replica.work.kind,
+                  .from = replica.started,
+                  .until = now_};
+    if (span.kind == Work::Kind::load) span.bytes = replica.work.load_bytes;
+    if (span.kind == Work::Kind::batch) span.rows = replica.work.rows;
+    if (span.kind == Work::Kind::steps) span.rounds = replica.block.steps;
+    for (const StepPart& part : replica.work.parts) {
+      span.decode_sequences += part.shape.decode_sequences;
+      span.prefill_tokens += part.shape.prefill_tokens;
+      span.adapters += part.shape.adapters;
+    }
+    variant_.timeline->add(span);
+  }
+
   void finish_work(uint32_t r) {
+    record_work(r);
     Replica& replica = *replicas_[r];
     if (auto* scoring = std::get_if<ScoringReplica>(&replica.machine)) return finish_batches(r, *scoring);
     if (replica.work.kind == Work::Kind::load) {
@@ -614,17 +667,29 @@ class ServingRun {
   // ---- observations ----
 
   void observe(const Request& r, RequestOutcome outcome, ReplicaId replica) {
+    const ClientCosts& client = client_of(r.tenant);
+    const auto seen = [&](Time at) { return at.ns < 0 ? at : at + client.out(); };
     sink_.request({.tenant = r.tenant,
                    .number = r.number,
                    .arrival = r.arrival,
-                   .first_token = r.first_token,
-                   .finished = r.finished,
+                   .first_token = seen(r.first_token),
+                   .finished = seen(r.finished),
                    .prompt = r.prompt,
                    .output = r.output,
                    .weights = r.weights,
                    .adapter = r.adapter,
                    .replica = replica,
+                   .queued = r.queued,
+                   .admitted = r.admitted,
+                   .client_in_ns = client.in(r.prompt).ns,
+                   .client_out_ns = client.out().ns,
+                   .load_ns = r.load_ns,
+                   .lost_ns = r.lost_ns < 0 ? r.lost_ns + now_.ns : r.lost_ns,
+                   .lost_before_first_ns = r.lost_before_first_ns,
+                   .preempted = r.preempted,
+                   .hit_tokens = r.hit_tokens,
                    .usage_ns = r.usage_ps / 1000,
+                   .usage_before_first_ns = r.usage_before_first_ps / 1000,
                    .outcome = outcome});
   }
 
@@ -647,6 +712,7 @@ class ServingRun {
 
   void report_unfinished() {
     for (uint32_t r = 0; r < replicas_.size(); ++r) {
+      record_work(r);
       std::visit(
           [&](const auto& machine) {
             machine.for_each_unfinished(
@@ -664,6 +730,9 @@ class ServingRun {
       totals_.kv_held += generative->kv().held();
     }
     for (const Request& q : released_) observe(q, RequestOutcome::in_flight, ReplicaId{});
+    for (const std::optional<Request>& q : on_the_way_) {
+      if (q) observe(*q, RequestOutcome::in_flight, ReplicaId{});
+    }
   }
 
   const World& world_;
@@ -688,6 +757,9 @@ class ServingRun {
   std::vector<std::optional<TokenBucket>> quotas_;
   std::optional<Entitlement> entitlement_;
   std::deque<Request> released_;  // waiting for their entitlement, in order of release
+  std::vector<ClientCosts> client_of_tier_;
+  std::vector<std::optional<Request>> on_the_way_;  // sent, not yet at the platform
+  std::vector<uint32_t> free_places_;
   std::vector<Request> finished_;
   ServingTotals totals_;
 };

@@ -13,6 +13,8 @@
 
 namespace cotenant {
 
+struct Timeline;
+
 // Which world a unit is run in. All variants draw the same random numbers.
 struct Variant {
   enum class Kind : uint8_t {
@@ -24,6 +26,7 @@ struct Variant {
   TenantId tenant;
   bool single_steps = false;  // one decode round at a time: the oracle that skipping is tested against
   const std::atomic<bool>* stop = nullptr;  // set: the run ends by throwing UnitStopped
+  Timeline* timeline = nullptr;             // told of every piece of work that is over
 };
 
 // Thrown out of a unit that was told to stop; its results are lost, other units are not touched.

@@ -157,7 +157,9 @@ class Unit {
     for (const Collector::TenantCounts& c : collector_.tenants()) {
       row.arrived += c.arrived;
       row.served += c.served;
-      row.rejected += c.over_quota + c.too_long;
+      row.rejected += c.over_quota + c.too_long + c.too_large;
+      row.over_context += c.too_long;
+      row.over_kv += c.too_large;
       row.dropped += c.queue_full + c.timed_out;
       row.queue_full += c.queue_full;
       row.timed_out += c.timed_out;
@@ -295,6 +297,8 @@ class Unit {
       all.ttft.merge(tier.ttft);
       all.tpot.merge(tier.tpot);
       all.e2e.merge(tier.e2e);
+      all.ttft_engine.merge(tier.ttft_engine);
+      all.e2e_engine.merge(tier.e2e_engine);
     }
     add_latency("all", all);
     for (uint32_t tier = 0; tier < scenario_.tiers.size(); ++tier) {
@@ -318,6 +322,8 @@ class Unit {
     row("ttft", latency.ttft);
     row("tpot", latency.tpot);
     row("e2e", latency.e2e);
+    row("ttft_engine", latency.ttft_engine);
+    row("e2e_engine", latency.e2e_engine);
   }
 
   void add_tenant_rows() {

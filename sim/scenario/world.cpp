@@ -196,6 +196,7 @@ class WorldBuilder {
     ModelOnSku& made = world_->models_on_sku[sku_index][model_index];
     made.facts = *profile.find_model(model.shape);
     made.adapter_bytes = {made.facts.adapter_bytes_per_rank * model.adapter_rank};
+    made.client = ClientCosts::of(profile, model.shape);
     made.times = std::move(times).value();
     if (const auto measured = self_slowdown(profile, model.shape))
       made.slowdown_of_two = static_cast<int64_t>(*measured * 1e6);

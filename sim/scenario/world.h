@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "kernels/profile/client_costs.h"
 #include "kernels/profile/profile.h"
 #include "kernels/profile/service_times.h"
 #include "sim/scenario/scenario.h"
@@ -35,6 +36,7 @@ struct ModelOnSku {
   // Of a batch beside another one of this model on the same device, in millionths
   // (sim/serving/shared_device.h); time-sharing is assumed where the profile has no such co-run.
   int64_t slowdown_of_two = 2'000'000;
+  ClientCosts client;
   std::unique_ptr<ServiceTimes> times;
 };
 

@@ -167,8 +167,8 @@ void GenerativeReplica::preempt(size_t index) {
   Sequence s = std::move(running_[index]);
   running_.erase(running_.begin() + static_cast<std::ptrdiff_t>(index));
   leave(s);
+  s.stamp_preempted(now_);
   s.computed = s.chunk = s.brought = 0;
-  ++s.request.preempted;
   line_.put_back(std::move(s));
   preempted_ = true;
 }
@@ -240,6 +240,7 @@ bool GenerativeReplica::admit(Sequence& head, Work& work) {
   if (!fits(head)) return false;
   const ModelId weights = head.request.weights;
   const ModelId adapter = head.request.adapter;
+  loads_for_ = head.order;
   if (!make_resident(weights, work)) return false;
   resident_.pin(weights);  // so that its adapter cannot push it out
   if (!make_resident(adapter, work)) {
@@ -259,6 +260,11 @@ bool GenerativeReplica::admit(Sequence& head, Work& work) {
   count(tenant, 1, blocks);
   s.computed = std::max(hit.blocks * kKvBlockTokens, s.brought);
   if (s.request.preempted == 0) line_.charge(tenant, service_of(s.request.prompt, 0));
+  if (s.request.admitted.ns < 0) {
+    s.request.admitted = now_;
+    s.request.hit_tokens = static_cast<int32_t>(hit.blocks * kKvBlockTokens);
+  }
+  s.stamp_progress(now_);
   running_.push_back(std::move(s));
   return true;
 }
@@ -387,6 +393,7 @@ void GenerativeReplica::next(Time now, Work& work) {
   work.wake = kTimeMax;
   work.scrub_bytes = {};
   work.parts.clear();
+  now_ = now;
   const Time all = now + Duration{1};
   before_ = under_way_ && limits_.pipeline_depth == 2 ? last_round_start_ : all;
   under_way_ = false;
@@ -451,6 +458,9 @@ void GenerativeReplica::grow_in_turn(int64_t steps) {
 void GenerativeReplica::done(const WorkEnd& end, std::vector<Request>& finished) {
   if (loading_) {
     loading_ = false;
+    Sequence* waits = line_.find(loads_for_);
+    CHECK(waits != nullptr);
+    if (waits->request.admitted.ns < 0) waits->request.load_ns += (end.now - now_).ns;
     return;
   }
   last_round_start_ = end.last_round_start;
@@ -466,10 +476,15 @@ void GenerativeReplica::done(const WorkEnd& end, std::vector<Request>& finished)
     if (s.chunk > 0) {
       s.request.usage_ps += per_token_ps * s.chunk;
       s.computed += s.chunk * end.steps;
+      s.stamp_progress(end.now);
       seal(s, s.computed);
       const bool emits = s.computed >= s.known;
       if (emits) {
-        if (s.emitted() == 0) s.request.first_token = end.now;
+        if (s.emitted() == 0) {
+          s.request.first_token = end.now;
+          s.request.lost_before_first_ns = s.request.lost_ns;
+          s.request.usage_before_first_ps = s.request.usage_ps;
+        }
         line_.charge(s.request.tenant, service_of(0, s.computed + 1 - s.known));
         s.known = s.computed + 1;
       }

@@ -133,8 +133,10 @@ class GenerativeReplica {
   std::vector<uint64_t> adapter_mark_;  // by ModelId: the step in which it was last counted
   uint64_t mark_ = 0;
   std::vector<TenantUse> uses_;  // by tenant; empty without limits
+  Time now_{};                   // of the last next()
   Time last_round_start_{};
   Time before_{};                                  // the step under decision knows what came before this
+  int64_t loads_for_ = 0;                          // the waiting sequence that a load is for
   int64_t next_order_ = 0;                         // of the requests that come
   std::vector<std::pair<int64_t, size_t>> turns_;  // (round, running sequence) that fills or takes a block
   std::vector<PrefixKey> keys_;                    // of one sequence, while it is looked at

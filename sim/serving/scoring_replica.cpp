@@ -166,9 +166,14 @@ void ScoringReplica::take_batch(size_t index, Time now, Instance& instance) {
   instance.rows = 0;
   while (queue.waiting > 0 && instance.batch.count < wanted) {
     Line& line = *first_line(queue);
-    const int64_t rows = lines_.front(line).prompt;
-    if (instance.rows > 0 && instance.rows + rows > limits_.max_batch) break;
-    instance.rows += rows;
+    Request& request = lines_.front(line);
+    if (instance.rows > 0 && instance.rows + request.prompt > limits_.max_batch) break;
+    instance.rows += request.prompt;
+    request.admitted = now;
+    if (queue.weights == loaded_) {
+      const Duration waited = load_until_ - std::max(load_from_, request.queued);
+      request.load_ns = std::max<int64_t>(waited.ns, 0);
+    }
     lines_.move_front(line, instance.batch);
     --queue.waiting;
   }
@@ -201,6 +206,8 @@ void ScoringReplica::next(Time now, Work& work) {
     }
     work.kind = Work::Kind::load;
     loading_ = true;
+    loaded_ = weights;
+    load_from_ = now;
     return;
   }
   resident_.pin(weights);
@@ -218,6 +225,7 @@ void ScoringReplica::done(const WorkEnd& end, std::vector<Request>& finished) {
   if (end.steps == 0) {
     CHECK(loading_);
     loading_ = false;
+    load_until_ = end.now;
     return;
   }
   Instance& instance = instances_[end.instance];
@@ -227,6 +235,7 @@ void ScoringReplica::done(const WorkEnd& end, std::vector<Request>& finished) {
   while (!instance.batch.empty()) {
     Request& r = lines_.front(instance.batch);
     r.usage_ps += end.elapsed_ps / instance.rows * r.prompt;
+    r.usage_before_first_ps = r.usage_ps;
     r.first_token = end.now;
     r.finished = end.now;
     finished.push_back(r);

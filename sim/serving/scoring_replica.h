@@ -112,6 +112,10 @@ class ScoringReplica {
   std::vector<Request> timed_out_;
   bool loading_ = false;
   ModelId last_weights_;
+  // The last load: whoever waited for these weights meanwhile waited for it.
+  ModelId loaded_;
+  Time load_from_;
+  Time load_until_;
 };
 
 }  // namespace cotenant

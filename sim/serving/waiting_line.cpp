@@ -153,6 +153,15 @@ Sequence WaitingLine::take() {
   return sequence;
 }
 
+Sequence* WaitingLine::find(int64_t order) {
+  for (const Queue& queue : queues_) {
+    for (uint32_t n = queue.first; n != kNone; n = nodes_[n].next) {
+      if (nodes_[n].sequence.order == order) return &nodes_[n].sequence;
+    }
+  }
+  return nullptr;
+}
+
 int64_t& WaitingLine::served_of(TenantId tenant) {
   if (tenant.index >= served_.size()) served_.resize(tenant.index + 1, 0);
   return served_[tenant.index];

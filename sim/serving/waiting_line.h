@@ -48,6 +48,8 @@ class WaitingLine {
   [[nodiscard]] Sequence* head(Time before, const Accepts& may);
   // Takes what head() just gave. Requires: that was not null.
   Sequence take();
+  // The waiting sequence of that order; nullptr = none.
+  [[nodiscard]] Sequence* find(int64_t order);
   // A tenant got service (see service_of).
   void charge(TenantId tenant, int64_t service);
 

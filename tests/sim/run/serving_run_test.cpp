@@ -17,8 +17,9 @@ class Everything : public ObservationSink {
 };
 
 auto times(const RequestObservation& o) {
-  return std::tuple(o.tenant, o.number, o.arrival, o.first_token, o.finished, o.replica, o.weights,
-                    o.adapter);
+  return std::tuple(o.tenant, o.number, o.arrival, o.first_token, o.finished, o.replica, o.weights, o.adapter,
+                    o.queued, o.admitted, o.load_ns, o.lost_ns, o.lost_before_first_ns, o.preempted,
+                    o.hit_tokens);
 }
 
 std::vector<RequestObservation> sorted(std::vector<RequestObservation> all) {
@@ -44,6 +45,10 @@ TEST_CASE("skipping decode steps gives the same times as stepping, for every ten
     bool sessions = false;
     Duration think = kSecond * 30;
   };
+  int64_t loads = 0;
+  int64_t lost = 0;
+  int64_t lost_before_first = 0;
+  int64_t hits = 0;
   for (const Case& c :
        {Case{0.01, 2, 0}, Case{0.05, 2, 100}, Case{0.3, 2, 0}, Case{1.0, 2, 0}, Case{0.3, 1, 0},
         Case{0.5, 1, 64}, Case{0.3, 2, 0, Pool::PrefixCache::tenant},
@@ -84,8 +89,134 @@ TEST_CASE("skipping decode steps gives the same times as stepping, for every ten
       for (size_t w = 0; w < fast.windows.size(); ++w) {
         REQUIRE(fast.windows[w][0].shared.ns == slow.windows[w][0].shared.ns);
       }
+      for (const RequestObservation& o : skipped.all) {
+        loads += o.load_ns > 0 ? 1 : 0;
+        lost += o.lost_ns > o.lost_before_first_ns ? 1 : 0;
+        lost_before_first += o.lost_before_first_ns > 0 ? 1 : 0;
+        hits += o.hit_tokens > 0 ? 1 : 0;
+      }
     }
   }
+  INFO(loads << " with loads, " << lost << " and " << lost_before_first << " preempted, " << hits << " hits");
+  REQUIRE(std::min({loads, lost}) > 0);
+}
+
+namespace {
+
+// Every part of a served request's time, by the engine's clock, is there and not negative.
+void check_parts(const RequestObservation& o) {
+  const Time first = o.first_token - Duration{o.client_out_ns};
+  const Time finished = o.finished - Duration{o.client_out_ns};
+  REQUIRE(o.queued.ns >= o.arrival.ns + o.client_in_ns);
+  REQUIRE(o.load_ns >= 0);
+  REQUIRE((o.admitted - o.queued).ns >= o.load_ns);
+  REQUIRE(o.lost_before_first_ns >= 0);
+  REQUIRE(o.lost_before_first_ns <= o.lost_ns);
+  REQUIRE((first - o.admitted).ns > o.lost_before_first_ns);
+  REQUIRE((finished - first).ns >= o.lost_ns - o.lost_before_first_ns);
+  REQUIRE((o.preempted > 0) == (o.lost_ns > 0));
+  REQUIRE(o.hit_tokens < o.prompt);
+}
+
+}  // namespace
+
+TEST_CASE("what a request waited for and what preemption cost it lie within its times") {
+  Scenario s = testing::small_scenario();
+  s.horizon = kMinute * 40;
+  s.pools[0].kv_share = 0.005;
+  s.models[0].context_limit = 2000;
+  for (Tier& tier : s.tiers) tier.arrivals.rate_per_s = 0.5;
+  for (const Pool::PrefixCache cache : {Pool::PrefixCache::off, Pool::PrefixCache::tenant}) {
+    s.pools[0].prefix_cache = cache;
+    const auto world = testing::small_world(s);
+    for (size_t tenancy = 0; tenancy < s.tenancies.size(); ++tenancy) {
+      const TrainingOutcome training = run_training(training_spec(*world, tenancy));
+      Everything seen;
+      run_serving(*world, tenancy, stream_key(s.seed, 0), training, {}, seen);
+      for (const RequestObservation& o : seen.all) {
+        if (o.outcome == RequestOutcome::served) check_parts(o);
+        REQUIRE(o.lost_ns >= 0);
+      }
+    }
+  }
+}
+
+TEST_CASE("what lies between client and engine delays the queue and the tokens, and nothing else") {
+  Scenario s = testing::small_scenario();
+  s.horizon = kMinute * 40;
+  for (Tier& tier : s.tiers) tier.arrivals.rate_per_s = 0.2;
+  const auto served = [&](double request_s, double token_s, double output_s) {
+    Profile profile = testing::small_profile();
+    const auto given = [&](const char* name, double value) {
+      profile.parameters.push_back({"toy", name, value, "assumed", "made up"});
+    };
+    given("client_request_s", request_s), given("client_input_token_s", token_s);
+    given("client_output_s", output_s);
+    WorldInputs inputs;
+    inputs.profiles.emplace("made-up", std::move(profile));
+    auto world = build_world(s, std::move(inputs));
+    REQUIRE(world.ok());
+    Everything seen;
+    const ServingTotals totals = run_serving(*world.value(), 2, stream_key(s.seed, 0),
+                                             run_training(training_spec(*world.value(), 2)), {}, seen);
+    REQUIRE(totals.requests == static_cast<int64_t>(seen.all.size()));
+    return sorted(seen.all);
+  };
+  const auto plain = served(0, 0, 0);
+  const auto output = served(0, 0, 0.5e-3);
+  const auto all = served(1e-3, 2.5e-6, 0.5e-3);
+  REQUIRE(output.size() == plain.size());
+  for (size_t i = 0; i < plain.size(); ++i) {
+    if (plain[i].outcome != RequestOutcome::served) continue;
+    REQUIRE(plain[i].queued == plain[i].arrival);
+    REQUIRE(output[i].finished == plain[i].finished + Duration{500'000});
+    REQUIRE(output[i].first_token == plain[i].first_token + Duration{500'000});
+    REQUIRE(output[i].admitted == plain[i].admitted);
+  }
+  for (const RequestObservation& o : all) {
+    if (o.queued.ns < 0) continue;
+    REQUIRE(o.queued - o.arrival == kMillisecond + Duration{2500 * o.prompt});
+    if (o.outcome == RequestOutcome::served) check_parts(o);
+  }
+}
+
+TEST_CASE("a request larger than the KV memory is rejected with another reason than one beyond the context") {
+  Scenario s = testing::small_scenario();
+  // A second model with KV blocks of ten times the size shares the pool: its blocks are the pool's blocks.
+  s.models.push_back({.name = "wide", .kind = Model::Kind::generative, .shape = "wide"});
+  s.models[0].context_limit = 1000;
+  s.models[1].context_limit = 100;
+  s.pools[0].kv_share = 0.0024;  // 19.2 MB: 14 of the wide blocks
+  s.tenancies = {testing::entry("two", TenancyKind::shared_pretrained)};
+  s.tenancies[0].tiers["gold"] = s.tenancies[0].choice;
+  s.tenancies[0].tiers["gold"].model = "wide";
+  Profile profile = testing::small_profile();
+  ModelFacts wide = profile.models[0];
+  wide.name = "wide";
+  wide.kv_bytes_per_token *= 10;
+  profile.models.push_back(wide);
+  const std::vector<KernelTimes> kernels = profile.kernels;
+  for (KernelTimes kernel : kernels) {
+    if (kernel.name.rfind("toy/", 0) != 0) continue;
+    kernel.name = "wide/" + kernel.name.substr(4);
+    profile.kernels.push_back(std::move(kernel));
+  }
+  WorldInputs inputs;
+  inputs.profiles.emplace("made-up", std::move(profile));
+  auto world = build_world(s, std::move(inputs));
+  if (!world.ok()) FAIL(to_text(world.problems()));
+  Everything seen;
+  run_serving(*world.value(), 0, stream_key(s.seed, 0), run_training(training_spec(*world.value(), 0)), {},
+              seen);
+  int64_t too_large = 0;
+  for (const RequestObservation& o : seen.all) {
+    const bool on_wide = world.value()->tier_of(o.tenant).name == "gold";
+    const int64_t tokens = o.prompt + o.output;
+    REQUIRE((o.outcome == RequestOutcome::too_long) == (tokens > (on_wide ? 100 : 1000)));
+    too_large += o.outcome == RequestOutcome::too_large ? 1 : 0;
+    if (o.outcome == RequestOutcome::too_large) REQUIRE(tokens > 13 * 16);
+  }
+  REQUIRE(too_large > 0);
 }
 
 TEST_CASE("skipping decode steps gives the same times as stepping, for every policy") {
@@ -259,4 +390,19 @@ TEST_CASE("a scoring model is served in batches within the largest delay") {
     REQUIRE((o.finished - o.arrival).ns <= (s.pools[0].max_delay + kMillisecond * 2).ns);
   }
   REQUIRE(in_the_steady_state > 10'000);
+}
+
+TEST_CASE("a model that does not fit its device is refused before the run, with the sum that says so") {
+  Scenario s = testing::small_scenario();
+  s.skus[0].memory = {110'000'000};
+  s.models[0].context_limit = 2000;
+  WorldInputs inputs;
+  inputs.profiles.emplace("made-up", testing::small_profile());
+  const auto world = build_world(s, std::move(inputs));
+  REQUIRE_FALSE(world.ok());
+  const std::string text = to_text(world.problems());
+  INFO(text);
+  for (const char* part :
+       {"weights 100000000", "KV of one sequence of 2000 tokens 16515072", "memory 110000000"})
+    REQUIRE(text.find(part) != std::string::npos);
 }

@@ -292,6 +292,12 @@ TEST_CASE(
     REQUIRE(second.first_token.ns == 10);
     REQUIRE(second.finished > first.finished);
     REQUIRE(recomputed > 20);  // the prompt and what was decoded of it
+    // Preempted after its first token; that cost some of its time from there, not all.
+    REQUIRE(first.lost_ns == 0);
+    REQUIRE(second.lost_before_first_ns == 0);
+    REQUIRE(second.lost_ns > 0);
+    REQUIRE(second.lost_ns < (second.finished - second.first_token).ns);
+    REQUIRE(second.admitted <= second.first_token);
     Work idle;
     bench.r.next(bench.now, idle);
     REQUIRE(bench.r.kv().held() == 0);
@@ -349,6 +355,11 @@ TEST_CASE("with a prefix cache a request computes only what no request of its te
     bench.r.enqueue(with_prefix(1, 2, 48, keys, shared), bench.now);
     REQUIRE(bench.step().prefill_tokens == 16);
     while (bench.r.outstanding() > 0) bench.step();
+    REQUIRE(bench.finished.size() == 4);
+    for (const Request& r : bench.finished) {
+      const bool first = r.number == 0 && (r.tenant == TenantId{1} || !shared);
+      REQUIRE(r.hit_tokens == (first ? 0 : r.number == 2 ? 32 : 48));
+    }
     REQUIRE(bench.r.kv().held() == 0);
     REQUIRE(bench.r.kv().allocated() == bench.r.kv().freed());
   }

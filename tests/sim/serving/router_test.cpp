@@ -102,7 +102,7 @@ TEST_CASE("the replica that got the longest prefix is preferred until it has its
   router.set_load(0, 1);
   const size_t home = router.choose(turn(first, 4));
   REQUIRE(home == 1);
-  router.set_load(1, 1), router.set_load(0, 0);
+  for (size_t r = 0; r < 4; ++r) router.set_load(r, r == 0 ? 0 : 1);
   REQUIRE(router.choose(turn(second, 3)) == home);
   for (size_t r = 0; r < 4; ++r) router.set_load(r, 10);
   router.set_load(home, 15);  // 1.5 times (45 + 1) / 4 is 17.25
