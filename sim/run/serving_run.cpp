@@ -342,9 +342,9 @@ class ServingRun {
                     .number = arrival.number,
                     .prompt = arrival.prompt,
                     .output = arrival.output,
-                    .priority = static_cast<int32_t>(world_.tier_of(tenant).priority),
                     .weights = {},
                     .adapter = {},
+                    .priority = static_cast<int32_t>(world_.tier_of(tenant).priority),
                     .content = arrival.content};
     const Duration on_the_way = client_of(tenant).in(arrival.prompt);
     if (on_the_way.ns == 0) return enter(request);

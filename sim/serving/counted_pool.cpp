@@ -32,8 +32,6 @@ void CountedPool::release(int64_t blocks, TenantId tenant) {
   if (blocks == 0) return;
   free_ += blocks;
   freed_ += blocks;
-  if (!writer_.valid()) writer_ = tenant;
-  many_writers_ = many_writers_ || writer_ != tenant;
   if (!runs_.empty() && runs_.back().writer == tenant) {
     runs_.back().blocks += blocks;
   } else {

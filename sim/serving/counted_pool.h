@@ -27,10 +27,9 @@ class CountedPool {
   // Takes `blocks` for `tenant`; returns how many of them another tenant wrote last.
   // Requires: blocks <= free().
   int64_t allocate(int64_t blocks, TenantId tenant);
-  // Whether any block may have been written last by somebody else than `tenant`: then the order in which
-  // blocks are taken tells whose each was.
-  [[nodiscard]] bool written_by_others(TenantId tenant) const {
-    return many_writers_ || (writer_.valid() && writer_ != tenant);
+  // Whether the next free blocks, this many, were all written last by one and the same, or by nobody.
+  [[nodiscard]] bool next_of_one_writer(int64_t blocks) const {
+    return blocks == 0 || (!runs_.empty() && runs_.front().blocks >= blocks);
   }
   // Gives `blocks` of `tenant` back. Requires: they are held.
   void release(int64_t blocks, TenantId tenant);
@@ -44,8 +43,6 @@ class CountedPool {
   int64_t free_;
   int64_t allocated_ = 0;
   int64_t freed_ = 0;
-  TenantId writer_;  // the first of all
-  bool many_writers_ = false;
   std::deque<Run> runs_;
 };
 

@@ -30,7 +30,7 @@ GenerativeReplica::GenerativeReplica(const GenerativeLimits& limits,
 }
 
 void GenerativeReplica::enqueue(const Request& request, Time now) {
-  Sequence s{.request = request, .order = next_order_++, .known = request.prompt + request.emitted};
+  Sequence s{.known = request.prompt + request.emitted, .order = next_order_++, .request = request};
   s.request.queued = now;
   // The token that was emitted last is not in the KV cache yet.
   s.brought = request.emitted > 0 ? s.known - 1 : 0;
@@ -218,7 +218,16 @@ bool GenerativeReplica::schedule_one(size_t& index, int64_t& budget_left) {
 int64_t GenerativeReplica::schedule_running() {
   int64_t left = limits_.token_budget;
   for (size_t i = 0; i < running_.size();) {
-    if (schedule_one(i, left)) ++i;
+    Sequence& s = running_[i];
+    // Most are decodes whose token neither needs a block nor fills one.
+    if (s.known - s.computed == 1 && left > 0 && (s.computed + 1) % kKvBlockTokens != 0 &&
+        s.computed < s.kv.blocks * kKvBlockTokens) {
+      s.chunk = 1;
+      --left;
+      ++i;
+    } else if (schedule_one(i, left)) {
+      ++i;
+    }
   }
   return left;
 }
@@ -345,9 +354,11 @@ int64_t GenerativeReplica::steps_until_full(int64_t most) const {
 void GenerativeReplica::shape_parts(Work& work) {
   ++mark_;
   work.max_steps = INT64_MAX;
+  StepPart* part = nullptr;
   for (const Sequence& s : running_) {
     if (s.chunk == 0) continue;
-    BatchShape& shape = part_of(work, s.request.weights).shape;
+    if (part == nullptr || part->weights != s.request.weights) part = &part_of(work, s.request.weights);
+    BatchShape& shape = part->shape;
     shape.head_sequences += 1;
     if (s.decodes()) {
       shape.min_context = shape.decode_sequences == 0 ? s.computed : std::min(shape.min_context, s.computed);
@@ -372,7 +383,7 @@ void GenerativeReplica::shape_parts(Work& work) {
     }
   }
   const bool hot = work.parts.size() == 1 && work.parts[0].weights == last_weights_;
-  for (StepPart& part : work.parts) part.shape.residency = hot ? Residency::hot : Residency::cold;
+  for (StepPart& each : work.parts) each.shape.residency = hot ? Residency::hot : Residency::cold;
   // Weights alternate in the cache when several share the round, so only one set can become hot later.
   const bool steady = hot || work.parts.size() > 1;
   if (!steady) work.max_steps = 1;
@@ -422,9 +433,7 @@ void GenerativeReplica::next(Time now, Work& work) {
 // one by one would have sealed and taken them: whose memory each was, and which of two blocks of equal
 // content others may find, must not depend on how many rounds were skipped.
 void GenerativeReplica::grow_in_turn(int64_t steps) {
-  const bool ordered = std::any_of(running_.begin(), running_.end(),
-                                   [&](const Sequence& s) { return kv_.ordered(s.request.tenant); });
-  if (!ordered) {
+  if (!kv_.cached() && kv_.next_of_one_writer(growth(steps))) {
     for (Sequence& s : running_) {
       const int64_t blocks = CountedPool::blocks_for(s.computed + s.chunk * steps) - s.kv.blocks;
       if (blocks <= 0) continue;

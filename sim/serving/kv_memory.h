@@ -11,9 +11,9 @@ namespace cotenant {
 // What a running sequence holds of a replica's KV memory.
 struct KvHolding {
   int64_t blocks = 0;
-  PrefixPool::Table table;  // cached memory: which they are
   int64_t sealed = 0;       // cached memory: of these, from the front, whose content is known to others
   int64_t from_others = 0;  // blocks grown by that another tenant wrote last
+  PrefixPool::Table table;  // cached memory: which they are
 };
 
 // The KV memory of one replica, in one of two ways: counted (CountedPool; costs nothing a block) or cached
@@ -39,8 +39,9 @@ class KvMemory {
                   std::span<const PrefixKey> keys);
   // Adds `blocks`; whose they were is told by leave().
   void grow(KvHolding& holding, int64_t blocks, const BlockOrigin& user);
-  // Whether it matters in which order holdings grow, for one of `tenant`.
-  [[nodiscard]] bool ordered(TenantId tenant) const { return cached() || counted_.written_by_others(tenant); }
+  // Whether the next free blocks, this many, were written last by one and the same, or by nobody: then it
+  // does not matter in which order holdings take them. Requires: not cached.
+  [[nodiscard]] bool next_of_one_writer(int64_t blocks) const { return counted_.next_of_one_writer(blocks); }
   // The next blocks of the holding, those after the sealed ones, are full. Nothing in counted memory.
   void seal(KvHolding& holding, std::span<const PrefixKey> keys);
   // Gives everything back. Returns how many of the blocks grown by another tenant wrote last.

@@ -7,33 +7,35 @@
 
 namespace cotenant {
 
-// A request as a replica sees it, from routing to its last token.
+// A request as a replica sees it, from routing to its last token. What is looked at in every step comes
+// first.
 struct Request {
   Time arrival;  // at the platform, first attempt
   TenantId tenant;
-  uint32_t number = 0;     // counted per tenant
-  int32_t prompt = 0;      // tokens; scoring models: rows
-  int32_t output = 0;      // tokens, also the reserved maximum; scoring models: 0
+  uint32_t number = 0;   // counted per tenant
+  int32_t prompt = 0;    // tokens; scoring models: rows
+  int32_t output = 0;    // tokens, also the reserved maximum; scoring models: 0
+  ModelId weights;       // requests with equal weights batch together
+  ModelId adapter;       // LoRA on those weights; invalid = none
+  int64_t usage_ps = 0;  // device time attributed to this request
+  // From preemptions to where all that they had cost was computed again. Below 0: one is not made good yet,
+  // and the moment at which it happened is subtracted.
+  int64_t lost_ns = 0;
+  Time first_token{-1};
+  Time finished{-1};
+
+  int32_t priority = 1;    // of its tenant's tier; larger goes first where a replica looks at it
   int32_t emitted = 0;     // of the output, tokens that another replica made; their KV came along
-  Time queued{-1};         // when the replica got it
   int32_t preempted = 0;   // times that its memory was taken for another request
   int32_t hit_tokens = 0;  // of the prompt, found in the prefix cache at admission
-  int32_t priority = 1;    // of its tenant's tier; larger goes first where a replica looks at it
-  ModelId weights;         // requests with equal weights batch together
-  ModelId adapter;         // LoRA on those weights; invalid = none
+  Time queued{-1};         // when the replica got it
   // Of prompt and output, salted with who may share it and with what computes it; used by a prefix cache
   // only.
   BlockContent content;
   Time admitted{-1};    // first time that it ran, loads done
   int64_t load_ns = 0;  // of its wait: loads of its weights or adapter while it was the next to be admitted
-  // From preemptions to where all that they had cost was computed again. Below 0: one is not made good yet,
-  // and the moment at which it happened is subtracted.
-  int64_t lost_ns = 0;
-  int64_t lost_before_first_ns = 0;  // of that, before the first token
-  Time first_token{-1};
-  Time finished{-1};
-  int64_t usage_ps = 0;               // device time attributed to this request
-  int64_t usage_before_first_ps = 0;  // of that, until the first token
+  int64_t lost_before_first_ns = 0;   // of lost_ns, before the first token
+  int64_t usage_before_first_ps = 0;  // of usage_ps, until the first token
 };
 
 // A model's place in memory. Weights and adapters are both artefacts that must be resident to run.

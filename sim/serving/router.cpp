@@ -1,6 +1,7 @@
 // Public here: LoadTree, Router.
 #include "sim/serving/router.h"
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
@@ -8,41 +9,29 @@
 #include "sim/serving/counted_pool.h"
 
 namespace cotenant {
-namespace {
-
-constexpr int64_t kNobody = INT64_MAX;  // the load of a slot that does not exist
-
-}  // namespace
-
-void LoadTree::settle(size_t node) {
-  const size_t left = 2 * node;
-  const size_t less = loads_[left] <= loads_[left + 1] ? left : left + 1;
-  loads_[node] = loads_[less];
-  least_[node] = least_[less];
-}
-
 void LoadTree::add() {
   if (size_ == leaves_) {
-    std::vector<int64_t> before;
-    for (size_t slot = 0; slot < size_; ++slot) before.push_back(at(slot));
-    leaves_ = leaves_ == 0 ? 1 : 2 * leaves_;
-    loads_.assign(2 * leaves_, kNobody);
-    least_.assign(2 * leaves_, 0);
-    for (size_t slot = 0; slot < leaves_; ++slot) least_[leaves_ + slot] = static_cast<uint32_t>(slot);
-    for (size_t slot = 0; slot < size_; ++slot) loads_[leaves_ + slot] = before[slot];
-    for (size_t node = leaves_; node-- > 1;) settle(node);
+    const std::vector<uint64_t> before = std::move(nodes_);
+    nodes_.assign(leaves_ == 0 ? 2 : 4 * leaves_, UINT64_MAX);
+    const size_t more = nodes_.size() / 2;
+    for (size_t slot = 0; slot < size_; ++slot) nodes_[more + slot] = before[leaves_ + slot];
+    leaves_ = more;
+    for (size_t node = leaves_; node-- > 1;) nodes_[node] = std::min(nodes_[2 * node], nodes_[2 * node + 1]);
   }
-  loads_[leaves_ + size_] = 0;
-  for (size_t node = (leaves_ + size_) / 2; node > 0; node /= 2) settle(node);
-  ++size_;
+  nodes_[leaves_ + size_++] = 0;
+  set(size_ - 1, 0);
 }
 
 void LoadTree::set(size_t slot, int64_t load) {
-  CHECK(slot < size_ && load >= 0);
+  CHECK(slot < size_ && load >= 0 && load <= UINT32_MAX);
   size_t node = leaves_ + slot;
-  total_ += load - loads_[node];
-  loads_[node] = load;
-  for (node /= 2; node > 0; node /= 2) settle(node);
+  total_ += load - at(slot);
+  nodes_[node] = static_cast<uint64_t>(load) << 32U | slot;
+  for (node /= 2; node > 0; node /= 2) {
+    const uint64_t least = std::min(nodes_[2 * node], nodes_[2 * node + 1]);
+    if (nodes_[node] == least) return;
+    nodes_[node] = least;
+  }
 }
 
 Router::Router(const Rules& rules, PhiloxKey key, std::function<uint32_t(TenantId)> entity_of)

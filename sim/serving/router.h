@@ -26,18 +26,18 @@ enum class RouteRule : uint8_t { least_loaded, round_robin, two_choices, prefix_
 class LoadTree {
  public:
   void add();  // a slot without load, after the others
+  // Requires: 0 <= load < 2^32.
   void set(size_t slot, int64_t load);
-  [[nodiscard]] int64_t at(size_t slot) const { return loads_[leaves_ + slot]; }
-  [[nodiscard]] size_t least() const { return least_[1]; }
+  [[nodiscard]] int64_t at(size_t slot) const { return static_cast<int64_t>(nodes_[leaves_ + slot] >> 32U); }
+  [[nodiscard]] size_t least() const { return static_cast<uint32_t>(nodes_[1]); }
   [[nodiscard]] size_t size() const { return size_; }
   [[nodiscard]] int64_t total() const { return total_; }
 
  private:
-  void settle(size_t node);
   size_t size_ = 0;
-  size_t leaves_ = 0;           // a power of two
-  std::vector<int64_t> loads_;  // by node of a complete binary tree; the root is 1
-  std::vector<uint32_t> least_;
+  size_t leaves_ = 0;  // a power of two
+  // A complete binary tree, the root is 1: load and slot as one number, the less of a node's two children.
+  std::vector<uint64_t> nodes_;
   int64_t total_ = 0;
 };
 

@@ -171,8 +171,8 @@ void ScoringReplica::take_batch(size_t index, Time now, Instance& instance) {
     instance.rows += request.prompt;
     request.admitted = now;
     if (queue.weights == loaded_) {
-      const Duration waited = load_until_ - std::max(load_from_, request.queued);
-      request.load_ns = std::max<int64_t>(waited.ns, 0);
+      const Duration loading = load_until_ - std::max(load_from_, request.queued);
+      request.load_ns = std::max<int64_t>(loading.ns, 0);
     }
     lines_.move_front(line, instance.batch);
     --queue.waiting;

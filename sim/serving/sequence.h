@@ -6,16 +6,17 @@
 
 namespace cotenant {
 
-// A request inside a generative replica, waiting or running.
+// A request inside a generative replica, waiting or running. A step of decodes touches two lines of the
+// processor's cache: the first of this, and the first of the request.
 struct Sequence {
-  Request request;
-  int64_t order = 0;     // in which it came to the replica
   int64_t known = 0;     // tokens of the prompt, and output tokens that exist
   int64_t computed = 0;  // of these, tokens in the KV cache
-  int64_t lost = 0;      // computed when it was preempted; above `computed` = not yet made good
-  int64_t brought = 0;   // waiting: tokens whose KV another replica computed and sent along
+  int64_t chunk = 0;     // tokens of this step; 0 = not in this step
   KvHolding kv;
-  int64_t chunk = 0;  // tokens of this step; 0 = not in this step
+  int64_t order = 0;    // in which it came to the replica
+  int64_t lost = 0;     // computed when it was preempted; above `computed` = not yet made good
+  int64_t brought = 0;  // waiting: tokens whose KV another replica computed and sent along
+  alignas(64) Request request;
 
   [[nodiscard]] int64_t emitted() const { return known - request.prompt; }
   [[nodiscard]] BlockOrigin origin() const { return {request.tenant, request.weights, request.adapter}; }

@@ -1,21 +1,24 @@
 #include "sim/serving/step_block.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace cotenant {
 
+// The time of n rounds is a parabola in n: its inverse in floating point is a guess that is off by a round or
+// so, and whole numbers decide.
 int64_t StepBlock::first_round_after(int64_t ns, int64_t carry_ps) const {
-  int64_t low = 1;
-  int64_t high = steps;
-  while (low < high) {
-    const int64_t middle = low + (high - low) / 2;
-    if (elapsed_ns(middle, carry_ps) > ns) {
-      high = middle;
-    } else {
-      low = middle + 1;
-    }
-  }
-  return low;
+  const double a = static_cast<double>(growth_ps) / 2;
+  const double b = static_cast<double>(base_ps) - a;
+  const double c = static_cast<double>(ns) * 1000;
+  const double root = b * b + 4 * a * c;
+  const double guess =
+      growth_ps != 0 && root > 0 ? (std::sqrt(root) - b) / (2 * a) : c / static_cast<double>(base_ps);
+  int64_t round =
+      guess < static_cast<double>(steps) ? std::max<int64_t>(static_cast<int64_t>(guess), 1) : steps;
+  while (round > 1 && elapsed_ns(round - 1, carry_ps) > ns) --round;
+  while (round < steps && elapsed_ns(round, carry_ps) <= ns) ++round;
+  return round;
 }
 
 StepBlock make_step_block(const Work& work, const std::function<const ServiceTimes&(ModelId)>& times,

@@ -19,7 +19,9 @@ struct StepBlock {
   }
   // Nanoseconds from the block's start to the end of round n, for a carried rest below 1,000 ps.
   [[nodiscard]] int64_t elapsed_ns(int64_t n, int64_t carry_ps) const {
-    return static_cast<int64_t>((cost_ps(n) + carry_ps) / 1000);
+    const __int128 total = cost_ps(n) + carry_ps;
+    // Nearly always it fits the division that the processor has.
+    return total <= INT64_MAX ? static_cast<int64_t>(total) / 1000 : static_cast<int64_t>(total / 1000);
   }
   // The first round that ends later than `ns` after the start, at most `steps`.
   [[nodiscard]] int64_t first_round_after(int64_t ns, int64_t carry_ps) const;

@@ -167,8 +167,7 @@ int64_t& WaitingLine::served_of(TenantId tenant) {
   return served_[tenant.index];
 }
 
-void WaitingLine::charge(TenantId tenant, int64_t service) {
-  if (rules_.order != LineOrder::weighted_fair) return;
+void WaitingLine::charge_by_weight(TenantId tenant, int64_t service) {
   const double unit = std::floor(static_cast<double>(kServiceUnit) / weight_of_(tenant) + 0.5);
   served_of(tenant) += multiply_checked(service, std::max<int64_t>(static_cast<int64_t>(unit), 1));
 }

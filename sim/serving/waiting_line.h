@@ -51,7 +51,9 @@ class WaitingLine {
   // The waiting sequence of that order; nullptr = none.
   [[nodiscard]] Sequence* find(int64_t order);
   // A tenant got service (see service_of).
-  void charge(TenantId tenant, int64_t service);
+  void charge(TenantId tenant, int64_t service) {
+    if (rules_.order == LineOrder::weighted_fair) charge_by_weight(tenant, service);
+  }
 
   [[nodiscard]] bool empty() const { return size_ == 0; }
   [[nodiscard]] size_t size() const { return size_; }
@@ -100,6 +102,7 @@ class WaitingLine {
   size_t first_in_turn(Time before, const Accepts& may);
   void lift(Time before);
   int64_t& served_of(TenantId tenant);
+  void charge_by_weight(TenantId tenant, int64_t service);
 
   LineRules rules_;
   std::function<double(TenantId)> weight_of_;

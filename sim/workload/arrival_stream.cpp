@@ -11,6 +11,9 @@ namespace cotenant {
 namespace {
 
 constexpr int64_t kHoursPerWeek = 168;
+// A slice should fit the second-level cache while it is sorted; longer days are cut into more slices.
+constexpr double kArrivalsPerSlice = 16'384;
+constexpr int64_t kMostSlices = 86'400;
 
 double draw_part(RandomStream& stream, const LawPart& part) {
   switch (part.law) {
@@ -152,73 +155,140 @@ double expected_arrivals(const DemandSource& source, Duration horizon) {
   return source.conversations == nullptr ? expected : expected * source.conversations->mean_turns();
 }
 
+// The arrivals of one source in one day, made in order as far as asked for. Draws depend on the day alone,
+// not on the steps in which it is made.
+class ArrivalStream::SourceDay {
+ public:
+  SourceDay(const DemandSource& source, uint32_t index, PhiloxKey key, int64_t day, Time end)
+      : source_(&source),
+        index_(index),
+        end_(end),
+        prompts_(key, source.entity, Purpose::prompt_length, static_cast<uint32_t>(day)),
+        outputs_(key, source.entity, Purpose::output_length, static_cast<uint32_t>(day)),
+        sessions_(key, source.entity, Purpose::session, static_cast<uint32_t>(day)),
+        process_(source, key, day),
+        walk_(source, key, day, end),
+        due_(process_.first()) {
+    find_next();
+  }
+
+  // Appends what arrives before `until`; later turns of sessions that begin before it also.
+  void append_until(int64_t until_ns, std::vector<Arrival>& out) {
+    while (next_ns_ < until_ns) {
+      append(Time{next_ns_}, out);
+      due_ += process_.next();
+      find_next();
+    }
+  }
+
+ private:
+  void append(Time at, std::vector<Arrival>& out) {
+    if (source_->conversations != nullptr) {
+      const uint64_t session = sessions_.bits();
+      if (at >= source_->starts)
+        source_->conversations->append_session({at, end_, index_, source_->entity, session}, out);
+      return;
+    }
+    const int64_t prompt = draw_length(prompts_, *source_->prompt);
+    const int64_t output = draw_length(outputs_, *source_->output);
+    if (at >= source_->starts)
+      out.push_back({at, index_, 0, static_cast<int32_t>(prompt), static_cast<int32_t>(output), {}});
+  }
+
+  // Moves on to the segment in which `due_`, the operational time to pass from its beginning, is over.
+  void find_next() {
+    for (;;) {
+      const double span_s = static_cast<double>(segment_.to_ns - segment_.from_ns) * 1e-9;
+      if (due_ < segment_.rate_per_s * span_s) break;
+      due_ -= segment_.rate_per_s * span_s;
+      if (!walk_.next(segment_)) {
+        next_ns_ = INT64_MAX;
+        return;
+      }
+    }
+    const double offset_ns = due_ / segment_.rate_per_s * 1e9;
+    next_ns_ = std::min(segment_.from_ns + static_cast<int64_t>(offset_ns), segment_.to_ns - 1);
+  }
+
+  const DemandSource* source_;
+  uint32_t index_;
+  Time end_;
+  RandomStream prompts_;
+  RandomStream outputs_;
+  RandomStream sessions_;
+  UnitProcess process_;
+  RateWalk walk_;
+  Segment segment_;  // at first empty
+  double due_;
+  int64_t next_ns_ = 0;
+};
+
 ArrivalStream::ArrivalStream(std::vector<DemandSource> sources, std::vector<Arrival> listed, PhiloxKey key,
                              Duration horizon)
     : sources_(std::move(sources)), listed_(std::move(listed)), key_(key), end_{horizon.ns} {
   CHECK(horizon.ns > 0);
   numbers_.resize(sources_.size(), 0);
+  double a_day = 0;
+  for (const DemandSource& source : sources_) {
+    if (source.law == nullptr) continue;
+    const double turns = source.conversations == nullptr ? 1 : source.conversations->mean_turns();
+    a_day += source.law->rate_per_s * turns * seconds(kDay);
+  }
+  const auto wanted =
+      static_cast<int64_t>(std::min(a_day / kArrivalsPerSlice, static_cast<double>(kMostSlices)));
+  while (slices_ < wanted) slices_ *= 2;
 }
+
+ArrivalStream::~ArrivalStream() = default;
 
 const Arrival* ArrivalStream::peek() {
-  while (next_ == buffer_.size()) {
-    if (day_ * kDay.ns >= end_.ns) return nullptr;
-    make_day();
+  while (next_ == order_.size()) {
+    if (slice_ / slices_ * kDay.ns >= end_.ns) return nullptr;
+    make_slice();
   }
-  return &buffer_[next_];
+  return &buffer_[order_[next_].index];
 }
 
-void ArrivalStream::make_day() {
+void ArrivalStream::begin_day() {
+  const int64_t day = slice_ / slices_;
+  made_.clear();
+  for (uint32_t i = 0; i < sources_.size(); ++i) {
+    const DemandSource& source = sources_[i];
+    const bool asks = source.law != nullptr && source.law->rate_per_s > 0;
+    if (asks && source.starts.ns < (day + 1) * kDay.ns) made_.emplace_back(source, i, key_, day, end_);
+  }
+}
+
+void ArrivalStream::make_slice() {
+  if (slice_ % slices_ == 0) begin_day();
+  const int64_t in_day = slice_ % slices_ + 1;
+  const int64_t slice_end_ns =
+      slice_ / slices_ * kDay.ns + kDay.ns / slices_ * in_day + (in_day == slices_ ? kDay.ns % slices_ : 0);
   buffer_.clear();
   buffer_.swap(pending_);
-  next_ = 0;
-  for (uint32_t source = 0; source < sources_.size(); ++source) {
-    if (sources_[source].law != nullptr) make_source_day(source);
-  }
-  const int64_t day_end = (day_ + 1) * kDay.ns;
-  for (; listed_next_ < listed_.size() && listed_[listed_next_].at.ns < day_end; ++listed_next_) {
+  for (SourceDay& source : made_) source.append_until(slice_end_ns, buffer_);
+  for (; listed_next_ < listed_.size() && listed_[listed_next_].at.ns < slice_end_ns; ++listed_next_) {
     buffer_.push_back(listed_[listed_next_]);
   }
-  std::stable_sort(buffer_.begin(), buffer_.end(), [](const Arrival& a, const Arrival& b) {
-    return a.at != b.at ? a.at < b.at : a.source < b.source;
-  });
-  const auto later = std::partition_point(buffer_.begin(), buffer_.end(),
-                                          [&](const Arrival& a) { return a.at.ns < day_end; });
-  pending_.assign(later, buffer_.end());
-  buffer_.erase(later, buffer_.end());
-  for (Arrival& a : buffer_) {
-    if (sources_[a.source].law != nullptr) a.number = numbers_[a.source]++;
-  }
-  ++day_;
+  sort_slice(slice_end_ns);
+  ++slice_;
 }
 
-void ArrivalStream::make_source_day(uint32_t index) {
-  const DemandSource& source = sources_[index];
-  if (source.starts.ns >= (day_ + 1) * kDay.ns || source.law->rate_per_s <= 0) return;
-  const auto day = static_cast<uint32_t>(day_);
-  RandomStream prompts(key_, source.entity, Purpose::prompt_length, day);
-  RandomStream outputs(key_, source.entity, Purpose::output_length, day);
-  RandomStream sessions(key_, source.entity, Purpose::session, day);
-  UnitProcess process(source, key_, day_);
-  RateWalk walk(source, key_, day_, end_);
-  double due = process.first();  // operational time still to pass before the next arrival
-  for (Segment segment; walk.next(segment);) {
-    const double span_s = static_cast<double>(segment.to_ns - segment.from_ns) * 1e-9;
-    while (due < segment.rate_per_s * span_s) {
-      const double offset_ns = due / segment.rate_per_s * 1e9;
-      const Time at{std::min(segment.from_ns + static_cast<int64_t>(offset_ns), segment.to_ns - 1)};
-      if (source.conversations != nullptr) {
-        const uint64_t session = sessions.bits();
-        if (at >= source.starts)
-          source.conversations->append_session({at, end_, index, source.entity, session}, buffer_);
-      } else {
-        const int64_t prompt = draw_length(prompts, *source.prompt);
-        const int64_t output = draw_length(outputs, *source.output);
-        if (at >= source.starts)
-          buffer_.push_back({at, index, 0, static_cast<int32_t>(prompt), static_cast<int32_t>(output), {}});
-      }
-      due += process.next();
+// Puts the slice in order and numbers it; what comes after it waits.
+void ArrivalStream::sort_slice(int64_t slice_end_ns) {
+  order_.clear();
+  next_ = 0;
+  for (uint32_t i = 0; i < buffer_.size(); ++i) {
+    const Arrival& a = buffer_[i];
+    if (a.at.ns < slice_end_ns) {
+      order_.push_back({a.at.ns, a.source, i});
+    } else {
+      pending_.push_back(a);
     }
-    due -= segment.rate_per_s * span_s;
+  }
+  std::sort(order_.begin(), order_.end());
+  for (const Place& place : order_) {
+    if (sources_[place.source].law != nullptr) buffer_[place.index].number = numbers_[place.source]++;
   }
 }
 

@@ -1,4 +1,5 @@
 #pragma once
+#include <compare>
 #include <cstdint>
 #include <vector>
 
@@ -22,10 +23,10 @@ struct DemandSource {
   const Conversations* conversations = nullptr;  // null: every request stands for itself
 };
 
-// All arrivals of some sources in time order, made one simulated day at a time, so that memory does not grow
-// with the horizon: beside the day there are only the later turns of sessions that began before. Draws are
-// keyed by (entity, purpose, day): any source can be made alone, and adding one leaves the others' arrivals
-// bit-identical. Arrivals at the same time come in the order of the sources.
+// All arrivals of some sources in time order, made a slice of a day at a time, so that memory grows with the
+// sources and not with the requests: beside the slice there are only the later turns of sessions that began
+// before. Draws are keyed by (entity, purpose, day): any source can be made alone, and adding one leaves the
+// others' arrivals bit-identical. Arrivals at the same time come in the order of the sources.
 //
 // Non-constant rates are realised by a change of time: a unit-rate process in operational time L(t) = the
 // integral of the rate, which is piecewise linear, so its inverse is exact. A gamma renewal process starts
@@ -37,24 +38,37 @@ class ArrivalStream {
   // `listed`: further arrivals from a trace, already in time order. Requires: horizon > 0.
   ArrivalStream(std::vector<DemandSource> sources, std::vector<Arrival> listed, PhiloxKey key,
                 Duration horizon);
+  ~ArrivalStream();
 
   // The next arrival, or nullptr at the end. Valid until pop().
   [[nodiscard]] const Arrival* peek();
   void pop() { ++next_; }
 
  private:
-  void make_day();
-  void make_source_day(uint32_t source);
+  class SourceDay;
+  // Where an arrival of the slice stands; in the order of time, then source, then making.
+  struct Place {
+    int64_t at_ns = 0;
+    uint32_t source = 0;
+    uint32_t index = 0;
+    friend auto operator<=>(const Place&, const Place&) = default;
+  };
+  void make_slice();
+  void begin_day();
+  void sort_slice(int64_t slice_end_ns);
 
   std::vector<DemandSource> sources_;
   std::vector<Arrival> listed_;
   size_t listed_next_ = 0;
   PhiloxKey key_;
   Time end_;
-  int64_t day_ = 0;
+  int64_t slices_ = 1;             // of a day
+  int64_t slice_ = 0;              // of all days; the next to be made
+  std::vector<SourceDay> made_;    // how far each source with a law has been made in this day
   std::vector<uint32_t> numbers_;  // arrivals so far, per source
-  std::vector<Arrival> buffer_;    // of the current day, sorted
-  std::vector<Arrival> pending_;   // further turns, after the current day
+  std::vector<Arrival> buffer_;    // of the slice, as made
+  std::vector<Place> order_;       // of the slice, in order
+  std::vector<Arrival> pending_;   // further turns, after the slice
   size_t next_ = 0;
 };
 
