@@ -5,6 +5,10 @@
 //
 //   bench_queue --benchmark_filter=HOLD/event_queue/F0
 //
+// PHOLD(L, k): the event loop with L logical processes of 64 bytes and k start events each. An event goes on
+// to another process with probability 0.25, else to its own, after 0.1 s + an exponential span of mean 0.9 s
+// (the model of ROSS with lookahead 0.1). Random numbers and their logarithm are paid for.
+//
 // F0 exponential, mean 1 s. F1 Pareto, shape 1.5 from 1 ms. F2 exponential, 90 % of mean 1 ms and 10 % of
 // mean 1 h. F3 one of eight multiples of 125 ms: very many ties. N = 10,000,000 takes 1 GB and runs with
 // COTENANT_LARGE=1 set.
@@ -25,7 +29,7 @@
 #include "sim/core/hash.h"
 #include "sim/core/math.h"
 #include "sim/core/sampling.h"
-#include "sim/engine/event_queue.h"
+#include "sim/engine/event_loop.h"
 
 namespace cotenant {
 namespace {
@@ -67,6 +71,9 @@ class StandardQueue {
     EventOrder order;
     uint32_t payload;
   };
+  [[nodiscard]] size_t size() const { return queue_.size(); }
+  [[nodiscard]] bool empty() const { return queue_.empty(); }
+  [[nodiscard]] Time top_time() const { return Time{static_cast<int64_t>(queue_.top().time)}; }
   void push(Time time, EventOrder order, uint32_t payload) {
     queue_.push({static_cast<uint64_t>(time.ns), order.packed(), payload});
   }
@@ -142,6 +149,92 @@ void run_hold(benchmark::State& state, size_t n, int law) {
   benchmark::DoNotOptimize(hold.checksum());
 }
 
+// PHOLD on one event loop.
+template <class Queue>
+class Phold {
+ public:
+  static constexpr double kLookahead = 0.1;
+  static constexpr double kRemote = 0.25;
+
+  Phold(uint32_t processes, int starts) : processes_(processes) {
+    for (uint32_t p = 0; p < processes; ++p) {
+      processes_[p].random = mix64(p, 1);
+      for (int i = 0; i < starts; ++i) send(processes_[p], p, p);
+    }
+  }
+  void run_for(Duration span) {
+    loop_.run_until(loop_.now() + span, [this](Time time, EventOrder, uint32_t to) {
+      Process& process = processes_[to];
+      process.handled += 1;
+      process.sum = (process.sum ^ static_cast<uint64_t>(time.ns)) * 0x100000001B3ULL;
+      const bool remote = uniform(process) < kRemote;
+      const auto next = remote ? static_cast<uint32_t>(bits(process) % processes_.size()) : to;
+      send(process, to, next);
+    });
+  }
+  [[nodiscard]] uint64_t handled() const { return loop_.handled(); }
+  [[nodiscard]] uint64_t checksum() const {
+    uint64_t sum = 0;
+    for (const Process& p : processes_) sum = sum * 31 + p.sum + p.handled;
+    return sum;
+  }
+
+ private:
+  struct alignas(64) Process {
+    uint64_t random = 0;
+    uint64_t handled = 0;
+    uint64_t sum = 0;
+    uint32_t sequence = 0;
+  };
+  // splitmix64.
+  static uint64_t bits(Process& p) {
+    p.random += 0x9E3779B97F4A7C15ULL;
+    uint64_t z = p.random;
+    z = (z ^ (z >> 30U)) * 0xBF58476D1CE4E5B9ULL;
+    z = (z ^ (z >> 27U)) * 0x94D049BB133111EBULL;
+    return z ^ (z >> 31U);
+  }
+  static double uniform(Process& p) { return (static_cast<double>(bits(p) >> 12U) + 0.5) * 0x1p-52; }
+  void send(Process& from, uint32_t origin, uint32_t to) {
+    const double span = kLookahead - (1 - kLookahead) * log_of(uniform(from));
+    loop_.schedule(loop_.now() + Duration{static_cast<int64_t>(span * 1e9)},
+                   EventOrder{0, origin, from.sequence++}, to);
+  }
+  std::vector<Process> processes_;
+  EventLoop<uint32_t, Queue> loop_;
+};
+
+constexpr uint32_t kProcesses = 65'536;
+
+template <class Queue>
+void run_phold(benchmark::State& state, int starts) {
+  {
+    Phold<EventQueue<uint32_t>> ours(kProcesses, starts);
+    Phold<StandardQueue> standard(kProcesses, starts);
+    ours.run_for(kSecond);
+    standard.run_for(kSecond);
+    if (ours.checksum() != standard.checksum()) return state.SkipWithError("the queues give different runs");
+  }
+  Phold<Queue> phold(kProcesses, starts);
+  phold.run_for(kSecond * 2);
+  const uint64_t before = phold.handled();
+  for (auto _ : state) phold.run_for(kMillisecond * 500);
+  const auto events = static_cast<double>(phold.handled() - before);
+  state.counters["ns_an_event"] =
+      benchmark::Counter(events * 1e-9, benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
+}
+
+template <class Queue>
+void register_pholds(const std::string& name) {
+  for (const int starts : {1, 16}) {
+    benchmark::RegisterBenchmark(fmt::format("PHOLD/{}/{}/{}", name, kProcesses, starts).c_str(),
+                                 run_phold<Queue>, starts)
+        ->Iterations(starts == 1 ? 32 : 4)
+        ->Repetitions(5)
+        ->ReportAggregatesOnly(true);
+  }
+}
+
 template <class Queue>
 void register_holds(const std::string& name) {
   std::vector<size_t> sizes = {1'000, 100'000, 1'000'000};
@@ -164,6 +257,8 @@ void register_holds(const std::string& name) {
 int main(int argc, char** argv) {
   cotenant::register_holds<cotenant::EventQueue<uint32_t>>("event_queue");
   cotenant::register_holds<cotenant::StandardQueue>("priority_queue");
+  cotenant::register_pholds<cotenant::EventQueue<uint32_t>>("event_queue");
+  cotenant::register_pholds<cotenant::StandardQueue>("priority_queue");
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
   benchmark::RunSpecifiedBenchmarks();
