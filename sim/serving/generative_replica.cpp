@@ -292,8 +292,14 @@ void GenerativeReplica::admit_waiting(int64_t budget_left, Work& work) {
 void GenerativeReplica::schedule(Work& work) {
   preempted_ = false;
   if (limits_.batching == Batching::prefill_first) {
-    for (Sequence& s : running_) s.chunk = 0;
-    admit_waiting(limits_.token_budget, work);
+    int64_t left = limits_.token_budget;
+    for (Sequence& s : running_) {
+      // A prompt whose step became the load of another one's weights has its step now.
+      const int64_t prompt = s.known - s.computed;
+      s.chunk = prompt > 1 ? prompt : 0;
+      left -= s.chunk;
+    }
+    admit_waiting(std::max<int64_t>(left, 0), work);
     const bool prefills =
         std::any_of(running_.begin(), running_.end(), [](const Sequence& s) { return s.chunk > 0; });
     if (!prefills) schedule_running();
