@@ -114,10 +114,10 @@ class TraceText {
     tenancy_ = tenancy;
     window_ = {timeline.from, timeline.until};
     std::set<uint32_t> pools;
-    std::set<uint32_t> replicas;
+    std::set<std::pair<uint32_t, uint32_t>> threads;
     for (const WorkSpan& span : timeline.spans) {
       if (pools.insert(span.pool).second) name_pool(span.pool);
-      if (replicas.insert(span.replica).second) name_replica(span);
+      if (threads.emplace(span.replica, span.instance).second) name_thread(span);
       add_span(span);
     }
     for (const RequestObservation& request : timeline.requests) {
@@ -144,11 +144,16 @@ class TraceText {
     event(fmt::format(R"("ph":"M","name":"process_name","pid":{},"args":{{"name":{}}})", process(pool),
                       json_text(fmt::format("{}: {}", s.tenancies[tenancy_].label, s.pools[pool].name))));
   }
-  void name_replica(const WorkSpan& span) {
+  // One for each instance of a replica; 0 = of no replica.
+  [[nodiscard]] int64_t thread(uint32_t pool, uint32_t replica, uint32_t instance) const {
+    return replica * world_.scenario.pools[pool].instances + instance + 1;
+  }
+  void name_thread(const WorkSpan& span) {
     std::string name = fmt::format("replica {}", span.replica);
+    if (world_.scenario.pools[span.pool].instances > 1) name += fmt::format(", instance {}", span.instance);
     if (span.owner.valid()) name += " of " + world_.tenants[span.owner.index].name;
     event(fmt::format(R"("ph":"M","name":"thread_name","pid":{},"tid":{},"args":{{"name":{}}})",
-                      process(span.pool), span.replica + 1, json_text(name)));
+                      process(span.pool), thread(span.pool, span.replica, span.instance), json_text(name)));
   }
 
   void add_span(const WorkSpan& span) {
@@ -167,7 +172,7 @@ class TraceText {
     }
     event(fmt::format(R"("ph":"X","name":"{}","cat":"work","ts":{},"dur":{},"pid":{},"tid":{},"args":{{{}}})",
                       name, microseconds(span.from.ns), microseconds((span.until - span.from).ns),
-                      process(span.pool), span.replica + 1, arguments));
+                      process(span.pool), thread(span.pool, span.replica, span.instance), arguments));
   }
 
   void add_request(const RequestObservation& o) {
@@ -177,8 +182,9 @@ class TraceText {
     const Time admitted = or_end(o.admitted, {});
     const Time first = or_end(o.first_token, out);
     id_ = fmt::format("{}.{}.{}", tenancy_, o.tenant.index, o.number);
-    place_ = fmt::format(R"("pid":{},"tid":{})", process(pool_of(o.tenant)),
-                         o.replica.valid() ? o.replica.index + 1 : 0);
+    const uint32_t pool = pool_of(o.tenant);
+    place_ = fmt::format(R"("pid":{},"tid":{})", process(pool),
+                         o.replica.valid() ? thread(pool, o.replica.index, 0) : 0);
     const std::string name = json_text(world_.tenants[o.tenant.index].name);
     edge('b', name, o.arrival,
          fmt::format(R"(,"args":{{"number":{},"prompt_tokens":{},"output_tokens":{}}})", o.number, o.prompt,

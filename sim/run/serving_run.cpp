@@ -39,10 +39,12 @@ struct Replica {
   DeviceMeter meter;
   Work work;
   StepBlock block;
-  SharedDevice device;       // scoring: the batches under way
-  Time wake{kTimeMax};       // scoring: the earliest wake that is pending
-  Time loaded{kTimeMax};     // scoring: when the load under way ends
-  Time batch_end{kTimeMax};  // scoring: when work_done is expected
+  SharedDevice device;              // scoring: the batches under way
+  std::vector<WorkSpan> under_way;  // scoring: by instance, for the timeline
+  Time wake{kTimeMax};              // scoring: the earliest wake that is pending
+  Time loaded{kTimeMax};            // scoring: when the load under way ends
+  uint32_t loads_on = 0;            // scoring: the instance that waits for it
+  Time batch_end{kTimeMax};         // scoring: when work_done is expected
   Time started;
   int64_t carry_ps = 0;
   uint32_t generation = 0;
@@ -184,6 +186,7 @@ class ServingRun {
                                                           .work = {},
                                                           .block = {},
                                                           .device = SharedDevice(slowdown_of_two(p)),
+                                                          .under_way = {},
                                                           .started = {}}));
     if (generative_pool(p)) {
       RandomStream faults(key_, index, Purpose::faults);
@@ -547,16 +550,16 @@ class ServingRun {
     std::visit([&](auto& machine) { machine.done(end, finished_); }, replica.machine);
   }
 
-  // Tells the timeline of the work that is under way.
-  void record_work(uint32_t r) {
+  // The work of this moment, as a timeline tells of it.
+  WorkSpan span_of(uint32_t r, Time from) const {
     const Replica& replica = *replicas_[r];
-    if (variant_.timeline == nullptr || !replica.busy) return;
     WorkSpan span{.replica = r,
+                  .instance = replica.work.instance,
                   .pool = replica.pool,
                   .owner = replica.owner,
                   .kind = replica.work.kind,
-                  .from = replica.started,
-                  .until = now_};
+                  .from = from,
+                  .until = {}};
     if (span.kind == Work::Kind::load) span.bytes = replica.work.load_bytes;
     if (span.kind == Work::Kind::batch) span.rows = replica.work.rows;
     if (span.kind == Work::Kind::steps) span.rounds = replica.block.steps;
@@ -565,13 +568,29 @@ class ServingRun {
       span.prefill_tokens += part.shape.prefill_tokens;
       span.adapters += part.shape.adapters;
     }
+    return span;
+  }
+
+  // Tells the timeline that a span ends now.
+  void record(WorkSpan span) {
+    span.until = now_;
     variant_.timeline->add(span);
   }
 
+  // Tells the timeline of the work that is under way, which is over.
+  void record_work(uint32_t r) {
+    const Replica& replica = *replicas_[r];
+    if (variant_.timeline == nullptr) return;
+    if (replica.busy) record(span_of(r, replica.started));
+    for (const WorkSpan& span : replica.under_way) {
+      if (span.kind != Work::Kind::idle) record(span);
+    }
+  }
+
   void finish_work(uint32_t r) {
-    record_work(r);
     Replica& replica = *replicas_[r];
     if (auto* scoring = std::get_if<ScoringReplica>(&replica.machine)) return finish_batches(r, *scoring);
+    record_work(r);
     if (replica.work.kind == Work::Kind::load) {
       finish_machine(replica, {.now = now_});
     } else {
@@ -600,9 +619,12 @@ class ServingRun {
       if (replica.work.kind == Work::Kind::idle) break;
       if (replica.work.kind == Work::Kind::batch) {
         begin_batch(replica);
+        begin_span(r);
         continue;
       }
       if (const Duration length = load_time(replica); length.ns > 0) {
+        begin_span(r);
+        replica.loads_on = replica.work.instance;
         replica.loaded = now_ + length;
         push(replica.loaded, {EventKind::wake, r, 0}, r, replica.sequence++);
         break;
@@ -623,6 +645,19 @@ class ServingRun {
     replica.device.start(now_, replica.work.instance, std::max<int64_t>(length.ns, 1) * 1000);
   }
 
+  void begin_span(uint32_t r) {
+    if (variant_.timeline == nullptr) return;
+    Replica& replica = *replicas_[r];
+    const uint32_t instance = replica.work.instance;
+    if (instance >= replica.under_way.size()) replica.under_way.resize(instance + 1);
+    replica.under_way[instance] = span_of(r, now_);
+  }
+  void end_span(Replica& replica, uint32_t instance) {
+    if (variant_.timeline == nullptr) return;
+    record(replica.under_way[instance]);
+    replica.under_way[instance].kind = Work::Kind::idle;
+  }
+
   // Meters the device, and expects the end of the batch that ends first. Both change only with what runs.
   void follow_device(uint32_t r) {
     Replica& replica = *replicas_[r];
@@ -640,6 +675,7 @@ class ServingRun {
     Replica& replica = *replicas_[r];
     while (replica.device.next_end() <= now_) {
       const SharedDevice::Ended ended = replica.device.finish(now_);
+      end_span(replica, ended.id);
       finish_machine(replica, {.now = now_, .steps = 1, .elapsed_ps = ended.device_ps, .instance = ended.id});
       for (const Request& request : finished_) observe(request, RequestOutcome::served, ReplicaId{r});
     }
@@ -653,6 +689,7 @@ class ServingRun {
     if (now_ >= replica.wake) replica.wake = kTimeMax;
     if (now_ == replica.loaded) {
       replica.loaded = kTimeMax;
+      end_span(replica, replica.loads_on);
       finish_machine(replica, {.now = now_});
     }
     begin_batches(r, machine);

@@ -11,6 +11,7 @@ namespace cotenant {
 // One piece of work of one replica: a load, a batch, or a block of rounds.
 struct WorkSpan {
   uint32_t replica = 0;
+  uint32_t instance = 0;  // of a scoring replica
   uint32_t pool = 0;
   TenantId owner;  // of a dedicated replica
   Work::Kind kind = Work::Kind::idle;
@@ -24,8 +25,8 @@ struct WorkSpan {
   Bytes bytes;  // loaded
 };
 
-// What happened in [from, until) of a unit: spans of one replica do not overlap and are cut at the window's
-// ends; requests that were there, with their own times.
+// What happened in [from, until) of a unit: spans of one instance of a replica do not overlap and are cut at
+// the window's ends; requests that were there, with their own times.
 struct Timeline {
   Time from;
   Time until;

@@ -268,7 +268,7 @@ class Checker {
     }
   }
 
-  // How a scoring pool forms batches.
+  // How a pool chooses and forms batches.
   void check_batching(const Pool& pool) {
     const Path path = {"pools", pool.name};
     const Path sizes = joined(path, "preferred-batch");
@@ -285,22 +285,65 @@ class Checker {
       at(timeout, {"a request would time out while it waits for a fuller batch",
                    fmt::format("above max-delay, which is {}", duration_text(pool.max_delay))});
     }
-    check_scoring_only(pool);
+    check_pool_kind(pool);
+    check_policies(pool);
   }
-  void check_scoring_only(const Pool& pool) {
-    const auto generative = [&](const Served& served) {
-      if (served.choice->pool != pool.name) return false;
-      const Model* model = find_named(s_.models, &Model::name, served.choice->model);
-      return model != nullptr && stated({"models", model->name, "kind"}) &&
-             model->kind == Model::Kind::generative;
+
+  // Keys that the other kind of model alone looks at. A default may stand there: it says what is so anyway.
+  void check_pool_kind(const Pool& pool) {
+    static const Pool usual;
+    struct Row {
+      const char* key;
+      bool is_default;
     };
-    if (std::none_of(served_.begin(), served_.end(), generative)) return;
-    for (const char* key : {"preferred-batch", "queue-timeout", "timeout-action", "max-queue", "instances"}) {
-      const YamlNode* node = find_node(root_, {"pools", pool.name, key});
-      const bool one_instance = std::string_view(key) == "instances" && pool.instances == 1;
-      if (node == nullptr || one_instance) continue;
-      problems_.add_at_key(*node, {fmt::format("`{}` has no meaning here", key),
-                                   fmt::format("pool `{}` serves a generative model", pool.name)});
+    const std::vector<Row> scoring = {{"preferred-batch", false},
+                                      {"queue-timeout", false},
+                                      {"timeout-action", false},
+                                      {"max-queue", false},
+                                      {"instances", pool.instances == usual.instances}};
+    const std::vector<Row> generative = {{"batching", pool.batching == usual.batching},
+                                         {"scheduler", pool.scheduler == usual.scheduler},
+                                         {"tenant-sequences", false},
+                                         {"tenant-kv", false},
+                                         {"adapters-per-batch", false},
+                                         {"token-budget", pool.token_budget == usual.token_budget},
+                                         {"max-sequences", pool.max_sequences == usual.max_sequences},
+                                         {"chunk-cap", false},
+                                         {"pipeline-depth", pool.pipeline_depth == usual.pipeline_depth},
+                                         {"prefix-cache", pool.prefix_cache == usual.prefix_cache}};
+    const std::optional<Model::Kind> kind = kind_served(pool);
+    if (!kind) return;
+    const bool scores = *kind == Model::Kind::scoring;
+    for (const Row& row : scores ? generative : scoring) {
+      const YamlNode* node = find_node(root_, {"pools", pool.name, row.key});
+      if (node == nullptr || row.is_default) continue;
+      problems_.add_at_key(
+          *node, {fmt::format("`{}` has no meaning here", row.key),
+                  fmt::format("pool `{}` serves a {} model", pool.name, scores ? "scoring" : "generative")});
+    }
+  }
+  // Of the first model that it serves: all are of one kind.
+  [[nodiscard]] std::optional<Model::Kind> kind_served(const Pool& pool) const {
+    for (const Served& served : served_) {
+      if (served.choice->pool != pool.name) continue;
+      const Model* model = find_named(s_.models, &Model::name, served.choice->model);
+      if (model != nullptr && stated({"models", model->name, "kind"})) return model->kind;
+    }
+    return std::nullopt;
+  }
+  // Policies that need another one to have an effect.
+  void check_policies(const Pool& pool) {
+    const Path path = {"pools", pool.name};
+    const YamlNode* cache = find_node(root_, joined(path, "prefix-cache"));
+    if (stated(joined(path, "router")) && pool.router == RouteRule::prefix_affinity &&
+        pool.prefix_cache == Pool::PrefixCache::off && (cache == nullptr || problems_.clean(*cache))) {
+      at(joined(path, "router"), {"the pool has no prefix cache whose content could be preferred",
+                                  "set `prefix-cache: tenant`, or choose another router"});
+    }
+    if (stated(joined(path, "chunk-cap")) && stated(joined(path, "batching")) && pool.chunk_cap > 0 &&
+        pool.batching == Batching::prefill_first) {
+      at(joined(path, "chunk-cap"),
+         {"`chunk-cap` has no meaning here", "with `batching: prefill-first` prompts are not cut"});
     }
   }
 

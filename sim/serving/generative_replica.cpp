@@ -78,10 +78,11 @@ int64_t GenerativeReplica::rounds_to_next_find() const {
   if (!kv_.cached() || line_.empty()) return rounds;
   if (line_.keeps_apart()) return 1;  // any of several may come to be the head
   const uint64_t session = line_.first().request.content.rest;
+  // The round under way has sealed what it fills, but where requests are admitted before that.
+  const int64_t sealed = limits_.batching == Batching::prefill_first ? 0 : 1;
   for (const Sequence& s : running_) {
-    // The round under way has sealed what it fills.
     if (s.request.content.rest == session)
-      rounds = std::min(rounds, kKvBlockTokens - (s.computed + 1) % kKvBlockTokens);
+      rounds = std::min(rounds, kKvBlockTokens - (s.computed + sealed) % kKvBlockTokens);
   }
   return rounds;
 }
@@ -139,7 +140,6 @@ void GenerativeReplica::take_over(int64_t from_others) {
   }
 }
 
-// Gives back what a running sequence holds.
 // An admission found `blocks` of what it knows.
 void GenerativeReplica::note_prefix(const Sequence& s, int64_t blocks, const PrefixReuse& reuse) {
   PrefixUse& use = prefix_use_;
@@ -156,6 +156,7 @@ void GenerativeReplica::note_prefix(const Sequence& s, int64_t blocks, const Pre
       {s.request.queued, s.request.number, reuse.of_other_models, s.origin(), reuse.other_model});
 }
 
+// Gives back what a running sequence holds.
 void GenerativeReplica::leave(Sequence& s) {
   count(s.request.tenant, -1, -s.kv.blocks);
   take_over(kv_.leave(s.kv, s.request.tenant));
@@ -300,8 +301,14 @@ void GenerativeReplica::admit_waiting(int64_t budget_left, Work& work) {
 void GenerativeReplica::schedule(Work& work) {
   preempted_ = false;
   if (limits_.batching == Batching::prefill_first) {
-    for (Sequence& s : running_) s.chunk = 0;
-    admit_waiting(limits_.token_budget, work);
+    int64_t left = limits_.token_budget;
+    for (Sequence& s : running_) {
+      // A prompt whose step became the load of another one's weights has its step now.
+      const int64_t prompt = s.known - s.computed;
+      s.chunk = prompt > 1 ? prompt : 0;
+      left -= s.chunk;
+    }
+    admit_waiting(std::max<int64_t>(left, 0), work);
     const bool prefills =
         std::any_of(running_.begin(), running_.end(), [](const Sequence& s) { return s.chunk > 0; });
     if (!prefills) schedule_running();
@@ -356,7 +363,10 @@ void GenerativeReplica::shape_parts(Work& work) {
   work.max_steps = INT64_MAX;
   StepPart* part = nullptr;
   for (const Sequence& s : running_) {
-    if (s.chunk == 0) continue;
+    if (s.chunk == 0) {
+      work.max_steps = 1;  // it waits for this step alone
+      continue;
+    }
     if (part == nullptr || part->weights != s.request.weights) part = &part_of(work, s.request.weights);
     BatchShape& shape = part->shape;
     shape.head_sequences += 1;

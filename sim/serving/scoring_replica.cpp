@@ -160,8 +160,8 @@ size_t ScoringReplica::choose(Time now) {
 
 void ScoringReplica::take_batch(size_t index, Time now, Instance& instance) {
   Queue& queue = queues_[index];
-  const bool waited = limits_.max_delay.ns > 0 && now >= queue.oldest + limits_.max_delay;
-  const int64_t wanted = queue.forming.ready() > 0 && !waited ? queue.forming.ready() : INT64_MAX;
+  const bool overdue = limits_.max_delay.ns > 0 && now >= queue.oldest + limits_.max_delay;
+  const int64_t wanted = queue.forming.ready() > 0 && !overdue ? queue.forming.ready() : INT64_MAX;
   instance.weights = queue.weights;
   instance.rows = 0;
   while (queue.waiting > 0 && instance.batch.count < wanted) {
@@ -192,6 +192,7 @@ void ScoringReplica::next(Time now, Work& work) {
   const auto idle =
       std::find_if(instances_.begin(), instances_.end(), [](const Instance& i) { return i.batch.empty(); });
   if (loading_ || idle == instances_.end()) return;
+  work.instance = static_cast<uint32_t>(idle - instances_.begin());
   const size_t chosen = first_due_ <= now ? choose(now) : queues_.size();
   if (chosen == queues_.size()) {
     work.wake = first_due_;
@@ -215,7 +216,6 @@ void ScoringReplica::next(Time now, Work& work) {
   work.kind = Work::Kind::batch;
   work.max_steps = 1;
   work.rows = idle->rows;
-  work.instance = static_cast<uint32_t>(idle - instances_.begin());
   work.parts.push_back({weights, {}});
   work.parts[0].shape.residency = weights == last_weights_ ? Residency::hot : Residency::cold;
   last_weights_ = weights;

@@ -44,11 +44,12 @@ void WaitingLine::push(Sequence sequence) {
 
 void WaitingLine::put_back(Sequence sequence) {
   Queue& queue = queues_[queue_of(sequence)];
+  queue.new_here = false;                                                         // it was never away
+  queue.deficit += service_of(sequence.request.prompt, sequence.request.output);  // paid for when it left
   const uint32_t node = node_of(std::move(sequence));
   nodes_[node].next = queue.first;
   if (queue.first == kNone) queue.last = node;
   queue.first = node;
-  queue.new_here = false;  // it was never away
 }
 
 // A request's level rises by one every `ageing`, all at the same rate: so the order of two never changes, and
@@ -57,13 +58,14 @@ bool WaitingLine::before(const Sequence& a, const Sequence& b) const {
   if (rules_.order == LineOrder::priority) {
     if (rules_.ageing.ns == 0 && a.request.priority != b.request.priority)
       return a.request.priority > b.request.priority;
-    const int64_t at = a.request.queued.ns - a.request.priority * rules_.ageing.ns;
-    const int64_t bt = b.request.queued.ns - b.request.priority * rules_.ageing.ns;
+    const __int128 ageing = rules_.ageing.ns;  // of up to a century, a thousand times
+    const __int128 at = a.request.queued.ns - a.request.priority * ageing;
+    const __int128 bt = b.request.queued.ns - b.request.priority * ageing;
     if (rules_.ageing.ns > 0 && at != bt) return at < bt;
   }
   if (rules_.order == LineOrder::weighted_fair) {
-    const int64_t as = served(a.request.tenant);
-    const int64_t bs = served(b.request.tenant);
+    const Served as = served(a.request.tenant);
+    const Served bs = served(b.request.tenant);
     if (as != bs) return as < bs;
   }
   return a.order < b.order;
@@ -115,14 +117,14 @@ void WaitingLine::lift(Time before_time) {
     if (!queue.new_here || front(queue).request.queued >= before_time) continue;
     queue.new_here = false;
     if (!rules_.lifts) continue;
-    int64_t least = -1;
+    Served least = -1;
     for (const Queue& other : queues_) {
       if (&other == &queue || other.new_here) continue;
-      const int64_t s = served(other.tenant);
+      const Served s = served(other.tenant);
       least = least < 0 ? s : std::min(least, s);
     }
     if (least < 0 && last_left_.valid()) least = served(last_left_);
-    int64_t& own = served_of(queue.tenant);
+    Served& own = served_of(queue.tenant);
     own = std::max(own, least);
   }
 }
@@ -162,14 +164,14 @@ Sequence* WaitingLine::find(int64_t order) {
   return nullptr;
 }
 
-int64_t& WaitingLine::served_of(TenantId tenant) {
+WaitingLine::Served& WaitingLine::served_of(TenantId tenant) {
   if (tenant.index >= served_.size()) served_.resize(tenant.index + 1, 0);
   return served_[tenant.index];
 }
 
 void WaitingLine::charge_by_weight(TenantId tenant, int64_t service) {
   const double unit = std::floor(static_cast<double>(kServiceUnit) / weight_of_(tenant) + 0.5);
-  served_of(tenant) += multiply_checked(service, std::max<int64_t>(static_cast<int64_t>(unit), 1));
+  served_of(tenant) += Served{service} * std::max<int64_t>(static_cast<int64_t>(unit), 1);
 }
 
 }  // namespace cotenant

@@ -74,11 +74,6 @@ class WaitingLine {
       for (uint32_t n = queue.first; n != kNone; n = nodes_[n].next) visit(nodes_[n].sequence);
     }
   }
-  // Service of a tenant by its weight, in 1 / kServiceUnit: the virtual token counter.
-  static constexpr int64_t kServiceUnit = 1 << 16;
-  [[nodiscard]] int64_t served(TenantId tenant) const {
-    return tenant.index < served_.size() ? served_[tenant.index] : 0;
-  }
 
  private:
   static constexpr uint32_t kNone = UINT32_MAX;
@@ -101,7 +96,14 @@ class WaitingLine {
   size_t first_in_order(Time before, const Accepts& may) const;
   size_t first_in_turn(Time before, const Accepts& may);
   void lift(Time before);
-  int64_t& served_of(TenantId tenant);
+  // Service of a tenant by its weight, in 1 / kServiceUnit: the virtual token counter. The smallest weights
+  // would fill 64 bits in a day.
+  using Served = __int128;
+  static constexpr int64_t kServiceUnit = int64_t{1} << 40;
+  [[nodiscard]] Served served(TenantId tenant) const {
+    return tenant.index < served_.size() ? served_[tenant.index] : 0;
+  }
+  Served& served_of(TenantId tenant);
   void charge_by_weight(TenantId tenant, int64_t service);
 
   LineRules rules_;
@@ -113,10 +115,10 @@ class WaitingLine {
   size_t size_ = 0;
   size_t head_ = 0;  // queue of the last head()
   Time newest_{-1};
-  std::vector<int64_t> served_;  // by tenant
-  TenantId last_left_;           // whose queue was the last to become empty
-  size_t turn_ = 0;              // deficit round robin: the queue whose turn it is
-  bool turn_paid_ = false;       // it has got this turn's quantum
+  std::vector<Served> served_;  // by tenant
+  TenantId last_left_;          // whose queue was the last to become empty
+  size_t turn_ = 0;             // deficit round robin: the queue whose turn it is
+  bool turn_paid_ = false;      // it has got this turn's quantum
 };
 
 }  // namespace cotenant

@@ -28,7 +28,7 @@ struct Work {
   Bytes scrub_bytes{};  // memory to overwrite before the first step
   int64_t max_steps = 1;
   int64_t rows = 0;
-  uint32_t instance = 0;        // batch: which of the replica's instances scores it
+  uint32_t instance = 0;        // of a scoring replica: which scores the batch, or waits for the load
   std::vector<StepPart> parts;  // re-used between calls
 };
 

@@ -1,40 +1,15 @@
 #include <catch2/catch.hpp>
 #include <functional>
-#include <tuple>
 
 #include "sim/run/serving_run.h"
+#include "tests/sim/run/everything.h"
 #include "tests/sim/run/small_world.h"
 
 using namespace cotenant;
-
-namespace {
-
-// Keeps every observation.
-class Everything : public ObservationSink {
- public:
-  void request(const RequestObservation& o) override { all.push_back(o); }
-  std::vector<RequestObservation> all;
-};
-
-auto times(const RequestObservation& o) {
-  return std::tuple(o.tenant, o.number, o.arrival, o.first_token, o.finished, o.replica, o.weights, o.adapter,
-                    o.queued, o.admitted, o.load_ns, o.lost_ns, o.lost_before_first_ns, o.preempted,
-                    o.hit_tokens);
-}
-
-std::vector<RequestObservation> sorted(std::vector<RequestObservation> all) {
-  std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return times(a) < times(b); });
-  return all;
-}
-
-void check_equal(const std::vector<RequestObservation>& a, const std::vector<RequestObservation>& b) {
-  REQUIRE(a.size() == b.size());
-  size_t different = 0;
-  for (size_t i = 0; i < a.size(); ++i) different += times(a[i]) == times(b[i]) ? 0 : 1;
-  REQUIRE(different == 0);
-}
-
-}  // namespace
+using testing::check_equal;
+using testing::check_parts;
+using testing::Everything;
+using testing::sorted;
 
 TEST_CASE("skipping decode steps gives the same times as stepping, for every tenancy model and load") {
   struct Case {
@@ -101,25 +76,6 @@ TEST_CASE("skipping decode steps gives the same times as stepping, for every ten
   REQUIRE(std::min({loads, lost}) > 0);
 }
 
-namespace {
-
-// Every part of a served request's time, by the engine's clock, is there and not negative.
-void check_parts(const RequestObservation& o) {
-  const Time first = o.first_token - Duration{o.client_out_ns};
-  const Time finished = o.finished - Duration{o.client_out_ns};
-  REQUIRE(o.queued.ns >= o.arrival.ns + o.client_in_ns);
-  REQUIRE(o.load_ns >= 0);
-  REQUIRE((o.admitted - o.queued).ns >= o.load_ns);
-  REQUIRE(o.lost_before_first_ns >= 0);
-  REQUIRE(o.lost_before_first_ns <= o.lost_ns);
-  REQUIRE((first - o.admitted).ns > o.lost_before_first_ns);
-  REQUIRE((finished - first).ns >= o.lost_ns - o.lost_before_first_ns);
-  REQUIRE((o.preempted > 0) == (o.lost_ns > 0));
-  REQUIRE(o.hit_tokens < o.prompt);
-}
-
-}  // namespace
-
 TEST_CASE("what a request waited for and what preemption cost it lie within its times") {
   Scenario s = testing::small_scenario();
   s.horizon = kMinute * 40;
@@ -135,6 +91,7 @@ TEST_CASE("what a request waited for and what preemption cost it lie within its 
       run_serving(*world, tenancy, stream_key(s.seed, 0), training, {}, seen);
       for (const RequestObservation& o : seen.all) {
         if (o.outcome == RequestOutcome::served) check_parts(o);
+        REQUIRE((o.preempted > 0) == (o.lost_ns > 0));
         REQUIRE(o.lost_ns >= 0);
       }
     }

@@ -346,6 +346,29 @@ TEST_CASE("batching that does not fit together, or has no meaning, is refused wi
   }
 }
 
+TEST_CASE("policies of generative replicas are refused on a scoring pool, and defaults are not") {
+  for (const char* key : {"batching: static", "scheduler: priority", "tenant-sequences: 2", "tenant-kv: 20 %",
+                          "adapters-per-batch: 4", "token-budget: 256", "max-sequences: 8", "chunk-cap: 100",
+                          "pipeline-depth: 1", "prefix-cache: tenant"}) {
+    const std::string name(key, std::string(key).find(':'));
+    REQUIRE(only_problem(scoring_pool(key)).find("`" + name + "` has no meaning here") != std::string::npos);
+  }
+  REQUIRE(scoring_pool("scheduler: fcfs, token-budget: 512, prefix-cache: off").ok());
+}
+
+TEST_CASE("policies that lack what they need are refused with their place") {
+  const auto problem = [](const std::string& keys) {
+    return only_problem(read_text(small_with("size: 2 }", "size: 2, " + keys + " }")));
+  };
+  REQUIRE(problem("router: prefix-affinity") ==
+          "23:39 the pool has no prefix cache whose content could be preferred");
+  REQUIRE(problem("batching: prefill-first, chunk-cap: 64") == "23:67 `chunk-cap` has no meaning here");
+  for (const char* good :
+       {"router: prefix-affinity, prefix-cache: tenant", "batching: static, chunk-cap: 64"}) {
+    REQUIRE(read_text(small_with("size: 2 }", std::string("size: 2, ") + good + " }")).ok());
+  }
+}
+
 TEST_CASE("a trace stands for arrivals, prompt and output") {
   const Result<Scenario> result =
       read_text(small_with("arrivals: poisson rate=1/s, prompt: fixed 10, output: fixed 5",

@@ -519,6 +519,57 @@ TEST_CASE("with prefill first, prompts are whole and decodes wait for them") {
   REQUIRE(work.parts[0].shape.prefill_tokens == 100);
 }
 
+TEST_CASE("with prefill first, a prompt stays whole when the load of another one's weights comes between") {
+  GenerativeLimits l = limits();
+  l.batching = Batching::prefill_first;
+  GenerativeReplica r = replica(l);
+  r.enqueue(request(1, 0, 10, 30), Time{0});
+  std::vector<Request> finished;
+  Work work;
+  int64_t t = 1;
+  const auto step = [&] {
+    r.next(Time{t}, work);
+    r.done({.now = Time{t + 1}, .steps = 1, .elapsed_ps = 1'000'000, .last_round_start = Time{t}}, finished);
+    ++t;
+  };
+  step(), step();  // load, prompt
+  r.enqueue(request(1, 1, 40, 3), Time{t});
+  Request other = request(2, 0, 20, 3);
+  other.weights = ModelId{1};
+  r.enqueue(other, Time{t});
+  step();
+  REQUIRE(work.kind == Work::Kind::load);
+  step();
+  REQUIRE(work.parts.size() == 2);
+  REQUIRE(work.parts[0].shape.prefill_tokens == 40);
+  REQUIRE(work.parts[1].shape.prefill_tokens == 20);
+  REQUIRE(work.parts[0].shape.decode_sequences == 0);
+}
+
+TEST_CASE("with prefill first, a step of one token of a request that comes back is one step") {
+  GenerativeLimits l = limits();
+  l.batching = Batching::prefill_first;
+  GenerativeReplica r = replica(l);
+  r.enqueue(request(1, 0, 10, 30), Time{0});
+  std::vector<Request> finished;
+  Work work;
+  int64_t t = 1;
+  const auto step = [&] {
+    r.next(Time{t}, work);
+    r.done({.now = Time{t + 1}, .steps = 1, .elapsed_ps = 1'000'000, .last_round_start = Time{t}}, finished);
+    ++t;
+  };
+  step(), step(), step();  // load, prompt, a decode
+  Request back = request(2, 0, 20, 10);
+  back.emitted = 1;  // all but its last token is known to the KV memory
+  r.enqueue(back, Time{t});
+  step();
+  REQUIRE(work.parts[0].shape.decode_sequences == 1);  // the other one waits
+  REQUIRE(work.max_steps == 1);
+  step();
+  REQUIRE(work.parts[0].shape.decode_sequences == 2);
+}
+
 TEST_CASE("a static batch runs to its end before anything else is admitted") {
   GenerativeLimits l = limits();
   l.batching = Batching::static_batch;

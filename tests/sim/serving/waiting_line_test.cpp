@@ -123,6 +123,37 @@ TEST_CASE("a higher level goes first, and waiting raises the level if it ages") 
   }
 }
 
+TEST_CASE(
+    "a level more counts as its ageing, though a thousand levels of a century each are more than 64 bits") {
+  WaitingLine line = line_of({.order = LineOrder::priority, .ageing = kDay * 36'500});
+  Sequence low = waiting(1, 0);
+  Sequence high = waiting(2, 1);
+  high.request.priority = 1000;
+  line.push(std::move(low));
+  line.push(std::move(high));
+  REQUIRE(drained(line) == std::vector<int64_t>{1, 0});
+}
+
+TEST_CASE("turns are paid for once, also by what was preempted") {
+  WaitingLine line = line_of({.order = LineOrder::deficit_round_robin, .quantum = 200});
+  for (int64_t i = 0; i < 4; ++i) line.push(waiting(i < 2 ? 1 : 2, i));  // 200 each
+  REQUIRE(line.head(kTimeMax, kAnybody)->order == 0);
+  line.put_back(line.take());
+  REQUIRE(drained(line) == std::vector<int64_t>{0, 2, 1, 3});
+}
+
+TEST_CASE("the smallest weight may be served for years") {
+  WaitingLine line = line_of({.order = LineOrder::weighted_fair}, {1e-6, 1e6, 1e5});
+  line.push(waiting(0, 0));
+  line.push(waiting(1, 1));
+  line.push(waiting(2, 2));
+  REQUIRE(line.head(kTimeMax, kAnybody) != nullptr);  // all of them are here now
+  for (int64_t day = 0; day < 1000; ++day) line.charge(TenantId{0}, 10'000'000);
+  line.charge(TenantId{1}, 50);
+  line.charge(TenantId{2}, 10);  // a tenth of the weight: more than ten times as much, by weight, is less
+  REQUIRE(drained(line) == std::vector<int64_t>{1, 2, 0});
+}
+
 TEST_CASE("the service of backlogged tenants differs by at most twice the largest request or batch") {
   // Theorem 4.3 of the paper on virtual token counters: |W_f - W_g| <= 2 max(w_p L_input, w_q M).
   constexpr int32_t kLongest = 400;
