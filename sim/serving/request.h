@@ -19,6 +19,7 @@ struct Request {
   int32_t preempted = 0;   // times that its memory was taken for another request
   int32_t hit_tokens = 0;  // of the prompt, found in the prefix cache at admission
   int32_t priority = 1;    // of its tenant's tier; larger goes first where a replica looks at it
+  bool pinned = false;     // what serves its tenant stays on a replica
   ModelId weights;         // requests with equal weights batch together
   ModelId adapter;         // LoRA on those weights; invalid = none
   // Of prompt and output, salted with who may share it and with what computes it; used by a prefix cache
@@ -34,6 +35,13 @@ struct Request {
   Time finished{-1};
   int64_t usage_ps = 0;               // device time attributed to this request
   int64_t usage_before_first_ps = 0;  // of that, until the first token
+  // Where one pool computes prompts and another decodes (`decode-pool`):
+  int32_t output_later = 0;  // of the output, tokens left to the decode pool; `output` is without them
+  ReplicaId prefilled_by;    // the replica that made the first token
+  Time queued_there{-1};     // when that got the request
+  // Below 0: not over yet, and the moment at which it began is subtracted.
+  int64_t transfer_ns = 0;     // of the KV cache, to the decode pool
+  int64_t decode_wait_ns = 0;  // from then until it first ran there
 };
 
 // A model's place in memory. Weights and adapters are both artefacts that must be resident to run.

@@ -3,38 +3,13 @@
 #include <tuple>
 
 #include "sim/run/serving_run.h"
+#include "tests/sim/run/observed.h"
 #include "tests/sim/run/small_world.h"
 
 using namespace cotenant;
-
-namespace {
-
-// Keeps every observation.
-class Everything : public ObservationSink {
- public:
-  void request(const RequestObservation& o) override { all.push_back(o); }
-  std::vector<RequestObservation> all;
-};
-
-auto times(const RequestObservation& o) {
-  return std::tuple(o.tenant, o.number, o.arrival, o.first_token, o.finished, o.replica, o.weights, o.adapter,
-                    o.queued, o.admitted, o.load_ns, o.lost_ns, o.lost_before_first_ns, o.preempted,
-                    o.hit_tokens);
-}
-
-std::vector<RequestObservation> sorted(std::vector<RequestObservation> all) {
-  std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return times(a) < times(b); });
-  return all;
-}
-
-void check_equal(const std::vector<RequestObservation>& a, const std::vector<RequestObservation>& b) {
-  REQUIRE(a.size() == b.size());
-  size_t different = 0;
-  for (size_t i = 0; i < a.size(); ++i) different += times(a[i]) == times(b[i]) ? 0 : 1;
-  REQUIRE(different == 0);
-}
-
-}  // namespace
+using testing::check_equal;
+using testing::Everything;
+using testing::sorted;
 
 TEST_CASE("skipping decode steps gives the same times as stepping, for every tenancy model and load") {
   struct Case {
