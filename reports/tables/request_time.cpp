@@ -48,6 +48,11 @@ int64_t share_within(int64_t amount, const Span& whole, const Span& wait) {
   return static_cast<int64_t>(static_cast<__int128>(amount) * whole.within(wait).length() / whole.length());
 }
 
+// The replica that makes, or made, its first token.
+int64_t prefilled_by(const RequestRow& row) {
+  return row.prefill_replica >= 0 ? row.prefill_replica : row.replica;
+}
+
 const UnitRow* unit_of(const RunResults& results, const RequestRow& row) {
   for (const UnitRow& unit : results.units) {
     if (unit.unit == row.unit) return &unit;
@@ -80,6 +85,8 @@ std::vector<Part> parts_of(const RequestTime& t, const RequestRow& row) {
           {"queue", t.queue},
           {"load of its model or adapter", t.load},
           {scored ? "its batch" : "prefill", t.prefill},
+          {"KV transfer", t.transfer},
+          {"queue of the decode pool", t.decode_wait},
           {"decode", t.decode},
           {"preemption (waiting and computing again)", t.lost}};
 }
@@ -98,6 +105,7 @@ std::string heading(const RunResults& results, const RequestRow& row, size_t num
                   number, row.request, tenant_text(results, row.unit, row.tenant), entry_text(results, row),
                   row.outcome, row.reason.empty() ? "" : " (" + row.reason + ")", time_text(row.arrival_ns),
                   row.prompt_tokens, row.output_tokens == 0 ? "rows" : "tokens", row.output_tokens);
+  if (row.prefill_replica >= 0) text += fmt::format(", prompt by replica {}", row.prefill_replica);
   if (row.replica >= 0) text += fmt::format(", replica {}", row.replica);
   if (row.hit_tokens > 0) text += fmt::format(", {} found in the prefix cache", row.hit_tokens);
   if (row.preemptions > 0) text += fmt::format(", preempted {} times", row.preemptions);
@@ -162,7 +170,9 @@ RequestTime time_of(const RequestRow& row, int64_t horizon_ns) {
   time.lost = row.lost_ns;
   const int64_t lost_before = row.ttft_ns < 0 ? row.lost_ns : row.lost_before_first_ns;
   time.prefill = at.first - at.admitted - lost_before;
-  time.decode = at.finished - at.first - (row.lost_ns - lost_before);
+  time.transfer = row.transfer_ns;
+  time.decode_wait = row.decode_wait_ns;
+  time.decode = at.finished - at.first - (row.lost_ns - lost_before) - time.transfer - time.decode_wait;
   return time;
 }
 
@@ -176,10 +186,12 @@ std::vector<RequestsAhead> requests_ahead(const RunResults& results, size_t inde
   const Span wait{row.queued_ns, Moments(row, results.horizon_ns).first};
   std::map<int64_t, RequestsAhead> by_tenant;
   for (const RequestRow& other : results.requests) {
-    const bool beside = other.unit == row.unit && other.replica == row.replica && other.admitted_ns >= 0;
+    const bool beside =
+        other.unit == row.unit && prefilled_by(other) == prefilled_by(row) && other.admitted_ns >= 0;
     if (!beside || order(other) >= order(row)) continue;
     const Moments at(other, results.horizon_ns);
-    const Span ran{at.admitted, at.finished};
+    const bool stays = other.prefill_replica < 0;  // its decodes are here too
+    const Span ran{at.admitted, stays ? at.finished : at.first};
     if (ran.within(wait).length() == 0) continue;
     RequestsAhead& ahead = by_tenant[other.tenant];
     ahead.tenant = other.tenant;
@@ -189,7 +201,7 @@ std::vector<RequestsAhead> requests_ahead(const RunResults& results, size_t inde
     const bool began = other.ttft_ns >= 0;
     const int64_t prefill_ns = began ? other.device_before_first_ns : other.device_ns;
     ahead.device_ns += share_within(prefill_ns, {at.admitted, at.first}, wait);
-    ahead.device_ns += share_within(other.device_ns - prefill_ns, {at.first, at.finished}, wait);
+    if (stays) ahead.device_ns += share_within(other.device_ns - prefill_ns, {at.first, at.finished}, wait);
   }
   std::vector<RequestsAhead> all;
   for (const auto& [tenant, ahead] : by_tenant) all.push_back(ahead);

@@ -11,14 +11,18 @@ namespace cotenant {
 // send to the last token at the client; for one that is unfinished at the horizon, up to the horizon. A
 // rejected request has none.
 struct RequestTime {
-  int64_t client = 0;   // between client and engine, both ways
-  int64_t held = 0;     // at the platform before a replica's queue: quota, entitlement
-  int64_t queue = 0;    // at a replica until it first ran, but for the next
-  int64_t load = 0;     // loads of its own weights or adapter
-  int64_t prefill = 0;  // from there to the first token; scoring models: the batch
-  int64_t decode = 0;   // from the first token to the last
-  int64_t lost = 0;     // to preemptions: from each to where what was computed is computed again
-  [[nodiscard]] int64_t total() const { return client + held + queue + load + prefill + decode + lost; }
+  int64_t client = 0;       // between client and engine, both ways
+  int64_t held = 0;         // at the platform before a replica's queue: quota, entitlement
+  int64_t queue = 0;        // at a replica until it first ran, but for the next
+  int64_t load = 0;         // loads of its own weights or adapter
+  int64_t prefill = 0;      // from there to the first token; scoring models: the batch
+  int64_t decode = 0;       // from the first token to the last, but for the next two
+  int64_t transfer = 0;     // of its KV cache to the pool that decodes
+  int64_t decode_wait = 0;  // at the replica that decodes, until it first ran there
+  int64_t lost = 0;         // to preemptions: from each to where what was computed is computed again
+  [[nodiscard]] int64_t total() const {
+    return client + held + queue + load + prefill + transfer + decode_wait + decode + lost;
+  }
 };
 RequestTime time_of(const RequestRow& row, int64_t horizon_ns);
 

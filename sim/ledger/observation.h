@@ -32,7 +32,7 @@ struct RequestObservation {
   int32_t output = 0;
   ModelId weights;  // that served it
   ModelId adapter;
-  ReplicaId replica;
+  ReplicaId replica;                  // that served it, at last
   Time queued{-1};                    // at a replica
   Time admitted{-1};                  // first time that it ran
   int64_t client_in_ns = 0;           // from the client's send to the platform
@@ -44,6 +44,9 @@ struct RequestObservation {
   int32_t hit_tokens = 0;             // of the prompt, found in the prefix cache
   int64_t usage_ns = 0;               // device time attributed to it
   int64_t usage_before_first_ns = 0;  // of that, until the first token
+  ReplicaId prefilled_by;             // that made the first token, where it is not `replica`
+  int64_t transfer_ns = 0;            // of its KV cache from there to `replica`
+  int64_t decode_wait_ns = 0;         // from then until it ran at `replica`
   RequestOutcome outcome = RequestOutcome::served;
 };
 

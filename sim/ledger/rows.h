@@ -274,6 +274,9 @@ struct RequestRow {
   int64_t hit_tokens = 0;              // of the prompt, found in the prefix cache at admission
   int64_t device_ns = 0;               // device time attributed to it
   int64_t device_before_first_ns = 0;  // of that, until the first token
+  int64_t prefill_replica = -1;        // that made the first token, where it is not `replica`; else -1
+  int64_t transfer_ns = 0;             // of its KV cache from there to `replica`
+  int64_t decode_wait_ns = 0;          // from then until it ran at `replica`
 
   template <class V>
   static void describe(V&& v) {
@@ -289,6 +292,8 @@ struct RequestRow {
     v("lost_before_first_ns", "ns", &R::lost_before_first_ns), v("preemptions", "", &R::preemptions);
     v("hit_tokens", "tokens", &R::hit_tokens), v("device_ns", "ns", &R::device_ns);
     v("device_before_first_ns", "ns", &R::device_before_first_ns);
+    v("prefill_replica", "", &R::prefill_replica), v("transfer_ns", "ns", &R::transfer_ns);
+    v("decode_wait_ns", "ns", &R::decode_wait_ns);
   }
 };
 

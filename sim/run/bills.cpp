@@ -19,14 +19,15 @@ class Biller {
     storage_carry_.resize(world.tenants.size() + 1, 0);
   }
 
-  Bills bill(int64_t training_devices, const ServingTotals& serving,
-             const std::vector<std::vector<int64_t>>& usage_ns) {
+  Bills bill(int64_t training_devices, const ServingTotals& serving, const DeviceUse& use) {
     for (size_t w = 0; w < serving.windows.size(); ++w) {
       from_ = Time{static_cast<int64_t>(w) * scenario_.window.ns};
       to_ = std::min(from_ + scenario_.window, Time{scenario_.horizon.ns});
       bills_.by_window.emplace_back(world_.tenants.size());
       bills_.platform.emplace_back();
-      for (uint32_t p = 0; p < scenario_.pools.size(); ++p) serve(p, serving.windows[w][p], usage_ns[w]);
+      for (uint32_t p = 0; p < scenario_.pools.size(); ++p) {
+        serve(p, serving.windows[w][p], use_of_pool(p, use.all[w], use.on_decode_pools[w]));
+      }
       if (training_devices > 0) train(w);
       store();
     }
@@ -72,13 +73,25 @@ class Biller {
     waiting = {};
   }
 
+  // Of what each tenant used in all, the part on pool p.
+  std::vector<int64_t> use_of_pool(uint32_t p, std::vector<int64_t> use,
+                                   const std::vector<int64_t>& on_decode_pools) const {
+    for (uint32_t t = 0; t < world_.tenants.size(); ++t) {
+      if (plan_of(t).decode_pool == p) use[t] = on_decode_pools[t];
+      if (plan_of(t).pool == p) use[t] -= on_decode_pools[t];
+    }
+    return use;
+  }
+  [[nodiscard]] const TierPlan& plan_of(uint32_t tenant) const {
+    return world_.plans[tenancy_][world_.tenants[tenant].tier.index];
+  }
+
   void serve(uint32_t p, const PoolWindow& window, const std::vector<int64_t>& usage) {
     std::vector<uint32_t> members;
     for (uint32_t t = 0; t < world_.tenants.size(); ++t) {
-      const TierPlan& plan = world_.plans[tenancy_][world_.tenants[t].tier.index];
-      const bool shared = plan.choice.placement == Placement::shared;
+      const bool shared = plan_of(t).choice.placement == Placement::shared;
       // Usage is booked when a request ends, so a member always has joined.
-      if (plan.pool == p && shared && present(t)) members.push_back(t);
+      if (plan_of(t).uses(p) && shared && present(t)) members.push_back(t);
     }
     const LeaseMeter::Charge charge = pools_[p].charge(window.shared);
     split_busy(p, charge.busy, members, usage);
@@ -96,8 +109,7 @@ class Biller {
     while (scenario_.pools[pool].name != scenario_.training.pool) ++pool;
     std::vector<uint32_t> members;
     for (uint32_t t = 0; t < world_.tenants.size(); ++t) {
-      const TierPlan& plan = world_.plans[tenancy_][world_.tenants[t].tier.index];
-      if (plan.choice.kind != TenancyKind::shared_pretrained && present(t)) members.push_back(t);
+      if (plan_of(t).choice.kind != TenancyKind::shared_pretrained && present(t)) members.push_back(t);
     }
     const LeaseMeter::Charge charge = pools_[pool].charge(training_.pool_times[w]);
     split(charge.busy, members, training_.usage_ns[w], &Money::training);
@@ -177,8 +189,8 @@ class Biller {
 }  // namespace
 
 Bills bill(const World& world, size_t tenancy, const TrainingOutcome& training, int64_t training_devices,
-           const ServingTotals& serving, const std::vector<std::vector<int64_t>>& usage_ns) {
-  return Biller(world, tenancy, training).bill(training_devices, serving, usage_ns);
+           const ServingTotals& serving, const DeviceUse& use) {
+  return Biller(world, tenancy, training).bill(training_devices, serving, use);
 }
 
 }  // namespace cotenant

@@ -26,12 +26,18 @@ struct Bills {
   NanoDollars charged;                        // what all leases and all storage cost
 };
 
+// Attributed device time in nanoseconds, by window, by tenant.
+struct DeviceUse {
+  const std::vector<std::vector<int64_t>>& all;
+  const std::vector<std::vector<int64_t>>& on_decode_pools;  // of that
+};
+
 // Splits what the fleet and the storage cost over the tenants, window by window, to the nano-dollar:
 // busy device time by each tenant's attributed device time, booked when a request ends; idle time of a pool
 // in the same proportion (equal parts where nobody used it); a dedicated device to its tenant; training by
 // the bytes of the data used; storage of a tenant's data and own models to it, of shared models in equal
-// parts. usage_ns: by window, by tenant. Checks that the parts sum to the charge.
+// parts. Checks that the parts sum to the charge.
 Bills bill(const World& world, size_t tenancy, const TrainingOutcome& training, int64_t training_devices,
-           const ServingTotals& serving, const std::vector<std::vector<int64_t>>& usage_ns);
+           const ServingTotals& serving, const DeviceUse& use);
 
 }  // namespace cotenant

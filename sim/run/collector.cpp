@@ -44,6 +44,10 @@ const char* to_word(RequestOutcome outcome) {
   return "";
 }
 
+int64_t index_of(ReplicaId replica) {
+  return replica.valid() ? static_cast<int64_t>(replica.index) : -1;
+}
+
 const char* reason_of(RequestOutcome outcome) {
   switch (outcome) {
     case RequestOutcome::over_quota:
@@ -80,6 +84,7 @@ Collector::Collector(const World& world, size_t tenancy, PhiloxKey key, const Tr
   for (std::vector<WindowCounts>& window : windows_) window.resize(s.tiers.size());
   latency_.resize(s.tiers.size());
   usage_ns_.assign(windows, std::vector<int64_t>(world.tenants.size(), 0));
+  decode_pool_usage_ns_ = usage_ns_;
   for (uint32_t t = 0; t < world.tenants.size(); ++t) {
     const TierPlan& plan = world.plans[tenancy][world.tenants[t].tier.index];
     trained_.push_back(plan.choice.kind != TenancyKind::shared_pretrained);
@@ -111,7 +116,10 @@ void Collector::request(const RequestObservation& o) {
   tenant.timed_out += o.outcome == RequestOutcome::timed_out ? 1 : 0;
   tenant.too_large += o.outcome == RequestOutcome::too_large ? 1 : 0;
   tenant.in_flight += o.outcome == RequestOutcome::in_flight ? 1 : 0;
-  usage_ns_[window_of(o.finished.ns >= 0 ? o.finished : end_)][o.tenant.index] += o.usage_ns;
+  const size_t booked = window_of(o.finished.ns >= 0 ? o.finished : end_);
+  usage_ns_[booked][o.tenant.index] += o.usage_ns;
+  if (o.prefilled_by.valid())
+    decode_pool_usage_ns_[booked][o.tenant.index] += o.usage_ns - o.usage_before_first_ns;
   if (o.outcome == RequestOutcome::served) {
     tenant.served += 1;
     window.served += 1;
@@ -190,7 +198,7 @@ void Collector::record(const RequestObservation& o) {
                        .output_tokens = o.output,
                        .ttft_ns = o.first_token.ns < 0 ? -1 : ttft_of(o).ns,
                        .e2e_ns = o.finished.ns < 0 ? -1 : e2e_of(o).ns,
-                       .replica = o.replica.valid() ? static_cast<int64_t>(o.replica.index) : -1,
+                       .replica = index_of(o.replica),
                        .outcome = to_word(o.outcome),
                        .weight = 1 / keep_share_,
                        .reason = reason_of(o.outcome),
@@ -204,7 +212,10 @@ void Collector::record(const RequestObservation& o) {
                        .preemptions = o.preempted,
                        .hit_tokens = o.hit_tokens,
                        .device_ns = o.usage_ns,
-                       .device_before_first_ns = o.usage_before_first_ns});
+                       .device_before_first_ns = o.usage_before_first_ns,
+                       .prefill_replica = index_of(o.prefilled_by),
+                       .transfer_ns = o.transfer_ns,
+                       .decode_wait_ns = o.decode_wait_ns});
 }
 
 std::vector<Miss> Collector::take_misses() {

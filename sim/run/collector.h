@@ -59,6 +59,10 @@ class Collector : public ObservationSink {
   }                                                                               // window, tier
   [[nodiscard]] const std::vector<Latency>& latency() const { return latency_; }  // by tier
   [[nodiscard]] const std::vector<std::vector<int64_t>>& usage_ns() const { return usage_ns_; }
+  // Of that, on decode pools.
+  [[nodiscard]] const std::vector<std::vector<int64_t>>& decode_pool_usage_ns() const {
+    return decode_pool_usage_ns_;
+  }
   [[nodiscard]] int64_t base_fallback() const { return base_fallback_; }
   // Misses within quota, sorted by tenant and number.
   [[nodiscard]] std::vector<Miss> take_misses();
@@ -85,6 +89,7 @@ class Collector : public ObservationSink {
   std::vector<std::vector<WindowCounts>> windows_;
   std::vector<Latency> latency_;
   std::vector<std::vector<int64_t>> usage_ns_;
+  std::vector<std::vector<int64_t>> decode_pool_usage_ns_;
   std::vector<Miss> misses_;
   int64_t misses_not_kept_ = 0;
   int64_t base_fallback_ = 0;

@@ -14,6 +14,7 @@
 #include "sim/run/timeline.h"
 #include "sim/run/trace_deal.h"
 #include "sim/serving/generative_replica.h"
+#include "sim/serving/host_memory.h"
 #include "sim/serving/router.h"
 #include "sim/serving/scoring_replica.h"
 #include "sim/serving/shared_device.h"
@@ -24,10 +25,10 @@ namespace cotenant {
 namespace {
 
 // In the order in which events of the same time happen.
-enum class EventKind : uint8_t { work_done, wake, release, join, window_end, reach };
+enum class EventKind : uint8_t { work_done, wake, release, join, window_end, reach, kv_arrives };
 struct Event {
   EventKind kind = EventKind::work_done;
-  uint32_t index = 0;       // replica, tenant, or place among those on their way
+  uint32_t index = 0;       // replica, tenant, or place among those on the way
   uint32_t generation = 0;  // work_done, wake: stale unless it is the replica's
 };
 
@@ -37,6 +38,7 @@ struct Replica {
   TenantId owner;   // dedicated to; invalid = shared
   size_t slot = 0;  // among the shared ones of the pool
   DeviceMeter meter;
+  HostMemory host;
   Work work;
   StepBlock block;
   SharedDevice device;              // scoring: the batches under way
@@ -46,11 +48,16 @@ struct Replica {
   uint32_t loads_on = 0;            // scoring: the instance that waits for it
   Time batch_end{kTimeMax};         // scoring: when work_done is expected
   Time started;
+  Time link_free;  // its link to the decode pool
   int64_t carry_ps = 0;
   uint32_t generation = 0;
   uint32_t sequence = 0;
   bool busy = false;
 };
+
+Duration transfer_time(Bytes bytes, int64_t byte_per_s) {
+  return {static_cast<int64_t>(static_cast<__int128>(bytes.count) * kSecond.ns / byte_per_s)};
+}
 
 class ServingRun {
  public:
@@ -135,6 +142,7 @@ class ServingRun {
     std::vector<bool> shared(scenario_.pools.size(), false);
     for (const TierPlan& plan : world_.plans[tenancy_]) {
       if (plan.choice.placement == Placement::shared) shared[plan.pool] = true;
+      if (plan.decode_pool != TierPlan::kNoPool) shared[plan.decode_pool] = true;
     }
     for (uint32_t p = 0; p < scenario_.pools.size(); ++p) {
       for (int64_t i = 0; shared[p] && i < scenario_.pools[p].size; ++i) {
@@ -183,11 +191,13 @@ class ServingRun {
                                                           .pool = p,
                                                           .owner = owner,
                                                           .meter = DeviceMeter(now_),
+                                                          .host = HostMemory(sku_of(p).host_memory),
                                                           .work = {},
                                                           .block = {},
                                                           .device = SharedDevice(slowdown_of_two(p)),
                                                           .under_way = {},
-                                                          .started = {}}));
+                                                          .started = {},
+                                                          .link_free = {}}));
     if (generative_pool(p)) {
       RandomStream faults(key_, index, Purpose::faults);
       replicas_.back()->machine = GenerativeReplica(
@@ -204,7 +214,9 @@ class ServingRun {
            .kv_blocks = memory.kv_blocks,
            .kv_block_bytes = memory.kv_block_bytes,
            .weight_budget = memory.weights,
-           .resident_limit = resident_limit(p)},
+           .resident_limit = resident_limit(p),
+           .largest_need = memory.largest_need,
+           .one_base = memory.one_base},
           bytes, [this, p, faults]() mutable { return scrubs(p, faults); },
           [this](TenantId tenant) { return world_.tenants[tenant.index].weight; });
     }
@@ -219,12 +231,14 @@ class ServingRun {
 
   ScoringLimits scoring_limits(uint32_t p) const {
     const Pool& pool = scenario_.pools[p];
+    const ReplicaMemory memory = replica_memory(world_, tenancy_, p);
     ScoringLimits limits{.max_batch = pool.max_batch,
                          .max_delay = pool.max_delay,
                          .preferred = pool.preferred_batch,
                          .instances = pool.instances,
-                         .weight_budget = replica_memory(world_, tenancy_, p).weights,
-                         .resident_limit = resident_limit(p)};
+                         .weight_budget = memory.weights,
+                         .resident_limit = resident_limit(p),
+                         .largest_need = memory.largest_need};
     if (pool.queue_timeout.ns > 0) limits.queue_timeout = pool.queue_timeout;
     if (pool.timeout_action == Pool::TimeoutAction::delay)
       limits.timeout_action = ScoringLimits::TimeoutAction::delay;
@@ -243,7 +257,7 @@ class ServingRun {
 
   bool generative_pool(uint32_t p) const {
     for (const TierPlan& plan : world_.plans[tenancy_]) {
-      if (plan.pool == p) return scenario_.models[plan.model].kind == Model::Kind::generative;
+      if (plan.uses(p)) return scenario_.models[plan.model].kind == Model::Kind::generative;
     }
     return false;
   }
@@ -251,7 +265,7 @@ class ServingRun {
   // The same for all tiers of a pool: build_world() checks it.
   int64_t resident_limit(uint32_t p) const {
     for (const TierPlan& plan : world_.plans[tenancy_]) {
-      if (plan.pool == p) return plan.choice.resident_models;
+      if (plan.uses(p)) return plan.choice.resident_models;
     }
     return 0;
   }
@@ -322,7 +336,10 @@ class ServingRun {
         push_window_end(now_);
         break;
       case EventKind::reach:
-        reach(event.index);
+        enter(take_from_the_way(event.index));
+        break;
+      case EventKind::kv_arrives:
+        kv_arrives(event.index);
         break;
     }
   }
@@ -348,28 +365,31 @@ class ServingRun {
                     .weights = {},
                     .adapter = {},
                     .priority = static_cast<int32_t>(world_.tier_of(tenant).priority),
+                    .pinned = plan_of(tenant).choice.pinned,
                     .content = arrival.content};
     const Duration on_the_way = client_of(tenant).in(arrival.prompt);
     if (on_the_way.ns == 0) return enter(request);
-    uint32_t place = static_cast<uint32_t>(on_the_way_.size());
+    push(now_ + on_the_way, {EventKind::reach, put_on_the_way(request), 0}, arrival.source, arrival.number);
+  }
+
+  uint32_t put_on_the_way(const Request& request) {
     if (free_places_.empty()) {
       on_the_way_.push_back(request);
-    } else {
-      place = free_places_.back();
-      free_places_.pop_back();
-      on_the_way_[place] = request;
+      return static_cast<uint32_t>(on_the_way_.size() - 1);
     }
-    push(now_ + on_the_way, {EventKind::reach, place, 0}, arrival.source, arrival.number);
+    const uint32_t place = free_places_.back();
+    free_places_.pop_back();
+    on_the_way_[place] = request;
+    return place;
+  }
+
+  Request take_from_the_way(uint32_t place) {
+    free_places_.push_back(place);
+    return *std::exchange(on_the_way_[place], std::nullopt);
   }
 
   const ClientCosts& client_of(TenantId tenant) const {
     return client_of_tier_[world_.tenants[tenant.index].tier.index];
-  }
-
-  void reach(uint32_t place) {
-    const Request request = *std::exchange(on_the_way_[place], std::nullopt);
-    free_places_.push_back(place);
-    enter(request);
   }
 
   // The platform has the request.
@@ -445,17 +465,64 @@ class ServingRun {
     const int64_t tokens = request.prompt + request.output;
     if (generative != nullptr && tokens > model.context_limit)
       return observe(request, RequestOutcome::too_long, ReplicaId{r});
-    if (generative != nullptr && CountedPool::blocks_for(tokens) > generative->most_blocks())
+    if (generative != nullptr && too_large(request, *generative))
       return observe(request, RequestOutcome::too_large, ReplicaId{r});
     if (auto* scoring = std::get_if<ScoringReplica>(&replica.machine)) {
       if (!scoring->enqueue(request, now_)) return observe(request, RequestOutcome::queue_full, ReplicaId{r});
       report_load(replica);
       return begin_batches(r, *scoring);
     }
+    if (plan.decode_pool == TierPlan::kNoPool || request.output == 1) return enqueue(r, request);
+    Request prompt_only = request;
+    prompt_only.output_later = request.output - 1;
+    prompt_only.output = 1;
+    enqueue(r, prompt_only);
+  }
+
+  // Whether it would come to hold more than the replica, or those that decode, ever have.
+  bool too_large(const Request& request, const GenerativeReplica& replica) const {
+    const uint32_t decodes = plan_of(request.tenant).decode_pool;
+    const int64_t blocks = CountedPool::blocks_for(request.prompt + request.output);
+    if (decodes == TierPlan::kNoPool || request.output == 1) return blocks > replica.most_blocks();
+    const Replica& there = *replicas_[pool_replicas_[decodes].front()];
+    return CountedPool::blocks_for(request.prompt + 1) > replica.most_blocks() ||
+           blocks > std::get<GenerativeReplica>(there.machine).most_blocks();
+  }
+
+  void enqueue(uint32_t r, const Request& request) {
+    Replica& replica = *replicas_[r];
     std::get<GenerativeReplica>(replica.machine).enqueue(request, now_);
     report_load(replica);
     if (!replica.busy) return begin_work(r);
     shorten_block(r);
+  }
+
+  // The replica has computed the prompt and made the first token; the rest is for the decode pool.
+  void send_kv(uint32_t r, Request request) {
+    Replica& replica = *replicas_[r];
+    const Pool& pool = scenario_.pools[replica.pool];
+    const int64_t block_bytes =
+        world_.model_on_pool(plan_of(request.tenant).model, replica.pool).facts.kv_bytes_per_token *
+        kKvBlockTokens;
+    const Bytes bytes{CountedPool::blocks_for(request.prompt) * block_bytes};
+    replica.link_free = std::max(replica.link_free, now_) + transfer_time(bytes, pool.kv_link_byte_per_s);
+    request.output += std::exchange(request.output_later, 0);
+    request.emitted = 1;
+    request.finished = Time{-1};
+    request.prefilled_by = ReplicaId{r};
+    request.queued_there = request.queued;
+    request.transfer_ns = -now_.ns;
+    push(replica.link_free + pool.kv_link_latency, {EventKind::kv_arrives, put_on_the_way(request), 0},
+         request.tenant.index, request.number);
+  }
+
+  void kv_arrives(uint32_t place) {
+    Request request = take_from_the_way(place);
+    request.transfer_ns += now_.ns;
+    const uint32_t from = request.prefilled_by.index;
+    std::get<GenerativeReplica>(replicas_[from]->machine).sent(request);
+    if (!replicas_[from]->busy) begin_work(from);
+    enqueue(choose_replica(plan_of(request.tenant).decode_pool, request), request);
   }
 
   uint32_t choose_replica(uint32_t p, const Request& request) {
@@ -493,10 +560,16 @@ class ServingRun {
     schedule_block_end(r);
   }
 
-  // How long the load takes that `replica` asked for.
-  Duration load_time(const Replica& replica) const {
+  const Sku& sku_of(uint32_t p) const { return scenario_.skus[world_.sku_of_pool(p)]; }
+
+  // How long the load takes that `replica` asked for: to the host, if that has it no more, and to the device.
+  Duration load_time(Replica& replica) const {
     if (variant_.kind != Variant::Kind::base) return {};
-    return any_times(replica.pool).load(replica.work.load_bytes);
+    const Bytes bytes = replica.work.load_bytes;
+    const Duration copy = any_times(replica.pool).load(bytes);
+    const Sku& sku = sku_of(replica.pool);
+    if (sku.store_byte_per_s == 0 || !replica.host.must_fetch(replica.work.load_model, bytes)) return copy;
+    return copy + sku.store_latency + transfer_time(bytes, sku.store_byte_per_s);
   }
 
   // Returns whether the replica is now busy with a load.
@@ -513,7 +586,7 @@ class ServingRun {
   // Loads and scrubs depend on the device, not on the model: any model of the pool answers.
   const ServiceTimes& any_times(uint32_t pool) const {
     for (const TierPlan& plan : world_.plans[tenancy_]) {
-      if (plan.pool == pool) return *world_.model_on_pool(plan.model, pool).times;
+      if (plan.uses(pool)) return *world_.model_on_pool(plan.model, pool).times;
     }
     CHECK_MSG(false, "a replica's pool is planned");
     return *world_.model_on_pool(0, pool).times;
@@ -604,7 +677,13 @@ class ServingRun {
                                .last_round_start = replica.started + before_last});
     }
     if (!finished_.empty()) report_load(replica);
-    for (const Request& request : finished_) observe(request, RequestOutcome::served, ReplicaId{r});
+    for (const Request& request : finished_) {
+      if (request.output_later > 0) {
+        send_kv(r, request);
+      } else {
+        observe(request, RequestOutcome::served, ReplicaId{r});
+      }
+    }
     begin_work(r);
   }
 
@@ -706,27 +785,31 @@ class ServingRun {
   void observe(const Request& r, RequestOutcome outcome, ReplicaId replica) {
     const ClientCosts& client = client_of(r.tenant);
     const auto seen = [&](Time at) { return at.ns < 0 ? at : at + client.out(); };
+    const auto until_now = [&](int64_t ns) { return ns < 0 ? ns + now_.ns : ns; };
     sink_.request({.tenant = r.tenant,
                    .number = r.number,
                    .arrival = r.arrival,
                    .first_token = seen(r.first_token),
                    .finished = seen(r.finished),
                    .prompt = r.prompt,
-                   .output = r.output,
+                   .output = r.output + r.output_later,
                    .weights = r.weights,
                    .adapter = r.adapter,
                    .replica = replica,
-                   .queued = r.queued,
+                   .queued = r.prefilled_by.valid() ? r.queued_there : r.queued,
                    .admitted = r.admitted,
                    .client_in_ns = client.in(r.prompt).ns,
                    .client_out_ns = client.out().ns,
                    .load_ns = r.load_ns,
-                   .lost_ns = r.lost_ns < 0 ? r.lost_ns + now_.ns : r.lost_ns,
+                   .lost_ns = until_now(r.lost_ns),
                    .lost_before_first_ns = r.lost_before_first_ns,
                    .preempted = r.preempted,
                    .hit_tokens = r.hit_tokens,
                    .usage_ns = r.usage_ps / 1000,
                    .usage_before_first_ns = r.usage_before_first_ps / 1000,
+                   .prefilled_by = r.prefilled_by,
+                   .transfer_ns = until_now(r.transfer_ns),
+                   .decode_wait_ns = until_now(r.decode_wait_ns),
                    .outcome = outcome});
   }
 
@@ -795,7 +878,7 @@ class ServingRun {
   std::optional<Entitlement> entitlement_;
   std::deque<Request> released_;  // waiting for their entitlement, in order of release
   std::vector<ClientCosts> client_of_tier_;
-  std::vector<std::optional<Request>> on_the_way_;  // sent, not yet at the platform
+  std::vector<std::optional<Request>> on_the_way_;  // sent, not yet at the platform or the decode pool
   std::vector<uint32_t> free_places_;
   std::vector<Request> finished_;
   ServingTotals totals_;

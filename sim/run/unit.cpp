@@ -73,7 +73,8 @@ class Unit {
     serving_ = run_serving(world_, key_.tenancy, streams_, training_, {.stop = stop_}, collector_);
     collector_.close(log_);
     attribute_misses();
-    bills_ = bill(world_, key_.tenancy, training_, spec_.devices, serving_, collector_.usage_ns());
+    bills_ = bill(world_, key_.tenancy, training_, spec_.devices, serving_,
+                  {collector_.usage_ns(), collector_.decode_pool_usage_ns()});
     add_unit_row();
     add_window_rows();
     add_pool_rows();

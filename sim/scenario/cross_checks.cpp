@@ -68,6 +68,7 @@ class Checker {
     check_times();
     for (const Tier& tier : s_.tiers) check_tier(tier);
     for (const Pool& pool : s_.pools) check_batching(pool);
+    for (const Pool& pool : s_.pools) check_decode_pool(pool);
     for (const TenancyEntry& entry : s_.tenancies) check_entry(entry);
     check_training();
     for (size_t i = 0; i < s_.disturbances.size(); ++i) check_disturbance(i);
@@ -112,6 +113,8 @@ class Checker {
     const std::vector<std::string> tiers = names_of(s_.tiers, &Tier::name);
     for (const Pool& pool : s_.pools) {
       must_be_named({"pools", pool.name, "sku"}, pool.sku, "SKU", names_of(s_.skus, &Sku::name));
+      must_be_named({"pools", pool.name, "decode-pool"}, pool.decode_pool, "pool",
+                    names_of(s_.pools, &Pool::name));
     }
     for (const TenancyEntry& entry : s_.tenancies) {
       check_choice_names({"tenancy", entry.label}, entry.choice);
@@ -148,6 +151,7 @@ class Checker {
   // Something that is defined and never used is a mistake more often than a plan.
   void check_used() {
     std::set<std::string> pools = {s_.training.pool};
+    for (const Pool& pool : s_.pools) pools.insert(pool.decode_pool);
     std::set<std::string> models;
     const auto use = [&](const TenancyChoice& c) {
       pools.insert(c.pool);
@@ -345,6 +349,58 @@ class Checker {
       at(joined(path, "chunk-cap"),
          {"`chunk-cap` has no meaning here", "with `batching: prefill-first` prompts are not cut"});
     }
+  }
+
+  // Whether a tier on the pool is served by a model of that kind.
+  [[nodiscard]] bool serves(const Pool& pool, Model::Kind kind) const {
+    return std::any_of(served_.begin(), served_.end(), [&](const Served& served) {
+      if (served.choice->pool != pool.name) return false;
+      const Model* model = find_named(s_.models, &Model::name, served.choice->model);
+      return model != nullptr && stated({"models", model->name, "kind"}) && model->kind == kind;
+    });
+  }
+
+  // A pool that computes prompts, and the one that goes on.
+  void check_decode_pool(const Pool& pool) {
+    const Path path = {"pools", pool.name, "decode-pool"};
+    const Pool* decodes = find_named(s_.pools, &Pool::name, pool.decode_pool);
+    if (!stated(path) || decodes == nullptr) return;
+    if (decodes == &pool) return at(path, {"a pool cannot be its own decode pool", "leave it out"});
+    if (!decodes->decode_pool.empty()) {
+      at(path, {fmt::format("pool `{}` has a decode pool itself", decodes->name), ""});
+    }
+    if (s_.training.stated && s_.training.pool == decodes->name) {
+      at(path,
+         {fmt::format("pool `{}` decodes and trains", decodes->name), "give training a pool of its own"});
+    }
+    if (serves(pool, Model::Kind::scoring)) {
+      at(path,
+         {"`decode-pool` has no meaning here", fmt::format("pool `{}` serves a scoring model", pool.name)});
+    }
+    if (decodes->prefix_cache != Pool::PrefixCache::off) {
+      at({"pools", decodes->name, "prefix-cache"},
+         {"`prefix-cache` has no meaning here",
+          fmt::format("pool `{}` decodes for pool `{}`: what prompts need comes along", decodes->name,
+                      pool.name)});
+    }
+    for (const Served& served : served_) check_decodes(pool, served);
+  }
+  void check_decodes(const Pool& pool, const Served& served) {
+    if (served.choice->pool != pool.name) return;
+    const auto own = served.entry->tiers.find(served.tier->name);
+    Path path = {"tenancy", served.entry->label};
+    if (own != served.entry->tiers.end()) path.insert(path.end(), {"tiers", served.tier->name});
+    if (served.choice->placement == Placement::dedicated) {
+      at(joined(path, "placement"),
+         {fmt::format("pool `{}` has a decode pool, which is shared", pool.name), "placement: shared"});
+    }
+    const auto also = std::find_if(served_.begin(), served_.end(), [&](const Served& other) {
+      return other.entry == served.entry && other.choice->pool == pool.decode_pool;
+    });
+    if (also == served_.end()) return;
+    at(joined(path, "pool"), {fmt::format("pool `{}` decodes for pool `{}` and serves tier `{}` itself",
+                                          pool.decode_pool, pool.name, also->tier->name.substr(0, 64)),
+                              "one of the two in a tenancy entry"});
   }
 
   void check_entry(const TenancyEntry& entry) {

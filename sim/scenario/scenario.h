@@ -27,8 +27,11 @@ struct Sku {
   std::string name;
   int64_t rate_nano_per_hour = 0;
   Bytes memory;
-  std::string profile;          // "local-cpu", or a path
-  int64_t load_byte_per_s = 0;  // 0 = from the profile's memory_copy
+  std::string profile;           // "local-cpu", or a path
+  int64_t load_byte_per_s = 0;   // from host to device; 0 = from the profile's memory_copy
+  int64_t store_byte_per_s = 0;  // from the store to the host; 0 = the host has everything
+  Duration store_latency{};
+  Bytes host_memory{};  // of one device's host, for what came from the store
   int line = 0;
 };
 
@@ -109,9 +112,12 @@ struct Pool {
   std::vector<int64_t> preferred_batch;   // scoring: rows, ascending; none = max_batch
   Duration queue_timeout{};               // scoring: longest wait; 0 = any
   enum class TimeoutAction : uint8_t { reject, delay } timeout_action = TimeoutAction::reject;
-  int64_t max_queue = 0;  // scoring: waiting for one set of weights at one priority; 0 = any number
-  int64_t instances = 1;  // scoring: batches under way at once on one device
-  bool scrub = true;      // overwrite KV memory before another tenant gets it
+  int64_t max_queue = 0;           // scoring: waiting for one set of weights at one priority; 0 = any number
+  int64_t instances = 1;           // scoring: batches under way at once on one device
+  std::string decode_pool;         // generates what follows the first token; "" = this pool itself
+  int64_t kv_link_byte_per_s = 0;  // from one replica to the decode pool
+  Duration kv_link_latency{};
+  bool scrub = true;  // overwrite KV memory before another tenant gets it
   int line = 0;
 };
 
@@ -128,6 +134,7 @@ struct TenancyChoice {
   Tuning tuning = Tuning::lora;  // tuned-shared only
   bool train_on_all = false;     // shared-trained: false = consenting tenants only
   int64_t resident_models = 0;   // most weights or adapters kept on a replica; 0 = what memory allows
+  bool pinned = false;           // what serves these tenants stays on a replica once it is loaded
 };
 
 struct TenancyEntry {

@@ -67,6 +67,7 @@ const Table<Prices>& prices_table() {
 }
 
 const Table<Sku>& sku_table() {
+  const auto stored = [](const Sku& s) { return s.store_byte_per_s > 0; };
   static const Table<Sku> table = {
       scalar_field<Sku>("rate", hourly_price_codec(), &Sku::rate_nano_per_hour, "price of one device")
           .required(),
@@ -79,8 +80,24 @@ const Table<Sku>& sku_table() {
           "to the scenario")
           .required(),
       scalar_field<Sku>("load-bandwidth", bandwidth_codec(), &Sku::load_byte_per_s,
-                        "from the store to device memory")
+                        "from the host's memory to the device's")
           .otherwise("as the profile measured it"),
+      scalar_field<Sku>(
+          "store-bandwidth", bandwidth_codec(), &Sku::store_byte_per_s,
+          "from the store of weights and adapters to the host's memory: the first load of each, "
+          "or a later one that the host no longer has")
+          .shown_as("1 GB/s")
+          .otherwise("the host has everything; a load is a copy to the device"),
+      scalar_field<Sku>("store-latency", duration_codec(Duration{}, kHour), &Sku::store_latency,
+                        "until the store begins to deliver")
+          .shown_as("20 ms")
+          .only_when("store-bandwidth is stated", stored),
+      scalar_field<Sku>(
+          "host-memory", bytes_codec({0}, kMostBytes), &Sku::host_memory,
+          "of the host, for one device: keeps what came from the store, the least recently used "
+          "goes first; 0 B keeps nothing")
+          .shown_as("64 GB")
+          .only_when("store-bandwidth is stated", stored),
   };
   return table;
 }
@@ -439,10 +456,30 @@ Table<Pool> batching_rows() {
   };
 }
 
+// What a pool that only computes prompts says of the way to the pool that decodes.
+Table<Pool> transfer_rows() {
+  const auto sends = [](const Pool& p) { return !p.decode_pool.empty(); };
+  return {
+      scalar_field<Pool>(
+          "decode-pool", identifier_codec("decode"), &Pool::decode_pool,
+          "the pool that generates all tokens after the first: this one computes prompts only, and the KV "
+          "cache moves there")
+          .otherwise("this pool decodes itself"),
+      scalar_field<Pool>("kv-link", bandwidth_codec(), &Pool::kv_link_byte_per_s,
+                         "from one replica to the decode pool; KV caches leave one after the other")
+          .required()
+          .only_when("decode-pool is stated", sends),
+      scalar_field<Pool>("kv-link-latency", duration_codec(Duration{}, kMinute), &Pool::kv_link_latency,
+                         "from the last byte sent until the KV cache can be used")
+          .shown_as("10 us")
+          .only_when("decode-pool is stated", sends),
+  };
+}
+
 const Table<Pool>& pool_table() {
   static const Table<Pool> table = [] {
     Table<Pool> rows = device_rows();
-    for (Table<Pool> more : {scheduling_rows(), step_rows(), batching_rows()}) {
+    for (Table<Pool> more : {scheduling_rows(), step_rows(), batching_rows(), transfer_rows()}) {
       for (Field<Pool>& row : more) rows.push_back(std::move(row));
     }
     return rows;
@@ -452,6 +489,7 @@ const Table<Pool>& pool_table() {
 
 const Table<TenancyChoice>& choice_table() {
   using C = TenancyChoice;
+  const auto shares = [](const C& c) { return c.placement == Placement::shared; };
   const std::vector<std::pair<const char*, bool>> train_on = {{"consenting", false}, {"all", true}};
   static const Table<C> table = {
       scalar_field<C>(
@@ -482,7 +520,12 @@ const Table<TenancyChoice>& choice_table() {
       scalar_field<C>("resident-models", limit_codec(1, 1'000'000), &C::resident_models,
                       "most weights or adapters kept on one replica")
           .otherwise("what memory allows")
-          .only_when("placement is shared", [](const C& c) { return c.placement == Placement::shared; }),
+          .only_when("placement is shared", shares),
+      scalar_field<C>(
+          "pinned", flag_codec("yes", "no"), &C::pinned,
+          "weights and adapter of these tenants stay on a replica once loaded, as long as the memory and the "
+          "number left to others suffice for the largest need of one request")
+          .only_when("placement is shared", shares),
   };
   return table;
 }

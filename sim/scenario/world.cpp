@@ -48,6 +48,11 @@ bool uses_adapters(const TenancyChoice& choice, const Model& model) {
          model.kind == Model::Kind::generative;
 }
 
+std::vector<uint32_t> pools_of(const TierPlan& plan) {
+  if (plan.decode_pool == TierPlan::kNoPool) return {plan.pool};
+  return {plan.pool, plan.decode_pool};
+}
+
 // Builds a World step by step; problems collect.
 class WorldBuilder {
  public:
@@ -119,7 +124,10 @@ class WorldBuilder {
       for (const Tier& tier : s.tiers) {
         const auto own = entry.tiers.find(tier.name);
         const TenancyChoice& choice = own == entry.tiers.end() ? entry.choice : own->second;
-        plans.push_back({choice, position_of(s.models, choice.model), position_of(s.pools, choice.pool)});
+        TierPlan plan{choice, position_of(s.models, choice.model), position_of(s.pools, choice.pool)};
+        const std::string& decodes = s.pools[plan.pool].decode_pool;
+        if (!decodes.empty()) plan.decode_pool = position_of(s.pools, decodes);
+        plans.push_back(std::move(plan));
       }
       world_->plans.push_back(std::move(plans));
     }
@@ -161,8 +169,10 @@ class WorldBuilder {
     for (const std::vector<TierPlan>& plans : world_->plans) {
       for (const TierPlan& plan : plans) {
         const bool adapters = uses_adapters(plan.choice, s.models[plan.model]);
-        Use& serving = needed[{world_->sku_of_pool(plan.pool), plan.model}];
-        serving.adapters = serving.adapters || adapters;
+        for (const uint32_t pool : pools_of(plan)) {
+          Use& serving = needed[{world_->sku_of_pool(pool), plan.model}];
+          serving.adapters = serving.adapters || adapters;
+        }
         if (!needs_training(plan.choice) || !s.training.stated) continue;
         Use& training = needed[{world_->sku_of_pool(position_of(s.pools, s.training.pool)), plan.model}];
         (adapters ? training.tunes : training.trains) = true;
@@ -215,11 +225,12 @@ class WorldBuilder {
     std::set<uint32_t> reported;
     for (const std::vector<TierPlan>& plans : world_->plans) {
       for (const TierPlan& plan : plans) {
-        const Pool& pool = s.pools[plan.pool];
         const Model::Kind kind = s.models[plan.model].kind;
-        const bool mixed = kinds.try_emplace(plan.pool, kind).first->second != kind;
-        const bool trains = s.training.stated && s.training.pool == pool.name;
-        if ((mixed || trains) && reported.insert(plan.pool).second) {
+        for (const uint32_t p : pools_of(plan)) {
+          const Pool& pool = s.pools[p];
+          const bool mixed = kinds.try_emplace(p, kind).first->second != kind;
+          const bool trains = s.training.stated && s.training.pool == pool.name;
+          if ((!mixed && !trains) || !reported.insert(p).second) continue;
           problems_.push_back(
               problem(s, pool.line,
                       mixed ? fmt::format("pool '{}' would serve generative and scoring models", pool.name)
@@ -238,11 +249,12 @@ class WorldBuilder {
       for (const TierPlan& plan : world_->plans[e]) {
         const TenancyEntry& entry = s.tenancies[e];
         const int64_t limit = plan.choice.resident_models;
-        if (limits.try_emplace(plan.pool, limit).first->second != limit) {
+        for (const uint32_t p : pools_of(plan)) {
+          if (limits.try_emplace(p, limit).first->second == limit) continue;
           problems_.push_back(
               problem(s, entry.line,
                       fmt::format("tenancy '{}' states two values of resident-models for pool '{}'",
-                                  entry.label, plan.choice.pool)));
+                                  entry.label, s.pools[p].name)));
         }
         if (limit == 1 && uses_adapters(plan.choice, s.models[plan.model])) {
           problems_.push_back(problem(
@@ -260,9 +272,11 @@ class WorldBuilder {
     std::set<std::pair<uint32_t, uint32_t>> reported;
     for (size_t e = 0; e < world_->plans.size(); ++e) {
       for (const TierPlan& plan : world_->plans[e]) {
-        const size_t before = problems_.size();
-        if (reported.count({plan.pool, plan.model}) == 0) check_fit(e, plan);
-        if (problems_.size() > before) reported.insert({plan.pool, plan.model});
+        for (const uint32_t p : pools_of(plan)) {
+          const size_t before = problems_.size();
+          if (reported.count({p, plan.model}) == 0) check_fit(e, plan, p);
+          if (problems_.size() > before) reported.insert({p, plan.model});
+        }
       }
     }
   }
@@ -303,17 +317,17 @@ class WorldBuilder {
     }
   }
 
-  void check_fit(size_t tenancy, const TierPlan& plan) {
+  void check_fit(size_t tenancy, const TierPlan& plan, uint32_t pool) {
     const Scenario& s = world_->scenario;
     const Model& model = s.models[plan.model];
-    const ModelOnSku& on = world_->model_on_pool(plan.model, plan.pool);
-    const Sku& sku = s.skus[world_->sku_of_pool(plan.pool)];
+    const ModelOnSku& on = world_->model_on_pool(plan.model, pool);
+    const Sku& sku = s.skus[world_->sku_of_pool(pool)];
     const Bytes adapter = uses_adapters(plan.choice, s.models[plan.model]) ? on.adapter_bytes : Bytes{};
     // One block beyond the sequence's own: a replica keeps one back.
     const int64_t blocks = CountedPool::blocks_for(model.context_limit) + 1;
     const Bytes kv{on.facts.kv_bytes_per_token * blocks * kKvBlockTokens};
     const Bytes needed = Bytes{on.facts.weight_bytes} + adapter + kv;
-    const ReplicaMemory memory = replica_memory(*world_, tenancy, plan.pool);
+    const ReplicaMemory memory = replica_memory(*world_, tenancy, pool);
     const bool split_too_small = memory.kv < kv || memory.weights < Bytes{on.facts.weight_bytes} + adapter;
     if (needed <= sku.memory && !split_too_small) return;
     problems_.push_back(problem(
@@ -438,12 +452,17 @@ ReplicaMemory replica_memory(const World& world, size_t tenancy, uint32_t pool_i
   const Scenario& s = world.scenario;
   const Pool& pool = s.pools[pool_index];
   const Bytes memory = s.skus[world.sku_of_pool(pool_index)].memory;
-  Bytes largest{};
   ReplicaMemory made;
+  Bytes& largest = made.largest_need.bytes;
+  const TierPlan* first = nullptr;
   for (const TierPlan& plan : world.plans[tenancy]) {
-    if (plan.pool != pool_index) continue;
-    const ModelOnSku& on = world.model_on_pool(plan.model, plan.pool);
+    if (!plan.uses(pool_index)) continue;
+    const ModelOnSku& on = world.model_on_pool(plan.model, pool_index);
     const Bytes adapter = uses_adapters(plan.choice, s.models[plan.model]) ? on.adapter_bytes : Bytes{};
+    if (first == nullptr) first = &plan;
+    const bool on_base = !needs_training(plan.choice) || uses_adapters(plan.choice, s.models[plan.model]);
+    made.one_base = made.one_base && on_base && plan.model == first->model;
+    if (uses_adapters(plan.choice, s.models[plan.model])) made.largest_need.models = 2;
     largest = std::max(largest, Bytes{on.facts.weight_bytes} + adapter);
     made.kv_block_bytes = std::max(made.kv_block_bytes, Bytes{on.facts.kv_bytes_per_token * kKvBlockTokens});
   }

@@ -8,6 +8,7 @@
 #include "kernels/profile/profile.h"
 #include "kernels/profile/service_times.h"
 #include "sim/scenario/scenario.h"
+#include "sim/serving/resident_set.h"
 #include "sim/tenancy/population.h"
 #include "sim/training/training_run.h"
 #include "sim/workload/arrival_stream.h"
@@ -27,6 +28,10 @@ struct TierPlan {
   TenancyChoice choice;
   uint32_t model = 0;  // position in Scenario::models
   uint32_t pool = 0;   // position in Scenario::pools
+  static constexpr uint32_t kNoPool = UINT32_MAX;
+  uint32_t decode_pool = kNoPool;  // where tokens after the first are made, if not on `pool`
+  // Whether replicas of pool p serve the tier.
+  [[nodiscard]] bool uses(uint32_t p) const { return pool == p || decode_pool == p; }
 };
 
 // A model on a SKU: its sizes and times.
@@ -78,6 +83,8 @@ struct ReplicaMemory {
   Bytes weights;  // budget for resident weights and adapters
   Bytes kv_block_bytes;
   int64_t kv_blocks = 0;
+  ResidentSet::Need largest_need;  // weights and adapter of one request
+  bool one_base = true;            // every request needs the same weights
 };
 ReplicaMemory replica_memory(const World& world, size_t tenancy, uint32_t pool);
 

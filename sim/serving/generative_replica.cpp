@@ -22,7 +22,8 @@ GenerativeReplica::GenerativeReplica(const GenerativeLimits& limits,
       artefact_bytes_(std::move(artefact_bytes)),
       scrubs_(std::move(scrubs)),
       kv_(std::max<int64_t>(limits.kv_blocks - 1, 0), limits.prefix_cache),
-      resident_(limits.weight_budget, limits.resident_limit),
+      resident_(limits.weight_budget, limits.resident_limit, limits.largest_need),
+      pinned_(limits.one_base),
       tenants_limited_(limits.tenant_sequences > 0 || limits.tenant_blocks > 0),
       line_(line_rules(limits), std::move(weight_of)) {
   CHECK(limits.token_budget >= limits.max_sequences && limits.max_sequences > 0);
@@ -32,6 +33,7 @@ GenerativeReplica::GenerativeReplica(const GenerativeLimits& limits,
 void GenerativeReplica::enqueue(const Request& request, Time now) {
   Sequence s{.known = request.prompt + request.emitted, .order = next_order_++, .request = request};
   s.request.queued = now;
+  if (s.request.emitted > 0) s.request.decode_wait_ns -= now.ns;
   // The token that was emitted last is not in the KV cache yet.
   s.brought = request.emitted > 0 ? s.known - 1 : 0;
   line_.push(std::move(s));
@@ -239,6 +241,7 @@ bool GenerativeReplica::make_resident(ModelId model, Work& work) {
   const Bytes bytes = artefact_bytes_(model);
   if (resident_.admit(model, bytes)) {
     work.kind = Work::Kind::load;
+    work.load_model = model;
     work.load_bytes = bytes;
     loading_ = true;
   }
@@ -258,6 +261,7 @@ bool GenerativeReplica::admit(Sequence& head, Work& work) {
     return false;
   }
   if (adapter.valid()) resident_.pin(adapter);
+  if (head.request.pinned) pinned_.renew(head.request, resident_);
   Sequence s = line_.take();
   const TenantId tenant = s.request.tenant;
   const std::vector<PrefixKey>& keys = keys_of(s, 0, s.known - 1);
@@ -269,7 +273,9 @@ bool GenerativeReplica::admit(Sequence& head, Work& work) {
   if (kv_.cached()) note_prefix(s, hit.blocks, admission.reuse);
   count(tenant, 1, blocks);
   s.computed = std::max(hit.blocks * kKvBlockTokens, s.brought);
-  if (s.request.preempted == 0) line_.charge(tenant, service_of(s.request.prompt, 0));
+  // Who brings its KV cache was charged for the prompt where that was computed.
+  if (s.request.preempted == 0 && s.brought == 0) line_.charge(tenant, service_of(s.request.prompt, 0));
+  if (s.request.decode_wait_ns < 0) s.request.decode_wait_ns += now_.ns;
   if (s.request.admitted.ns < 0) {
     s.request.admitted = now_;
     s.request.hit_tokens = static_cast<int32_t>(hit.blocks * kKvBlockTokens);
@@ -320,8 +326,29 @@ void GenerativeReplica::schedule(Work& work) {
 }
 
 void GenerativeReplica::release_retiring() {
-  for (Sequence& s : retiring_) leave(s);
+  for (Sequence& s : retiring_) {
+    if (s.request.output_later > 0) {
+      sending_.push_back(std::move(s));
+    } else {
+      leave(s);
+    }
+  }
   retiring_.clear();
+}
+
+void GenerativeReplica::sent(const Request& request) {
+  const auto same = [&](const Sequence& s) {
+    return s.request.tenant == request.tenant && s.request.number == request.number;
+  };
+  const auto retiring = std::find_if(retiring_.begin(), retiring_.end(), same);
+  if (retiring != retiring_.end()) {  // before the next step was decided: it leaves as others do
+    retiring->request.output_later = 0;
+    return;
+  }
+  const auto sending = std::find_if(sending_.begin(), sending_.end(), same);
+  CHECK(sending != sending_.end());
+  leave(*sending);
+  sending_.erase(sending);
 }
 
 StepPart& GenerativeReplica::part_of(Work& work, ModelId weights) {
@@ -428,7 +455,8 @@ void GenerativeReplica::next(Time now, Work& work) {
   const bool retired = !retiring_.empty();
   release_retiring();
   if (work.kind == Work::Kind::load) return;
-  CHECK_MSG(!running_.empty() || line_.empty(), "an idle replica can always start the head of its line");
+  CHECK_MSG(!running_.empty() || line_.empty() || !sending_.empty(),
+            "an idle replica can always start the head of its line");
   if (!running_.empty()) {
     work.kind = Work::Kind::steps;
     work.scrub_bytes = scrub_due_;

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "sim/serving/kv_memory.h"
+#include "sim/serving/pinned_models.h"
 #include "sim/serving/resident_set.h"
 #include "sim/serving/waiting_line.h"
 #include "sim/serving/work.h"
@@ -32,6 +33,9 @@ struct GenerativeLimits {
   Bytes kv_block_bytes{};
   Bytes weight_budget{};       // for weights and adapters
   int64_t resident_limit = 0;  // 0 = by the budget alone
+  // Where tenants are pinned: the most that a request needs, and whether all need the same weights.
+  ResidentSet::Need largest_need{};
+  bool one_base = false;
 };
 
 // One replica with continuous batching for generative models: a state machine without a clock.
@@ -77,9 +81,13 @@ class GenerativeReplica {
   [[nodiscard]] int64_t most_blocks() const {
     return limits_.tenant_blocks > 0 ? std::min(limits_.tenant_blocks, kv_.total()) : kv_.total();
   }
+  // The KV cache of a finished request with tokens left for another pool has arrived there: only now are its
+  // blocks free. Whoever calls this also calls next() if no work is under way.
+  void sent(const Request& request);
   [[nodiscard]] const PrefixUse& prefix_use() const { return prefix_use_; }
   [[nodiscard]] const HandOvers& hand_overs() const { return hand_overs_; }
-  // Requests that are still here, waiting or running, in no particular order of importance: admission order.
+  // Requests that are still here, waiting or running, not those that are being sent, in no particular order
+  // of importance: admission order.
   void for_each_unfinished(const std::function<void(const Request&)>& visit) const;
 
  private:
@@ -123,10 +131,12 @@ class GenerativeReplica {
   std::function<bool()> scrubs_;
   KvMemory kv_;
   ResidentSet resident_;
+  PinnedModels pinned_;
   bool tenants_limited_;
   WaitingLine line_;
   std::vector<Sequence> running_;   // in admission order
   std::vector<Sequence> retiring_;  // finished in the last step; their results are not known to the next one
+  std::vector<Sequence> sending_;   // finished here; another replica is reading their blocks
   HandOvers hand_overs_;
   Bytes scrub_due_{};                   // taken over, to be overwritten before the next step
   ModelId last_weights_;                // of the last step, when it had one set of weights

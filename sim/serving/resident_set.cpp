@@ -30,7 +30,7 @@ bool ResidentSet::admit(ModelId model, Bytes bytes) {
   // Idle entries, least recently used first; evict only if that makes enough room.
   std::vector<Entry> idle;
   for (const Entry& entry : entries_) {
-    if (entry.pins == 0) idle.push_back(entry);
+    if (entry.pins == 0 && entry.keepers == 0) idle.push_back(entry);
   }
   std::sort(idle.begin(), idle.end(), [](const Entry& a, const Entry& b) { return a.last_use < b.last_use; });
   const std::vector<Entry> before = entries_;
@@ -45,7 +45,7 @@ bool ResidentSet::admit(ModelId model, Bytes bytes) {
     used_ = used_before;
     return false;
   }
-  entries_.insert(position(entries_, model), {model, bytes, 0, ++uses_});
+  entries_.insert(position(entries_, model), {.model = model, .bytes = bytes, .last_use = ++uses_});
   used_ += bytes;
   return true;
 }
@@ -61,6 +61,27 @@ void ResidentSet::unpin(ModelId model) {
   const auto at = position(entries_, model);
   CHECK(at != entries_.end() && at->model == model && at->pins > 0);
   --at->pins;
+}
+
+bool ResidentSet::keep(ModelId model) {
+  const auto at = position(entries_, model);
+  CHECK(at != entries_.end() && at->model == model);
+  if (at->keepers == 0) {
+    if (kept_.bytes + at->bytes + largest_.bytes > budget_) return false;
+    if (limit_ > 0 && kept_.models + 1 + largest_.models > limit_) return false;
+    kept_.bytes += at->bytes;
+    ++kept_.models;
+  }
+  ++at->keepers;
+  return true;
+}
+
+void ResidentSet::unkeep(ModelId model) {
+  const auto at = position(entries_, model);
+  CHECK(at != entries_.end() && at->model == model && at->keepers > 0);
+  if (--at->keepers > 0) return;
+  kept_.bytes -= at->bytes;
+  --kept_.models;
 }
 
 }  // namespace cotenant

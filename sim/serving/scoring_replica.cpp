@@ -21,7 +21,7 @@ void FormingBatch::add(int64_t rows, const std::vector<int64_t>& preferred) {
 ScoringReplica::ScoringReplica(ScoringLimits limits, std::function<Bytes(ModelId)> artefact_bytes)
     : limits_(std::move(limits)),
       artefact_bytes_(std::move(artefact_bytes)),
-      resident_(limits_.weight_budget, limits_.resident_limit),
+      resident_(limits_.weight_budget, limits_.resident_limit, limits_.largest_need),
       instances_(static_cast<size_t>(limits_.instances)) {
   CHECK(limits_.max_batch > 0 && limits_.instances > 0);
   if (limits_.preferred.empty()) limits_.preferred = {limits_.max_batch};
@@ -200,6 +200,7 @@ void ScoringReplica::next(Time now, Work& work) {
   }
   const ModelId weights = queues_[chosen].weights;
   if (!resident_.holds(weights)) {
+    work.load_model = weights;
     work.load_bytes = artefact_bytes_(weights);
     if (!resident_.admit(weights, work.load_bytes)) {
       CHECK(under_way_ > 0);  // what runs needs the room: asked again when a batch has ended
@@ -234,6 +235,7 @@ void ScoringReplica::done(const WorkEnd& end, std::vector<Request>& finished) {
   under_way_ -= instance.batch.count;
   while (!instance.batch.empty()) {
     Request& r = lines_.front(instance.batch);
+    if (r.pinned) pinned_.renew(r, resident_);
     r.usage_ps += end.elapsed_ps / instance.rows * r.prompt;
     r.usage_before_first_ps = r.usage_ps;
     r.first_token = end.now;

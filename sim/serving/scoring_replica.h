@@ -2,6 +2,7 @@
 #include <functional>
 #include <vector>
 
+#include "sim/serving/pinned_models.h"
 #include "sim/serving/request_lines.h"
 #include "sim/serving/resident_set.h"
 #include "sim/serving/work.h"
@@ -18,6 +19,7 @@ struct ScoringLimits {
   int64_t instances = 1;          // batches under way at once
   Bytes weight_budget{};
   int64_t resident_limit = 0;
+  ResidentSet::Need largest_need{};  // of a request; needed where tenants are pinned
 };
 
 // What batch the requests that wait for one set of weights could form without waiting longer: they are added
@@ -102,6 +104,7 @@ class ScoringReplica {
   ScoringLimits limits_;
   std::function<Bytes(ModelId)> artefact_bytes_;
   ResidentSet resident_;
+  PinnedModels pinned_{false};
   RequestLines lines_;
   std::vector<Queue> queues_;  // in no order that matters
   std::vector<std::vector<Level>> spare_levels_;

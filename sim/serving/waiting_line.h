@@ -75,6 +75,14 @@ class WaitingLine {
     }
   }
 
+  // Service of a tenant by its weight, in 1 / kServiceUnit: the virtual token counter. The smallest weights
+  // would fill 64 bits in a day.
+  using Served = __int128;
+  static constexpr int64_t kServiceUnit = int64_t{1} << 40;
+  [[nodiscard]] Served served(TenantId tenant) const {
+    return tenant.index < served_.size() ? served_[tenant.index] : 0;
+  }
+
  private:
   static constexpr uint32_t kNone = UINT32_MAX;
   struct Node {
@@ -96,13 +104,6 @@ class WaitingLine {
   size_t first_in_order(Time before, const Accepts& may) const;
   size_t first_in_turn(Time before, const Accepts& may);
   void lift(Time before);
-  // Service of a tenant by its weight, in 1 / kServiceUnit: the virtual token counter. The smallest weights
-  // would fill 64 bits in a day.
-  using Served = __int128;
-  static constexpr int64_t kServiceUnit = int64_t{1} << 40;
-  [[nodiscard]] Served served(TenantId tenant) const {
-    return tenant.index < served_.size() ? served_[tenant.index] : 0;
-  }
   Served& served_of(TenantId tenant);
   void charge_by_weight(TenantId tenant, int64_t service);
 

@@ -24,6 +24,7 @@ struct Work {
   };
   Kind kind = Kind::idle;
   Time wake = kTimeMax;
+  ModelId load_model;
   Bytes load_bytes{};
   Bytes scrub_bytes{};  // memory to overwrite before the first step
   int64_t max_steps = 1;

@@ -55,6 +55,37 @@ TEST_CASE("the parts of a served request's time sum to its end to end time") {
   REQUIRE(t.total() == 305);
 }
 
+TEST_CASE("a request that moved to a decode pool sums too, with its transfer and the wait there") {
+  RequestRow row = served();
+  row.prefill_replica = 3;
+  row.transfer_ns = 20;
+  row.decode_wait_ns = 11;
+  const RequestTime t = time_of(row, 10'000);
+  REQUIRE(t.transfer == 20);
+  REQUIRE(t.decode_wait == 11);
+  REQUIRE(t.decode == 99);
+  REQUIRE(t.total() == 305);
+}
+
+TEST_CASE("ahead of a request that moves on are those that computed prompts where its own was computed") {
+  RunResults results;
+  results.horizon_ns = 10'000;
+  results.units = {{.unit = 0, .tenancy = "apart"}};
+  RequestRow own = served();
+  own.prefill_replica = 3;
+  RequestRow before = other(2, 900, 960, 1060, 1160);  // half of its prefill in the wait, no decode
+  before.prefill_replica = 3;
+  before.replica = 7;
+  RequestRow elsewhere = before;
+  elsewhere.prefill_replica = 4;
+  elsewhere.replica = 0;
+  results.requests = {own, before, elsewhere};
+  const std::vector<RequestsAhead> ahead = requests_ahead(results, 0);
+  REQUIRE(ahead.size() == 1);
+  REQUIRE(ahead[0].requests == 1);
+  REQUIRE(ahead[0].device_ns == 50);
+}
+
 TEST_CASE("an unfinished request's parts sum to its time until the horizon, at any horizon") {
   for (int64_t horizon = 1001; horizon < 1310; ++horizon) {
     RequestRow row = served();

@@ -632,3 +632,84 @@ TEST_CASE("a request whose prompt another replica computed begins with a decode"
   REQUIRE(seen[1].parts[0].shape.decode_context == 50);
   REQUIRE(seen[1].parts[0].shape.prefill_tokens == 0);
 }
+
+TEST_CASE("the blocks of a prompt for another pool are held until its KV cache was sent") {
+  for (const int64_t depth : {1, 2}) {
+    GenerativeLimits l = limits();
+    l.kv_blocks = 6;  // 5 that count: two prompts of 40 tokens do not fit beside each other
+    l.pipeline_depth = depth;
+    GenerativeReplica r = replica(l);
+    for (uint32_t n = 0; n < 2; ++n) {
+      Request q = request(1, n, 40, 1);
+      q.output_later = 3;
+      r.enqueue(q, Time{0});
+    }
+    std::vector<Request> finished = run_dry(r);
+    REQUIRE(finished.size() == 1);
+    REQUIRE(r.kv().held() == 3);
+    r.sent(finished[0]);
+    REQUIRE(r.kv().held() == 0);
+    finished = run_dry(r);
+    REQUIRE(finished.size() == 1);
+    REQUIRE(finished[0].number == 1);
+    REQUIRE(finished[0].output_later == 3);
+    r.sent(finished[0]);
+    REQUIRE(r.kv().held() == 0);
+  }
+}
+
+TEST_CASE("a KV cache that was sent before the next step is decided leaves with that step") {
+  GenerativeLimits l = limits();
+  l.pipeline_depth = 2;
+  GenerativeReplica r = replica(l);
+  Request q = request(1, 0, 40, 1);
+  q.output_later = 3;
+  r.enqueue(q, Time{0});
+  std::vector<Request> finished;
+  Work work;
+  for (int64_t t = 1; finished.empty(); ++t) {
+    r.next(Time{t}, work);
+    r.done({.now = Time{t + 1}, .steps = 1, .elapsed_ps = 1'000'000, .last_round_start = Time{t}}, finished);
+  }
+  r.sent(finished[0]);
+  REQUIRE(r.kv().held() == 3);
+  r.next(Time{10}, work);
+  REQUIRE(r.kv().held() == 0);
+}
+
+TEST_CASE("a prompt is charged to its tenant where it is computed, not where its KV cache goes") {
+  GenerativeLimits l = limits();
+  l.line.order = LineOrder::weighted_fair;
+  GenerativeReplica r = replica(l);
+  Request q = request(1, 0, 50, 4);
+  q.emitted = 1;
+  r.enqueue(q, Time{0});
+  run_dry(r);
+  REQUIRE(r.line().served(TenantId{1}) == service_of(0, 3) * WaitingLine::kServiceUnit);
+}
+
+TEST_CASE("the adapters of pinned tenants stay, and whoever else comes finds room") {
+  GenerativeLimits l = limits();
+  l.weight_budget = {1300};  // base 500, adapters 200 each: four fit beside it
+  l.largest_need = {.bytes = {700}, .models = 2};
+  l.one_base = true;
+  GenerativeReplica r = replica(l);
+  const auto loads_of = [&](uint32_t adapter, bool pinned) {
+    Request q = request(adapter, 0, 20, 2);
+    q.adapter = ModelId{adapter};
+    q.pinned = pinned;
+    r.enqueue(q, Time{0});
+    std::vector<Work> seen;
+    REQUIRE(run_dry(r, &seen).size() == 1);
+    return std::count_if(seen.begin(), seen.end(), [&](const Work& w) {
+      return w.kind == Work::Kind::load && w.load_model == ModelId{adapter};
+    });
+  };
+  for (uint32_t pinned = 1; pinned <= 6; ++pinned) REQUIRE(loads_of(pinned, true) == 1);
+  for (uint32_t other = 10; other < 20; ++other) REQUIRE(loads_of(other, false) == 1);
+  // Three fit beside the largest need: one adapter of anybody and the base, which is always in use.
+  int64_t kept = 0;
+  for (uint32_t pinned = 1; pinned <= 6; ++pinned) kept += loads_of(pinned, true) == 0 ? 1 : 0;
+  REQUIRE(kept == 3);
+  for (uint32_t other = 10; other < 20; ++other) REQUIRE(loads_of(other, false) == 1);
+}
