@@ -337,7 +337,7 @@ class Checker {
   // How an entry may use a pool that has a decode pool.
   void check_decodes(const TenancyEntry& entry, const Path& path, const TenancyChoice& choice) {
     const Pool* pool = find_named(s_.pools, &Pool::name, choice.pool);
-    if (pool == nullptr || pool->decode_pool.empty()) return;
+    if (pool == nullptr || pool->decode_pool.empty() || pool->decode_pool == pool->name) return;
     if (choice.placement == Placement::dedicated) {
       at(joined(path, "placement"),
          {fmt::format("pool `{}` has a decode pool, which is shared", pool->name), "placement: shared"});
