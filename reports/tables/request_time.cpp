@@ -80,15 +80,18 @@ struct Part {
 };
 std::vector<Part> parts_of(const RequestTime& t, const RequestRow& row) {
   const bool scored = row.output_tokens == 0;
-  return {{"between client and engine", t.client},
-          {"held before the queue (quota, entitlement)", t.held},
-          {"queue", t.queue},
-          {"load of its model or adapter", t.load},
-          {scored ? "its batch" : "prefill", t.prefill},
-          {"KV transfer", t.transfer},
-          {"queue of the decode pool", t.decode_wait},
-          {"decode", t.decode},
-          {"preemption (waiting and computing again)", t.lost}};
+  std::vector<Part> parts = {{"between client and engine", t.client},
+                             {"held before the queue (quota, entitlement)", t.held},
+                             {"queue", t.queue},
+                             {"load of its model or adapter", t.load},
+                             {scored ? "its batch" : "prefill", t.prefill},
+                             {"decode", t.decode},
+                             {"preemption (waiting and computing again)", t.lost}};
+  if (row.prefill_replica >= 0) {
+    const auto decode = parts.begin() + 5;
+    parts.insert(decode, {{"KV transfer", t.transfer}, {"queue of the decode pool", t.decode_wait}});
+  }
+  return parts;
 }
 
 std::string time_text(int64_t ns) {

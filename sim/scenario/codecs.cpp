@@ -396,12 +396,12 @@ Codec<bool> flag_codec(const char* yes, const char* no) {
   codec.type = "one of";
   codec.example = yes;
   codec.words = {yes, no};
-  codec.schema = R"({"enum":[true,false,"true","false","on","off"]})";
+  codec.schema = R"({"enum":[true,false,"true","false","on","off","yes","no"]})";
   codec.parse = [](const std::string& text, const TextContext&) -> Parsed<bool> {
-    if (text == "true" || text == "on") return true;
-    if (text == "false" || text == "off") return false;
+    if (text == "true" || text == "on" || text == "yes") return true;
+    if (text == "false" || text == "off" || text == "no") return false;
     return TextProblem{fmt::format("`{}` is neither true nor false", printable(text.substr(0, 64))),
-                       "one of: true, false, on, off"};
+                       "one of: true, false, on, off, yes, no"};
   };
   codec.print = [on = std::string(yes), off = std::string(no)](const bool& b, const TextContext&) {
     return b ? on : off;

@@ -383,31 +383,32 @@ class Checker {
           fmt::format("pool `{}` decodes for pool `{}`: what prompts need comes along", decodes->name,
                       pool.name)});
     }
-    for (const Served& served : served_) check_decodes(pool, served);
   }
-  void check_decodes(const Pool& pool, const Served& served) {
-    if (served.choice->pool != pool.name) return;
-    const auto own = served.entry->tiers.find(served.tier->name);
-    Path path = {"tenancy", served.entry->label};
-    if (own != served.entry->tiers.end()) path.insert(path.end(), {"tiers", served.tier->name});
-    if (served.choice->placement == Placement::dedicated) {
+  // How an entry may use a pool that has a decode pool.
+  void check_decodes(const TenancyEntry& entry, const Path& path, const TenancyChoice& choice) {
+    const Pool* pool = find_named(s_.pools, &Pool::name, choice.pool);
+    if (pool == nullptr || pool->decode_pool.empty() || pool->decode_pool == pool->name) return;
+    if (choice.placement == Placement::dedicated) {
       at(joined(path, "placement"),
-         {fmt::format("pool `{}` has a decode pool, which is shared", pool.name), "placement: shared"});
+         {fmt::format("pool `{}` has a decode pool, which is shared", pool->name), "placement: shared"});
     }
     const auto also = std::find_if(served_.begin(), served_.end(), [&](const Served& other) {
-      return other.entry == served.entry && other.choice->pool == pool.decode_pool;
+      return other.entry == &entry && other.choice->pool == pool->decode_pool;
     });
     if (also == served_.end()) return;
     at(joined(path, "pool"), {fmt::format("pool `{}` decodes for pool `{}` and serves tier `{}` itself",
-                                          pool.decode_pool, pool.name, also->tier->name.substr(0, 64)),
+                                          pool->decode_pool, pool->name, also->tier->name.substr(0, 64)),
                               "one of the two in a tenancy entry"});
   }
 
   void check_entry(const TenancyEntry& entry) {
     const Path path = {"tenancy", entry.label};
     check_placement(path, entry.choice);
-    for (const auto& [tier, choice] : entry.tiers)
+    check_decodes(entry, path, entry.choice);
+    for (const auto& [tier, choice] : entry.tiers) {
       check_placement({"tenancy", entry.label, "tiers", tier}, choice);
+      check_decodes(entry, {"tenancy", entry.label, "tiers", tier}, choice);
+    }
     bool anyone = false;
     bool shared_trained = false;
     for (const Served& served : served_) {

@@ -337,15 +337,9 @@ void GenerativeReplica::release_retiring() {
 }
 
 void GenerativeReplica::sent(const Request& request) {
-  const auto same = [&](const Sequence& s) {
+  const auto sending = std::find_if(sending_.begin(), sending_.end(), [&](const Sequence& s) {
     return s.request.tenant == request.tenant && s.request.number == request.number;
-  };
-  const auto retiring = std::find_if(retiring_.begin(), retiring_.end(), same);
-  if (retiring != retiring_.end()) {  // before the next step was decided: it leaves as others do
-    retiring->request.output_later = 0;
-    return;
-  }
-  const auto sending = std::find_if(sending_.begin(), sending_.end(), same);
+  });
   CHECK(sending != sending_.end());
   leave(*sending);
   sending_.erase(sending);

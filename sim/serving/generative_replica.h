@@ -82,7 +82,7 @@ class GenerativeReplica {
     return limits_.tenant_blocks > 0 ? std::min(limits_.tenant_blocks, kv_.total()) : kv_.total();
   }
   // The KV cache of a finished request with tokens left for another pool has arrived there: only now are its
-  // blocks free. Whoever calls this also calls next() if no work is under way.
+  // blocks free. Requires: next() was called since it finished. Call next() again if no work is under way.
   void sent(const Request& request);
   [[nodiscard]] const PrefixUse& prefix_use() const { return prefix_use_; }
   [[nodiscard]] const HandOvers& hand_overs() const { return hand_overs_; }

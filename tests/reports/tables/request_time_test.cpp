@@ -147,4 +147,7 @@ TEST_CASE("a list of a sample says so with its share, and hostile names do no ha
   results.units[0].arrived = 2;
   REQUIRE(request_text(results, 1).find("recorded requests only") == std::string::npos);
   REQUIRE(slowest_text(results, 5).find("decode") != std::string::npos);
+  REQUIRE(text.find("KV transfer") == std::string::npos);
+  results.requests[0].prefill_replica = 3;
+  REQUIRE(request_text(results, 1).find("KV transfer") != std::string::npos);
 }

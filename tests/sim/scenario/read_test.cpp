@@ -89,6 +89,35 @@ TEST_CASE("every scalar of a tier, a pool and an entry reaches the scenario") {
   REQUIRE(own.tiers.at("plain").pool == "serve");
 }
 
+TEST_CASE(
+    "a pool that hands over to a decode pool, a store and pins reach the scenario, and resolve to "
+    "themselves") {
+  std::string text = small_with("size: 2 }",
+                                "size: 2, decode-pool: go, kv-link: 50 GB/s, kv-link-latency: 10 us }\n"
+                                "  go: { sku: cpu }");
+  text.replace(text.find("profile: local-cpu }"), 20,
+               "profile: local-cpu, store-bandwidth: 1 GB/s, store-latency: 20 ms, host-memory: 64 GB }");
+  text.replace(text.find("model: chat, pool: serve }"), 26,
+               "model: chat, pool: serve, pinned: yes, tiers: { plain: { pinned: no } } }");
+  const Result<Scenario> result = read_text(text);
+  INFO(only_problem(result));
+  REQUIRE(result.ok());
+  const Scenario& s = result.value();
+  REQUIRE(s.pools[0].decode_pool == "go");
+  REQUIRE(s.pools[0].kv_link_byte_per_s == 50'000'000'000);
+  REQUIRE(s.pools[0].kv_link_latency == Duration{10'000});
+  REQUIRE(s.skus[0].store_byte_per_s == 1'000'000'000);
+  REQUIRE(s.skus[0].store_latency == kMillisecond * 20);
+  REQUIRE(s.skus[0].host_memory == Bytes{64'000'000'000});
+  REQUIRE(s.tenancies[0].choice.pinned);
+  REQUIRE_FALSE(s.tenancies[0].tiers.at("plain").pinned);
+  const std::string resolved = resolved_text(s);
+  const Result<Scenario> again = read_text(resolved);
+  INFO(only_problem(again));
+  REQUIRE(again.ok());
+  REQUIRE(resolved_text(again.value()) == resolved);
+}
+
 TEST_CASE("consent to serve others follows consent to train unless it is stated") {
   const auto consent = [](const std::string& text) {
     const Result<Scenario> r = read_text(small_with("consent: { train-shared: true }", text));
@@ -253,6 +282,30 @@ TEST_CASE("what does not fit together is refused with its place") {
        "16:123 a duration needs a unit"},
       {"expect:", "disturbances: [ { kind: short-cache-key } ]\nexpect:",
        "29:25 no pool has a prefix cache whose keys could be short"},
+      {"size: 2 }", "size: 2, decode-pool: sevre, kv-link: 1 GB/s }", "23:44 there is no pool `sevre`"},
+      {"size: 2 }", "size: 2, kv-link: 1 GB/s }", "23:31 `kv-link` has no meaning here"},
+      {"size: 2 }", "size: 2, decode-pool: serve, kv-link: 1 GB/s }",
+       "23:44 a pool cannot be its own decode pool"},
+      {"size: 2 }", "size: 2, decode-pool: train, kv-link: 1 GB/s }",
+       "23:44 pool `train` decodes and trains"},
+      {"size: 2 }",
+       "size: 2, decode-pool: go, kv-link: 1 GB/s }\n  go: { sku: cpu, decode-pool: on, kv-link: 1 GB/s }\n"
+       "  on: { sku: cpu }",
+       "23:44 pool `go` has a decode pool itself"},
+      {"size: 2 }", "size: 2, decode-pool: go, kv-link: 1 GB/s }\n  go: { sku: cpu, prefix-cache: tenant }",
+       "24:33 `prefix-cache` has no meaning here"},
+      {"size: 2 }\n  train: { sku: cpu, size: 1 }\ntenancy:\n  own: { kind: tenant-specific,",
+       "size: 2, decode-pool: go, kv-link: 1 GB/s }\n  go: { sku: cpu }\n  train: { sku: cpu, size: 1 }\n"
+       "tenancy:\n  own: { kind: tenant-specific, placement: dedicated,",
+       "27:44 pool `serve` has a decode pool, which is shared"},
+      {"size: 2 }\n  train: { sku: cpu, size: 1 }\ntenancy:\n  own: { kind: tenant-specific,",
+       "size: 2, decode-pool: go, kv-link: 1 GB/s }\n  go: { sku: cpu }\n  train: { sku: cpu, size: 1 }\n"
+       "tenancy:\n  own: { tiers: { plain: { pool: go } }, kind: tenant-specific,",
+       "27:84 pool `go` decodes for pool `serve` and serves tier `plain` itself"},
+      {"profile: local-cpu }", "profile: local-cpu, store-latency: 1 ms }",
+       "8:59 `store-latency` has no meaning here"},
+      {"pool: serve }", "pool: serve, placement: dedicated, pinned: yes }",
+       "26:81 `pinned` has no meaning here"},
       {"slo: { ttft: p99 < 500 ms }", "slo:", "17:5 expected a map, found nothing"},
       {"kind: generative", "kind: generativ", "10:17 `generativ` is not accepted here"},
   };

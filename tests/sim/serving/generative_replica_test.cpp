@@ -658,25 +658,6 @@ TEST_CASE("the blocks of a prompt for another pool are held until its KV cache w
   }
 }
 
-TEST_CASE("a KV cache that was sent before the next step is decided leaves with that step") {
-  GenerativeLimits l = limits();
-  l.pipeline_depth = 2;
-  GenerativeReplica r = replica(l);
-  Request q = request(1, 0, 40, 1);
-  q.output_later = 3;
-  r.enqueue(q, Time{0});
-  std::vector<Request> finished;
-  Work work;
-  for (int64_t t = 1; finished.empty(); ++t) {
-    r.next(Time{t}, work);
-    r.done({.now = Time{t + 1}, .steps = 1, .elapsed_ps = 1'000'000, .last_round_start = Time{t}}, finished);
-  }
-  r.sent(finished[0]);
-  REQUIRE(r.kv().held() == 3);
-  r.next(Time{10}, work);
-  REQUIRE(r.kv().held() == 0);
-}
-
 TEST_CASE("a prompt is charged to its tenant where it is computed, not where its KV cache goes") {
   GenerativeLimits l = limits();
   l.line.order = LineOrder::weighted_fair;
