@@ -100,7 +100,11 @@ Exit inspect_requests(const RunResults& results, const CommandLine& line) {
 }
 
 Exit inspect_results(const RunResults& results, const CommandLine& line) {
-  if (line.has("request") || line.has("slowest")) return inspect_requests(results, line);
+  if (line.has("request") || line.has("slowest")) {
+    if (line.has("table"))
+      return refuse_usage("--table prints rows, --request and --slowest explain them", "one of them");
+    return inspect_requests(results, line);
+  }
   if (!line.has("table")) {
     show(fmt::format("{}: cotenant {}, seed {}, {} replications, digest {}{}\ntables:\n",
                      printable(results.name), printable(results.version), results.seed, results.replications,

@@ -53,7 +53,7 @@ void make_folder(const std::string& folder) {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
   if (error || !std::filesystem::is_directory(folder)) {
-    throw std::runtime_error(fmt::format("--out {}: the folder cannot be made: {}", folder,
+    throw std::runtime_error(fmt::format("{}: the folder cannot be made: {}", folder,
                                          error ? error.message() : "something else has that name"));
   }
 }

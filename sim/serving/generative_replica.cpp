@@ -169,6 +169,7 @@ void GenerativeReplica::leave(Sequence& s) {
 void GenerativeReplica::preempt(size_t index) {
   Sequence s = std::move(running_[index]);
   running_.erase(running_.begin() + static_cast<std::ptrdiff_t>(index));
+  kv_.unseal(s.kv, s.computed / kKvBlockTokens);  // it may have had tokens in this step already
   leave(s);
   s.stamp_preempted(now_);
   s.computed = s.chunk = s.brought = 0;

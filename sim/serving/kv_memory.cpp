@@ -39,6 +39,10 @@ void KvMemory::seal(KvHolding& holding, std::span<const PrefixKey> keys) {
   for (const PrefixKey key : keys) cache_.seal(holding.table[static_cast<size_t>(holding.sealed++)], key);
 }
 
+void KvMemory::unseal(KvHolding& holding, int64_t blocks) {
+  while (holding.sealed > blocks) cache_.unseal(holding.table[static_cast<size_t>(--holding.sealed)]);
+}
+
 int64_t KvMemory::leave(KvHolding& holding, TenantId tenant) {
   if (cached()) {
     cache_.give_back(holding.table);

@@ -44,6 +44,8 @@ class KvMemory {
   [[nodiscard]] bool next_of_one_writer(int64_t blocks) const { return counted_.next_of_one_writer(blocks); }
   // The next blocks of the holding, those after the sealed ones, are full. Nothing in counted memory.
   void seal(KvHolding& holding, std::span<const PrefixKey> keys);
+  // Of the sealed blocks only the first `blocks` keep their content.
+  void unseal(KvHolding& holding, int64_t blocks);
   // Gives everything back. Returns how many of the blocks grown by another tenant wrote last.
   int64_t leave(KvHolding& holding, TenantId tenant);
 

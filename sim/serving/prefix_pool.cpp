@@ -108,6 +108,12 @@ void PrefixPool::seal(uint32_t block, PrefixKey key) {
   insert(key, block);
 }
 
+void PrefixPool::unseal(uint32_t block) {
+  PrefixKey& key = blocks_[block].key;
+  if (key != 0) erase(key);
+  key = 0;
+}
+
 void PrefixPool::give_back(Table& table) {
   while (!table.empty()) {
     const uint32_t block = table.back();

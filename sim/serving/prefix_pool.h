@@ -37,6 +37,8 @@ class PrefixPool {
   bool take(const BlockOrigin& writer, Table& table);
   // The block is full: others may find it. A second block of the same content stays without a key.
   void seal(uint32_t block, PrefixKey key);
+  // Nobody finds the block any more.
+  void unseal(uint32_t block);
   // Gives the blocks of a sequence back and empties the table.
   void give_back(Table& table);
 

@@ -103,11 +103,13 @@ TEST_CASE("what is wrong with a timeline is exit code 2 before anything ran, an 
   folder.write_profile_file();
   folder.write("s.yaml", small_scenario_text());
   folder.write("taken", "precious");
+  std::string said;
   const auto run = [&](std::vector<std::string> more) {
     more.insert(more.begin(), {"run", "s.yaml"});
     const Ended ended = run_program(folder, more);
     REQUIRE_FALSE(folder.has("out"));
     REQUIRE(ended.err.size() > 20);
+    said = ended.err;
     return ended.code;
   };
   REQUIRE(run({"--timeline", "t.json"}) == 2);
@@ -119,6 +121,7 @@ TEST_CASE("what is wrong with a timeline is exit code 2 before anything ran, an 
   REQUIRE(run({"--timeline", "t.json", "--window", "1 s..2 s", "--tenancy", "tunde"}) == 2);
   REQUIRE(run({"--timeline", "a b.json", "--window", "1 s..2 s"}) == 2);
   REQUIRE(run({"--timeline", "taken/t.json", "--window", "1 s..2 s"}) == 3);
+  REQUIRE(said.find("--out") == std::string::npos);
   REQUIRE(folder.read("taken") == "precious");
   REQUIRE_FALSE(folder.has("t.json"));
 }
@@ -156,6 +159,7 @@ TEST_CASE("the parts of every recorded request's time sum to its end to end time
   for (const char* wrong : {"0", "99999999"})
     REQUIRE(run_program(folder, {"inspect", file, "--request", wrong}).code == 2);
   REQUIRE(run_program(folder, {"inspect", file, "--slowest", "0"}).code == 2);
+  REQUIRE(run_program(folder, {"inspect", file, "--slowest", "1", "--table", "requests"}).code == 2);
   REQUIRE(run_program(folder, {"inspect", "profiles/local-cpu.h5", "--request", "1"}).code == 2);
 }
 

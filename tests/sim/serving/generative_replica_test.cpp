@@ -618,6 +618,33 @@ TEST_CASE("under priorities the lowest level gives up its memory, not the last a
   }
 }
 
+TEST_CASE("nobody finds what a preempted request would have computed in the step that took its memory") {
+  GenerativeLimits l = limits();
+  l.prefix_cache = true;
+  l.line.order = LineOrder::priority;
+  l.chunk_cap = 32;
+  l.kv_blocks = 21;  // 20 in use
+  GenerativeReplica r = replica(l);
+  r.enqueue(request(1, 0, 300, 2), Time{0});  // 19 blocks
+  std::vector<Request> finished;
+  Work work;
+  int64_t t = 1;
+  const auto step = [&] {
+    r.next(Time{t}, work);
+    r.done({.now = Time{t + 1}, .steps = 1, .elapsed_ps = 1'000'000, .last_round_start = Time{t}}, finished);
+    ++t;
+  };
+  step(), step();                       // load, 32 tokens
+  Request high = request(2, 0, 16, 2);  // one block, and a second one with its first token
+  high.priority = 2;
+  r.enqueue(high, Time{t});
+  step(), step();  // 64 tokens, and the second block
+  REQUIRE(finished.size() == 1);
+  REQUIRE(finished[0].preempted == 0);
+  REQUIRE(run_dry(r).at(0).preempted == 1);
+  REQUIRE(r.prefix_use().hit_tokens == 64);
+}
+
 TEST_CASE("a request whose prompt another replica computed begins with a decode") {
   GenerativeReplica r = replica(limits());
   Request q = request(1, 0, 50, 4);
