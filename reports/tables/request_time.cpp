@@ -207,6 +207,7 @@ std::vector<RequestsAhead> requests_ahead(const RunResults& results, size_t inde
     if (stays) ahead.device_ns += share_within(other.device_ns - prefill_ns, {at.first, at.finished}, wait);
   }
   std::vector<RequestsAhead> all;
+  all.reserve(by_tenant.size());
   for (const auto& [tenant, ahead] : by_tenant) all.push_back(ahead);
   std::stable_sort(all.begin(), all.end(),
                    [](const auto& a, const auto& b) { return a.device_ns > b.device_ns; });

@@ -363,3 +363,37 @@ TEST_CASE("a model that does not fit its device is refused before the run, with 
        {"weights 100000000", "KV of one sequence of 2000 tokens 16515072", "memory 110000000"})
     REQUIRE(text.find(part) != std::string::npos);
 }
+
+TEST_CASE("fair scheduling and limits keep a flood from the others' first tokens") {
+  // The mean time to the first token of the quiet tier beside a tenant that asks for more than the devices
+  // give.
+  const auto quiet_mean_s = [](const std::function<void(Pool&)>& set) {
+    Scenario s = testing::small_scenario();
+    s.horizon = kMinute * 20;
+    s.tiers[0].count = 1;
+    s.tiers[0].arrivals.rate_per_s = 3;
+    s.tiers[1].arrivals.rate_per_s = 0.01;
+    s.tiers[1].priority = 2;
+    s.pools[0].max_sequences = 8;
+    s.pools[0].chunk_cap = 64;
+    set(s.pools[0]);
+    const auto world = testing::small_world(s);
+    const TrainingOutcome training = run_training(training_spec(*world, 2));
+    Everything seen;
+    run_serving(*world, 2, stream_key(s.seed, 0), training, {}, seen);
+    double sum = 0;
+    int64_t count = 0;
+    for (const RequestObservation& o : seen.all) {
+      if (world->tenants[o.tenant.index].tier.index != 1) continue;
+      const Time first = o.first_token.ns < 0 ? Time{s.horizon.ns} : o.first_token;
+      sum += seconds(first - o.arrival), ++count;
+    }
+    REQUIRE(count > 30);
+    return sum / static_cast<double>(count);
+  };
+  const double first_come = quiet_mean_s([](Pool&) {});
+  REQUIRE(quiet_mean_s([](Pool& p) { p.scheduler = LineOrder::priority; }) < first_come / 10);
+  REQUIRE(quiet_mean_s([](Pool& p) { p.scheduler = LineOrder::weighted_fair; }) < first_come / 10);
+  REQUIRE(quiet_mean_s([](Pool& p) { p.scheduler = LineOrder::deficit_round_robin; }) < first_come / 10);
+  REQUIRE(quiet_mean_s([](Pool& p) { p.tenant_sequences = 2; }) < first_come / 10);
+}
