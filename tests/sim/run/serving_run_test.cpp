@@ -369,10 +369,10 @@ TEST_CASE("fair scheduling and limits keep a flood from the others' first tokens
   // give.
   const auto quiet_mean_s = [](const std::function<void(Pool&)>& set) {
     Scenario s = testing::small_scenario();
-    s.horizon = kMinute * 20;
+    s.horizon = kMinute * 10;
     s.tiers[0].count = 1;
-    s.tiers[0].arrivals.rate_per_s = 3;
-    s.tiers[1].arrivals.rate_per_s = 0.01;
+    s.tiers[0].arrivals.rate_per_s = 40;
+    s.tiers[1].arrivals.rate_per_s = 0.02;
     s.tiers[1].priority = 2;
     s.pools[0].max_sequences = 8;
     s.pools[0].chunk_cap = 64;
