@@ -385,7 +385,8 @@ class ServingRun {
 
   Request take_from_the_way(uint32_t place) {
     free_places_.push_back(place);
-    return *std::exchange(on_the_way_[place], std::nullopt);
+    CHECK(on_the_way_[place].has_value());
+    return *std::exchange(on_the_way_[place], std::nullopt);  // NOLINT(bugprone-unchecked-optional-access)
   }
 
   const ClientCosts& client_of(TenantId tenant) const {
