@@ -72,7 +72,6 @@ class GenerativeReplica {
   // rounds_ahead() rounds after the one in which it came. false = the block may run to its end.
   [[nodiscard]] bool newest_may_start();
   [[nodiscard]] int64_t rounds_ahead() const { return limits_.pipeline_depth - 1; }
-  [[nodiscard]] size_t waiting() const { return line_.size(); }
   [[nodiscard]] int64_t outstanding() const { return static_cast<int64_t>(line_.size() + running_.size()); }
   [[nodiscard]] const WaitingLine& line() const { return line_; }
   [[nodiscard]] const KvMemory& kv() const { return kv_; }

@@ -1,5 +1,7 @@
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
+#include <iterator>
 
 #include "sim/workload/arrival_stream.h"
 
@@ -52,6 +54,33 @@ TEST_CASE(
       REQUIRE(error < 0.03 * expected);
     }
   }
+}
+
+TEST_CASE("a busy source cuts the day into finer slices and leaves another's arrivals as they were") {
+  const LengthLaw lengths{{{1, Law::lognormal, 5, 1}}, 1, 5000};
+  const ArrivalLaw quiet{ArrivalKind::cox, 0.01, 1, kMinute * 5, {}, {}};
+  const ArrivalLaw busy{ArrivalKind::poisson, 3, 1, {}, {}, {}};  // 260,000 a day: many slices
+  const DemandSource first{7, {}, &quiet, find_week_shape("office-hours"), &lengths, &lengths};
+  const DemandSource second{8, {}, &busy, find_week_shape("flat"), &lengths, &lengths};
+  ArrivalStream alone({first}, {}, stream_key(5, 0), kDay * 2);
+  ArrivalStream both({first, second}, {}, stream_key(5, 0), kDay * 2);
+  const std::vector<Arrival> expected = all_of(alone);
+  const std::vector<Arrival> all = all_of(both);
+  REQUIRE(std::is_sorted(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.at < b.at; }));
+  std::vector<Arrival> own;
+  std::copy_if(all.begin(), all.end(), std::back_inserter(own),
+               [](const Arrival& a) { return a.source == 0; });
+  REQUIRE(own.size() == expected.size());
+  REQUIRE(own.size() > 500);
+  REQUIRE(all.size() - own.size() > 500'000);
+  size_t different = 0;
+  for (size_t i = 0; i < own.size(); ++i) {
+    const Arrival& a = own[i];
+    const Arrival& b = expected[i];
+    const bool same = a.at == b.at && a.number == b.number && a.prompt == b.prompt && a.output == b.output;
+    different += same ? 0 : 1;
+  }
+  REQUIRE(different == 0);
 }
 
 TEST_CASE("intervals of gamma arrivals have the stated coefficient of variation") {
