@@ -36,6 +36,13 @@ struct GenerativeLimits {
   // Where tenants are pinned: the most that a request needs, and whether all need the same weights.
   ResidentSet::Need largest_need{};
   bool one_base = false;
+
+  // The most KV blocks that one request may ever hold; a longer one could wait for ever and must not be
+  // enqueued.
+  [[nodiscard]] int64_t most_blocks() const {
+    const int64_t all = std::max<int64_t>(kv_blocks - 1, 0);
+    return tenant_blocks > 0 ? std::min(tenant_blocks, all) : all;
+  }
 };
 
 // One replica with continuous batching for generative models: a state machine without a clock.
@@ -75,11 +82,6 @@ class GenerativeReplica {
   [[nodiscard]] int64_t outstanding() const { return static_cast<int64_t>(line_.size() + running_.size()); }
   [[nodiscard]] const WaitingLine& line() const { return line_; }
   [[nodiscard]] const KvMemory& kv() const { return kv_; }
-  // The most KV blocks that one request may ever hold; a longer one could wait for ever and must not be
-  // enqueued.
-  [[nodiscard]] int64_t most_blocks() const {
-    return limits_.tenant_blocks > 0 ? std::min(limits_.tenant_blocks, kv_.total()) : kv_.total();
-  }
   // The KV cache of a finished request with tokens left for another pool has arrived there: only now are its
   // blocks free. Requires: next() was called since it finished. Call next() again if no work is under way.
   void sent(const Request& request);

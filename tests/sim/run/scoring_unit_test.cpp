@@ -1,6 +1,7 @@
 #include <catch2/catch.hpp>
 #include <map>
 
+#include "sim/run/admission.h"
 #include "sim/run/serving_run.h"
 #include "sim/run/unit.h"
 #include "tests/sim/run/small_world.h"

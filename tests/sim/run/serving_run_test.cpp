@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <functional>
 
@@ -314,15 +315,26 @@ TEST_CASE("a request beyond its tenant's quota is rejected, and only that one") 
   REQUIRE(rejected > 0);
 }
 
-TEST_CASE("a prompt beyond the context limit is rejected with its reason") {
+TEST_CASE("a prompt beyond the context limit is rejected with its reason, before a replica is chosen") {
   Scenario s = testing::small_scenario();
   s.models[0].context_limit = 600;
+  s.pools[0].router = RouteRule::round_robin;
   const auto world = testing::small_world(s);
   Everything seen;
   run_serving(*world, 2, stream_key(s.seed, 0), run_training(training_spec(*world, 2)), {}, seen);
+  std::sort(seen.all.begin(), seen.all.end(),
+            [](const auto& a, const auto& b) { return a.arrival < b.arrival; });
+  uint32_t turn = 0;
   for (const RequestObservation& o : seen.all) {
-    REQUIRE((o.outcome == RequestOutcome::too_long) == (o.prompt + o.output > 600));
+    const bool too_long = o.prompt + o.output > 600;
+    REQUIRE((o.outcome == RequestOutcome::too_long) == too_long);
+    if (too_long) {
+      REQUIRE(!o.replica.valid());
+    } else {
+      REQUIRE(o.replica.index == turn++ % 2);
+    }
   }
+  REQUIRE(turn < seen.all.size());
 }
 
 TEST_CASE("a scoring model is served in batches within the largest delay") {

@@ -1,0 +1,30 @@
+#pragma once
+#include <optional>
+#include <vector>
+
+#include "sim/run/entitlement.h"
+#include "sim/run/serving_plan.h"
+#include "sim/serving/token_bucket.h"
+
+namespace cotenant {
+
+// Who may enter the platform, and when: quotas of tenants, and in a re-run of one tenant alone its
+// entitlement. One owner, one thread.
+class Admission {
+ public:
+  // `alone`: the tenant of such a re-run, else invalid.
+  Admission(const ServingPlan& plan, TenantId alone);
+  // When the request that came at `now` may be routed; nullopt = its tenant is over its quota. Requires:
+  // calls in order of time.
+  std::optional<Time> admit(const Request& request, Time now);
+
+ private:
+  std::vector<std::optional<TokenBucket>> quotas_;  // by tenant
+  std::optional<Entitlement> entitlement_;
+};
+
+// Tokens (rows) of one model that a pool processes a second when every step is a full prefill step (a full
+// batch): the capacity that entitlements are shares of. DESIGN idea 10.
+double pool_capacity_per_s(const World& world, uint32_t model, uint32_t pool);
+
+}  // namespace cotenant

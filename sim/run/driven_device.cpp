@@ -1,0 +1,58 @@
+#include "sim/run/driven_device.h"
+
+namespace cotenant {
+
+DrivenDevice::DrivenDevice(const ServingPlan& plan, const Variant& variant, RunClock& clock,
+                           const ReplicaPlace& place)
+    : plan_(&plan),
+      variant_(&variant),
+      clock_(&clock),
+      meter_(clock.now),
+      place_(place),
+      host_(plan.sku_of(place.pool).host_memory) {}
+
+void DrivenDevice::expect(Time at, RunEventKind kind) {
+  clock_->push(at, {kind, place_.index, ++generation_}, place_.index, sequence_++);
+}
+
+void DrivenDevice::wake_at(Time at) {
+  clock_->push(at, {RunEventKind::wake, place_.index, 0}, place_.index, sequence_++);
+}
+
+Duration DrivenDevice::load_time(const Work& work) {
+  if (variant_->kind != Variant::Kind::base) return {};
+  const Duration copy = plan_->any_times(place_.pool).load(work.load_bytes);
+  const Sku& sku = plan_->sku_of(place_.pool);
+  if (sku.store_byte_per_s == 0 || !host_.must_fetch(work.load_model, work.load_bytes)) return copy;
+  return copy + sku.store_latency + transfer_time(work.load_bytes, sku.store_byte_per_s);
+}
+
+WorkSpan DrivenDevice::span_of(const Work& work, Time from, int64_t rounds) const {
+  WorkSpan span{.replica = place_.index,
+                .instance = work.instance,
+                .pool = place_.pool,
+                .owner = place_.owner,
+                .kind = work.kind,
+                .from = from,
+                .until = {}};
+  if (span.kind == Work::Kind::load) span.bytes = work.load_bytes;
+  if (span.kind == Work::Kind::batch) span.rows = work.rows;
+  if (span.kind == Work::Kind::steps) span.rounds = rounds;
+  for (const StepPart& part : work.parts) {
+    span.decode_sequences += part.shape.decode_sequences;
+    span.prefill_tokens += part.shape.prefill_tokens;
+    span.adapters += part.shape.adapters;
+  }
+  return span;
+}
+
+void DrivenDevice::record(WorkSpan span) const {
+  span.until = clock_->now;
+  variant_->timeline->add(span);
+}
+
+Duration transfer_time(Bytes bytes, int64_t byte_per_s) {
+  return {static_cast<int64_t>(static_cast<__int128>(bytes.count) * kSecond.ns / byte_per_s)};
+}
+
+}  // namespace cotenant

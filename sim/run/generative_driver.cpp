@@ -1,0 +1,106 @@
+#include "sim/run/generative_driver.h"
+
+#include <algorithm>
+
+namespace cotenant {
+namespace {
+
+GenerativeReplica machine_on(const ServingPlan& plan, const RunClock& clock, const ReplicaPlace& place,
+                             PhiloxKey key) {
+  const uint32_t p = place.pool;
+  RandomStream faults(key, place.index, Purpose::faults);
+  return {plan.generative_limits(p), [&plan](ModelId model) { return plan.artefact_bytes(model); },
+          [&plan, &clock, p, faults]() mutable {
+            const Disturbance* skip = plan.disturbance(Disturbance::Kind::skip_scrub, clock.now);
+            const bool skipped = skip != nullptr && faults.uniform() < skip->share;
+            return plan.pool(p).scrub && !skipped;
+          },
+          [&plan](TenantId tenant) { return plan.tenant(tenant).weight; }};
+}
+
+}  // namespace
+
+GenerativeDriver::GenerativeDriver(const ServingPlan& plan, const Variant& variant, RunClock& clock,
+                                   const ReplicaPlace& place, PhiloxKey key)
+    : DrivenDevice(plan, variant, clock, place), machine_(machine_on(plan, clock, place, key)) {}
+
+void GenerativeDriver::begin() {
+  for (;;) {
+    machine_.next(clock_->now, work_);
+    started_ = clock_->now;
+    busy_ = work_.kind != Work::Kind::idle;
+    if (!busy_) {
+      meter_.enter(clock_->now, DeviceState::idle);
+      if (work_.wake < kTimeMax) expect(work_.wake, RunEventKind::wake);
+      return;
+    }
+    if (work_.kind != Work::Kind::load) break;
+    if (const Duration length = load_time(work_); length.ns > 0) {
+      meter_.enter(clock_->now, DeviceState::starting);
+      return expect(clock_->now + length, RunEventKind::work_done);
+    }
+    machine_.done({.now = clock_->now}, none_);
+  }
+  meter_.enter(clock_->now, DeviceState::busy);
+  const uint32_t p = place().pool;
+  const int64_t scrub_ps =
+      work_.scrub_bytes.count == 0 ? 0 : plan_->any_times(p).scrub(work_.scrub_bytes).ns * 1000;
+  block_ = make_step_block(
+      work_, [&](ModelId weights) -> const ServiceTimes& { return plan_->times_of(weights, p); }, scrub_ps);
+  if (variant_->single_steps) block_.steps = 1;
+  expect_block_end();
+}
+
+void GenerativeDriver::expect_block_end() {
+  expect(started_ + Duration{block_.elapsed_ns(block_.steps, carry_ps_)}, RunEventKind::work_done);
+}
+
+void GenerativeDriver::enqueue(const Request& request) {
+  machine_.enqueue(request, clock_->now);
+  if (busy_) return shorten_block();
+  begin();
+}
+
+// A new request may join at the next step boundary, or as many rounds later as are decided ahead: the block
+// ends there.
+void GenerativeDriver::shorten_block() {
+  if (work_.kind != Work::Kind::steps || block_.steps == 1) return;
+  if (!machine_.newest_may_start()) return;
+  const int64_t during = block_.first_round_after((clock_->now - started_).ns, carry_ps_);
+  const int64_t steps = std::min(during + machine_.rounds_ahead(), block_.steps);
+  if (steps == block_.steps) return;
+  block_.steps = steps;
+  expect_block_end();
+}
+
+void GenerativeDriver::finish(std::vector<Request>& finished) {
+  record_work();
+  if (work_.kind == Work::Kind::load) return machine_.done({.now = clock_->now}, finished);
+  const int64_t steps = block_.steps;
+  const __int128 cost = block_.cost_ps(steps);
+  const Duration before_last{block_.elapsed_ns(steps - 1, carry_ps_)};
+  carry_ps_ = static_cast<int64_t>((cost + carry_ps_) % 1000);
+  machine_.done({.now = clock_->now,
+                 .steps = steps,
+                 .elapsed_ps = static_cast<int64_t>(cost),
+                 .last_round_start = started_ + before_last},
+                finished);
+}
+
+void GenerativeDriver::sent(const Request& request) {
+  machine_.sent(request);
+  if (!busy_) begin();
+}
+
+Time GenerativeDriver::send(const Request& request) {
+  const Pool& pool = plan_->pool(place().pool);
+  link_free_ = std::max(link_free_, clock_->now) +
+               transfer_time(plan_->kv_of_prompt(request, place().pool), pool.kv_link_byte_per_s);
+  return link_free_ + pool.kv_link_latency;
+}
+
+void GenerativeDriver::record_work() const {
+  if (recorded() && busy_) record(span_of(work_, started_, block_.steps));
+}
+
+}  // namespace cotenant

@@ -1,0 +1,51 @@
+#pragma once
+#include <vector>
+
+#include "sim/run/driven_device.h"
+#include "sim/serving/generative_replica.h"
+#include "sim/serving/step_block.h"
+
+namespace cotenant {
+
+// Puts one generative replica on the run's clock: loads and blocks of rounds, one after the other. One owner,
+// one thread.
+class GenerativeDriver : public DrivenDevice {
+ public:
+  // `key` is that of the run's random streams.
+  GenerativeDriver(const ServingPlan& plan, const Variant& variant, RunClock& clock,
+                   const ReplicaPlace& place, PhiloxKey key);
+
+  [[nodiscard]] const GenerativeReplica& machine() const { return machine_; }
+  [[nodiscard]] int64_t outstanding() const { return machine_.outstanding(); }
+  // Its own work_done came. Appends the requests that are over. Call begin() next.
+  void finish(std::vector<Request>& finished);
+  // Begins what is to be done next. Requires: nothing is under way.
+  void begin();
+  // A wake came.
+  void wake(const RunEvent& event) {
+    if (is_current(event)) begin();
+  }
+  void enqueue(const Request& request);
+  // The KV cache of a request that was finished here, for another pool, has arrived there.
+  void sent(const Request& request);
+  // Sends the KV cache of such a request over the replica's link, after those before it. Returns when it
+  // arrives.
+  Time send(const Request& request);
+  // Tells the timeline, if there is one, of the work under way as of one that ends now.
+  void record_work() const;
+
+ private:
+  void shorten_block();
+  void expect_block_end();
+
+  GenerativeReplica machine_;
+  Work work_;
+  StepBlock block_;
+  std::vector<Request> none_;  // a load finishes no request
+  Time started_;
+  Time link_free_;
+  int64_t carry_ps_ = 0;
+  bool busy_ = false;
+};
+
+}  // namespace cotenant

@@ -1,0 +1,94 @@
+#include "sim/run/scoring_driver.h"
+
+#include <algorithm>
+
+namespace cotenant {
+
+ScoringDriver::ScoringDriver(const ServingPlan& plan, const Variant& variant, RunClock& clock,
+                             const ReplicaPlace& place)
+    : DrivenDevice(plan, variant, clock, place),
+      machine_(plan.scoring_limits(place.pool),
+               [&plan](ModelId model) { return plan.artefact_bytes(model); }),
+      device_(plan.slowdown_of_two(place.pool)) {}
+
+void ScoringDriver::begin() {
+  for (;;) {
+    machine_.next(clock_->now, work_);
+    if (work_.kind == Work::Kind::idle) break;
+    if (work_.kind == Work::Kind::batch) {
+      begin_batch();
+      begin_span();
+      continue;
+    }
+    if (const Duration length = load_time(work_); length.ns > 0) {
+      begin_span();
+      loads_on_ = work_.instance;
+      loaded_ = clock_->now + length;
+      wake_at(loaded_);
+      break;
+    }
+    machine_.done({.now = clock_->now}, none_);
+  }
+  if (work_.wake < wake_) {
+    wake_ = work_.wake;
+    wake_at(wake_);
+  }
+  follow_device();
+}
+
+void ScoringDriver::begin_batch() {
+  const StepPart& part = work_.parts[0];
+  const Duration length = plan_->times_of(part.weights, place().pool).score(work_.rows, part.shape.residency);
+  device_.start(clock_->now, work_.instance, std::max<int64_t>(length.ns, 1) * 1000);
+}
+
+// Meters the device, and expects the end of the batch that ends first. Both change only with what runs.
+void ScoringDriver::follow_device() {
+  const DeviceState state = device_.running() > 0 ? DeviceState::busy
+                            : loaded_ < kTimeMax  ? DeviceState::starting
+                                                  : DeviceState::idle;
+  meter_.enter(clock_->now, state);
+  const Time end = device_.next_end();
+  if (end == batch_end_) return;
+  batch_end_ = end;
+  if (end < kTimeMax) expect(end, RunEventKind::work_done);
+}
+
+void ScoringDriver::finish(std::vector<Request>& finished) {
+  while (device_.next_end() <= clock_->now) {
+    const SharedDevice::Ended ended = device_.finish(clock_->now);
+    end_span(ended.id);
+    machine_.done({.now = clock_->now, .steps = 1, .elapsed_ps = ended.device_ps, .instance = ended.id},
+                  finished);
+  }
+}
+
+void ScoringDriver::wake() {
+  if (clock_->now >= wake_) wake_ = kTimeMax;
+  if (clock_->now == loaded_) {
+    loaded_ = kTimeMax;
+    end_span(loads_on_);
+    machine_.done({.now = clock_->now}, none_);
+  }
+  begin();
+}
+
+void ScoringDriver::begin_span() {
+  if (!recorded()) return;
+  if (work_.instance >= under_way_.size()) under_way_.resize(work_.instance + 1);
+  under_way_[work_.instance] = span_of(work_, clock_->now, 0);
+}
+
+void ScoringDriver::end_span(uint32_t instance) {
+  if (!recorded()) return;
+  record(under_way_[instance]);
+  under_way_[instance].kind = Work::Kind::idle;
+}
+
+void ScoringDriver::record_work() const {
+  for (const WorkSpan& span : under_way_) {
+    if (span.kind != Work::Kind::idle) record(span);
+  }
+}
+
+}  // namespace cotenant
