@@ -6,14 +6,6 @@
 #include "sim/serving/shared_device.h"
 
 namespace cotenant {
-namespace {
-
-int64_t tenant_blocks(const Pool& pool, int64_t kv_blocks) {
-  if (pool.tenant_kv == 0) return 0;
-  return std::max<int64_t>(static_cast<int64_t>(pool.tenant_kv * static_cast<double>(kv_blocks - 1)), 1);
-}
-
-}  // namespace
 
 ServingPlan::ServingPlan(const World& world, size_t tenancy, const TrainingOutcome& training)
     : world_(&world), training_(&training), tenancy_(tenancy) {
@@ -28,7 +20,12 @@ ServingPlan::ServingPlan(const World& world, size_t tenancy, const TrainingOutco
   for (const TierPlan& plan : world.plans[tenancy])
     client_of_tier_.push_back(&world.model_on_pool(plan.model, plan.pool).client);
   for (uint32_t p = 0; p < scenario().pools.size(); ++p)
-    most_blocks_.push_back(generative(p) ? generative_limits(p).most_blocks() : 0);
+    limits_.push_back(generative(p) ? generative_limits(p) : GenerativeLimits{});
+}
+
+bool ServingPlan::has_place(uint32_t p, int64_t tokens, const Request& request) const {
+  const Bytes adapter = request.adapter.valid() ? artefact_bytes(request.adapter) : Bytes{};
+  return limits_[p].has_place(tokens, adapter);
 }
 
 Bytes ServingPlan::kv_of_prompt(const Request& request, uint32_t p) const {
@@ -61,7 +58,7 @@ GenerativeLimits ServingPlan::generative_limits(uint32_t p) const {
   return {.batching = pool.batching,
           .line = {pool.scheduler, pool.ageing, pool.quantum},
           .tenant_sequences = pool.tenant_sequences,
-          .tenant_blocks = tenant_blocks(pool, memory.kv_blocks),
+          .tenant_blocks = tenant_blocks(pool, memory),
           .adapters_per_batch = pool.adapters_per_batch,
           .token_budget = pool.token_budget,
           .max_sequences = pool.max_sequences,
@@ -70,6 +67,7 @@ GenerativeLimits ServingPlan::generative_limits(uint32_t p) const {
           .prefix_cache = pool.prefix_cache != Pool::PrefixCache::off,
           .kv_blocks = memory.kv_blocks,
           .kv_block_bytes = memory.kv_block_bytes,
+          .adapters_in_kv = pool.adapter_memory == Pool::AdapterMemory::kv,
           .weight_budget = memory.weights,
           .resident_limit = first_on(p)->choice.resident_models,  // of all tiers: build_world() checks it
           .largest_need = memory.largest_need,

@@ -33,8 +33,8 @@ class ServingPlan {
   [[nodiscard]] bool generative(uint32_t p) const;
   // Requires: generative(p).
   [[nodiscard]] GenerativeLimits generative_limits(uint32_t p) const;
-  // The most KV blocks that one request of a generative pool may ever hold.
-  [[nodiscard]] int64_t most_blocks(uint32_t p) const { return most_blocks_[p]; }
+  // Whether a request may ever hold what `tokens` need in KV memory. Requires: generative(p).
+  [[nodiscard]] bool has_place(uint32_t p, int64_t tokens, const Request& request) const;
   [[nodiscard]] ScoringLimits scoring_limits(uint32_t p) const;
   // In millionths; of several models on a pool that of the one that suffers most.
   [[nodiscard]] int64_t slowdown_of_two(uint32_t p) const;
@@ -54,7 +54,7 @@ class ServingPlan {
   size_t tenancy_;
   std::vector<uint32_t> model_of_weights_;
   std::vector<const ClientCosts*> client_of_tier_;
-  std::vector<int64_t> most_blocks_;  // by pool; 0 where nothing is generated
+  std::vector<GenerativeLimits> limits_;  // by pool; empty where nothing is generated
 };
 
 }  // namespace cotenant

@@ -273,9 +273,8 @@ class ServingRun {
     const int64_t tokens = request.prompt + request.output;
     if (tokens > scenario_.models[plan.model].context_limit) return RequestOutcome::too_long;
     const bool moves = plan.decode_pool != TierPlan::kNoPool && request.output > 1;
-    const bool fits =
-        CountedPool::blocks_for(moves ? request.prompt + 1 : tokens) <= plan_.most_blocks(plan.pool);
-    const bool fits_there = !moves || CountedPool::blocks_for(tokens) <= plan_.most_blocks(plan.decode_pool);
+    const bool fits = plan_.has_place(plan.pool, moves ? request.prompt + 1 : tokens, request);
+    const bool fits_there = !moves || plan_.has_place(plan.decode_pool, tokens, request);
     if (!fits || !fits_there) return RequestOutcome::too_large;
     return std::nullopt;
   }

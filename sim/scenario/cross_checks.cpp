@@ -300,7 +300,9 @@ class Checker {
       const char* key;
       bool is_default;
     };
-    const std::vector<Row> scoring = {{"preferred-batch", false},
+    const std::vector<Row> scoring = {{"max-batch", pool.max_batch == usual.max_batch},
+                                      {"max-delay", pool.max_delay == usual.max_delay},
+                                      {"preferred-batch", false},
                                       {"queue-timeout", false},
                                       {"timeout-action", false},
                                       {"max-queue", false},
@@ -310,6 +312,8 @@ class Checker {
                                          {"tenant-sequences", false},
                                          {"tenant-kv", false},
                                          {"adapters-per-batch", false},
+                                         {"adapter-memory", pool.adapter_memory == usual.adapter_memory},
+                                         {"kv-share", false},
                                          {"token-budget", pool.token_budget == usual.token_budget},
                                          {"max-sequences", pool.max_sequences == usual.max_sequences},
                                          {"chunk-cap", false},
@@ -438,6 +442,14 @@ class Checker {
     const Path pool = joined(path, "pool");
     if (stated(pool) && stated({"training", "pool"}) && choice.pool == s_.training.pool) {
       at(pool, {fmt::format("pool `{}` serves and trains", choice.pool), "give training a pool of its own"});
+    }
+    const Pool* serves = find_named(s_.pools, &Pool::name, choice.pool);
+    if (serves == nullptr || serves->adapter_memory != Pool::AdapterMemory::kv) return;
+    for (const char* key : {"pinned", "resident-models"}) {
+      const bool set = std::string_view(key) == "pinned" ? choice.pinned : choice.resident_models > 0;
+      if (!set || !stated(joined(path, key))) continue;
+      at(joined(path, key), {fmt::format("`{}` needs memory that is kept for adapters", key),
+                             fmt::format("`adapter-memory: reserved` in pool `{}`", serves->name)});
     }
   }
 

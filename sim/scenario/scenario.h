@@ -106,6 +106,8 @@ struct Pool {
   int64_t pipeline_depth = 2;      // steps decided before the last one's result is known: 1 or 2
   // Who finds the blocks that a tenant's request computed: nobody, the tenant, its tier, everybody.
   enum class PrefixCache : uint8_t { off, tenant, tier, open } prefix_cache = PrefixCache::off;
+  // Where resident adapters are: in memory of their own, or in KV blocks.
+  enum class AdapterMemory : uint8_t { reserved, kv } adapter_memory = AdapterMemory::reserved;
   double kv_share = 0;     // share of device memory for KV; 0 = half of what one set of weights leaves
   int64_t max_batch = 32;  // scoring: rows
   Duration max_delay = kMillisecond * 5;  // scoring: longest wait for a batch of a preferred size

@@ -388,6 +388,13 @@ Table<Pool> scheduling_rows() {
                          "distinct adapters that run at once on a generative replica")
           .shown_as("16")
           .otherwise("no limit"),
+      scalar_field<Pool>("adapter-memory",
+                         enum_codec<Pool::AdapterMemory>(
+                             {{"reserved", Pool::AdapterMemory::reserved}, {"kv", Pool::AdapterMemory::kv}}),
+                         &Pool::adapter_memory,
+                         "where adapters stay on a generative replica: beside the weights, or in KV blocks, "
+                         "as in S-LoRA, where "
+                         "idle ones make room before a request is preempted"),
   };
 }
 

@@ -328,7 +328,11 @@ class WorldBuilder {
     const Bytes kv{on.facts.kv_bytes_per_token * blocks * kKvBlockTokens};
     const Bytes needed = Bytes{on.facts.weight_bytes} + adapter + kv;
     const ReplicaMemory memory = replica_memory(*world_, tenancy, pool);
-    const bool split_too_small = memory.kv < kv || memory.weights < Bytes{on.facts.weight_bytes} + adapter;
+    const bool paged = s.pools[pool].adapter_memory == Pool::AdapterMemory::kv;
+    const int64_t block = memory.kv_block_bytes.count;
+    const Bytes paged_bytes{paged ? (adapter.count + block - 1) / block * block : 0};
+    const bool split_too_small = memory.kv < kv + paged_bytes ||
+                                 memory.weights < Bytes{on.facts.weight_bytes} + (paged ? Bytes{} : adapter);
     if (needed <= sku.memory && !split_too_small) return;
     problems_.push_back(problem(
         s, model.line,
@@ -448,6 +452,13 @@ TrainingSpec training_spec(const World& world, size_t tenancy) {
   return spec;
 }
 
+int64_t tenant_blocks(const Pool& pool, const ReplicaMemory& memory) {
+  if (pool.tenant_kv == 0) return 0;
+  // A replica keeps one block back.
+  return std::max<int64_t>(static_cast<int64_t>(pool.tenant_kv * static_cast<double>(memory.kv_blocks - 1)),
+                           1);
+}
+
 ReplicaMemory replica_memory(const World& world, size_t tenancy, uint32_t pool_index) {
   const Scenario& s = world.scenario;
   const Pool& pool = s.pools[pool_index];
@@ -458,11 +469,13 @@ ReplicaMemory replica_memory(const World& world, size_t tenancy, uint32_t pool_i
   for (const TierPlan& plan : world.plans[tenancy]) {
     if (!plan.uses(pool_index)) continue;
     const ModelOnSku& on = world.model_on_pool(plan.model, pool_index);
-    const Bytes adapter = uses_adapters(plan.choice, s.models[plan.model]) ? on.adapter_bytes : Bytes{};
+    const bool beside = uses_adapters(plan.choice, s.models[plan.model]) &&
+                        pool.adapter_memory == Pool::AdapterMemory::reserved;
+    const Bytes adapter = beside ? on.adapter_bytes : Bytes{};
     if (first == nullptr) first = &plan;
     const bool on_base = !needs_training(plan.choice) || uses_adapters(plan.choice, s.models[plan.model]);
     made.one_base = made.one_base && on_base && plan.model == first->model;
-    if (uses_adapters(plan.choice, s.models[plan.model])) made.largest_need.models = 2;
+    if (beside) made.largest_need.models = 2;
     largest = std::max(largest, Bytes{on.facts.weight_bytes} + adapter);
     made.kv_block_bytes = std::max(made.kv_block_bytes, Bytes{on.facts.kv_bytes_per_token * kKvBlockTokens});
   }

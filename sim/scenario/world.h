@@ -87,5 +87,7 @@ struct ReplicaMemory {
   bool one_base = true;            // every request needs the same weights
 };
 ReplicaMemory replica_memory(const World& world, size_t tenancy, uint32_t pool);
+// KV blocks of a replica that one tenant may hold when a request of it is admitted; 0 = no limit.
+int64_t tenant_blocks(const Pool& pool, const ReplicaMemory& memory);
 
 }  // namespace cotenant

@@ -56,10 +56,18 @@ void GenerativeReplica::seal(Sequence& s, int64_t tokens) {
   if (kv_.cached()) kv_.seal(s.kv, keys_of(s, s.kv.sealed, tokens));
 }
 
-// Whether all that it knows has place.
+// KV blocks that have to be free before `adapter` can be brought in.
+int64_t GenerativeReplica::blocks_to_load(ModelId adapter) const {
+  if (!limits_.adapters_in_kv || !adapter.valid() || adapters_.holds(adapter)) return 0;
+  return limits_.adapter_blocks(artefact_bytes_(adapter));
+}
+
+// Whether all that it knows has place, and its adapter, if idle ones go.
 bool GenerativeReplica::fits(const Sequence& s) {
   const PrefixPool::Hit hit = kv_.find(keys_of(s, 0, s.known - 1));
-  return CountedPool::blocks_for(s.known) - hit.blocks <= kv_.free() - hit.idle;
+  const ModelId adapter = s.request.adapter;
+  return CountedPool::blocks_for(s.known) - hit.blocks + blocks_to_load(adapter) <=
+         kv_.free() - hit.idle + adapters_.idle_blocks(adapter);
 }
 
 bool GenerativeReplica::slot_free() const {
@@ -163,7 +171,7 @@ void GenerativeReplica::leave(Sequence& s) {
   count(s.request.tenant, -1, -s.kv.blocks);
   take_over(kv_.leave(s.kv, s.request.tenant));
   resident_.unpin(s.request.weights);
-  if (s.request.adapter.valid()) resident_.unpin(s.request.adapter);
+  if (s.request.adapter.valid()) unpin_adapter(s.request.adapter);
 }
 
 void GenerativeReplica::preempt(size_t index) {
@@ -189,7 +197,7 @@ size_t GenerativeReplica::victim() const {
 // Makes `blocks` free for running_[index], at the expense of others. False: it was preempted itself. `index`
 // and the budget follow when one before it goes.
 bool GenerativeReplica::find_blocks(size_t& index, int64_t blocks, int64_t& budget_left) {
-  while (kv_.free() < blocks) {
+  while (!adapters_.make_free(blocks)) {
     const size_t goes = victim();
     if (goes < index) budget_left += running_[goes].chunk;
     preempt(goes);
@@ -239,14 +247,37 @@ int64_t GenerativeReplica::schedule_running() {
 // Returns whether `model` is resident; if not, but there is room, `work` becomes its load.
 bool GenerativeReplica::make_resident(ModelId model, Work& work) {
   if (!model.valid() || resident_.holds(model)) return true;
-  const Bytes bytes = artefact_bytes_(model);
-  if (resident_.admit(model, bytes)) {
-    work.kind = Work::Kind::load;
-    work.load_model = model;
-    work.load_bytes = bytes;
-    loading_ = true;
-  }
+  if (resident_.admit(model, artefact_bytes_(model))) load(model, work);
   return false;
+}
+
+void GenerativeReplica::load(ModelId model, Work& work) {
+  work.kind = Work::Kind::load;
+  work.load_model = model;
+  work.load_bytes = artefact_bytes_(model);
+  loading_ = true;
+}
+
+// The same for the adapter of a head that fits.
+bool GenerativeReplica::adapter_ready(const Sequence& head, Work& work) {
+  const ModelId adapter = head.request.adapter;
+  if (!limits_.adapters_in_kv) return make_resident(adapter, work);
+  if (!adapter.valid() || adapters_.holds(adapter)) return true;
+  const int64_t blocks = blocks_to_load(adapter);
+  CHECK(adapters_.make_free(blocks));
+  adapters_.load(adapter, blocks, head.origin());
+  load(adapter, work);
+  return false;
+}
+
+void GenerativeReplica::pin_adapter(ModelId adapter) {
+  if (limits_.adapters_in_kv) return adapters_.pin(adapter);
+  resident_.pin(adapter);
+}
+
+void GenerativeReplica::unpin_adapter(ModelId adapter) {
+  if (limits_.adapters_in_kv) return adapters_.unpin(adapter);
+  resident_.unpin(adapter);
 }
 
 // Moves the head of the line to the running sequences; false when it must wait, or when `work` became a load.
@@ -257,17 +288,18 @@ bool GenerativeReplica::admit(Sequence& head, Work& work) {
   loads_for_ = head.order;
   if (!make_resident(weights, work)) return false;
   resident_.pin(weights);  // so that its adapter cannot push it out
-  if (!make_resident(adapter, work)) {
+  if (!adapter_ready(head, work)) {
     resident_.unpin(weights);
     return false;
   }
-  if (adapter.valid()) resident_.pin(adapter);
+  if (adapter.valid()) pin_adapter(adapter);
   if (head.request.pinned) pinned_.renew(head.request, resident_);
   Sequence s = line_.take();
   const TenantId tenant = s.request.tenant;
   const std::vector<PrefixKey>& keys = keys_of(s, 0, s.known - 1);
   const PrefixPool::Hit hit = kv_.find(keys);
   const int64_t blocks = CountedPool::blocks_for(s.known);
+  CHECK(adapters_.make_free(blocks - hit.blocks + hit.idle));
   const KvMemory::Admission admission =
       kv_.admit(s.kv, blocks, s.origin(), std::span(keys).first(static_cast<size_t>(hit.blocks)));
   take_over(admission.from_others);

@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "sim/serving/adapter_blocks.h"
 #include "sim/serving/kv_memory.h"
 #include "sim/serving/pinned_models.h"
 #include "sim/serving/resident_set.h"
@@ -31,17 +32,23 @@ struct GenerativeLimits {
   bool prefix_cache = false;   // what was computed is found again by its content
   int64_t kv_blocks = 0;       // one of them is kept back, as engines keep a block for padding
   Bytes kv_block_bytes{};
-  Bytes weight_budget{};       // for weights and adapters
-  int64_t resident_limit = 0;  // 0 = by the budget alone
+  bool adapters_in_kv = false;  // adapters take KV blocks, and leave them before anybody is preempted
+  Bytes weight_budget{};        // for weights, and for adapters that are not in KV blocks
+  int64_t resident_limit = 0;   // 0 = by the budget alone
   // Where tenants are pinned: the most that a request needs, and whether all need the same weights.
   ResidentSet::Need largest_need{};
   bool one_base = false;
 
-  // The most KV blocks that one request may ever hold; a longer one could wait for ever and must not be
-  // enqueued.
-  [[nodiscard]] int64_t most_blocks() const {
-    const int64_t all = std::max<int64_t>(kv_blocks - 1, 0);
-    return tenant_blocks > 0 ? std::min(tenant_blocks, all) : all;
+  // KV blocks that an adapter of this size takes.
+  [[nodiscard]] int64_t adapter_blocks(Bytes adapter) const {
+    return adapters_in_kv ? (adapter.count + kv_block_bytes.count - 1) / kv_block_bytes.count : 0;
+  }
+  // Whether a request that comes to `tokens` may ever hold its KV blocks, beside its adapter; one that may
+  // not could wait for ever and must not be enqueued.
+  [[nodiscard]] bool has_place(int64_t tokens, Bytes adapter) const {
+    const int64_t blocks = CountedPool::blocks_for(tokens);
+    if (tenant_blocks > 0 && blocks > tenant_blocks) return false;
+    return blocks + adapter_blocks(adapter) <= std::max<int64_t>(kv_blocks - 1, 0);
   }
 };
 
@@ -104,6 +111,11 @@ class GenerativeReplica {
   void preempt(size_t index);
   [[nodiscard]] size_t victim() const;
   bool make_resident(ModelId model, Work& work);
+  bool adapter_ready(const Sequence& head, Work& work);
+  void load(ModelId model, Work& work);
+  void pin_adapter(ModelId adapter);
+  void unpin_adapter(ModelId adapter);
+  [[nodiscard]] int64_t blocks_to_load(ModelId adapter) const;
   bool admit(Sequence& head, Work& work);
   void admit_waiting(int64_t budget_left, Work& work);
   Sequence* head();
@@ -131,6 +143,7 @@ class GenerativeReplica {
   std::function<Bytes(ModelId)> artefact_bytes_;
   std::function<bool()> scrubs_;
   KvMemory kv_;
+  AdapterBlocks adapters_{kv_};  // limits_.adapters_in_kv; else in `resident_`
   ResidentSet resident_;
   PinnedModels pinned_;
   bool tenants_limited_;

@@ -33,6 +33,7 @@ class Draw {
     pool.kv_share = 0.0001 * static_cast<double>(one_of("kv-share", {24, 35, 80}));
     set_policies(pool);
     set_cache(s, pool);
+    pool.adapter_memory = static_cast<Pool::AdapterMemory>(one_of("adapter-memory", {0, 1}));
     return s;
   }
   [[nodiscard]] std::string text() const { return said_.str(); }

@@ -52,10 +52,9 @@ TEST_CASE("every scalar of a tier, a pool and an entry reaches the scenario") {
                  "    growth: { kind: linear, add: 2, every: 30 days }\n    starts: 1 h\n    priority: 2\n"
                  "    weight: 2.5\n    quota: 2/s\n"
                  "    slo: { ttft: p99 < 500 ms, tpot: p90 < 20 ms, e2e: p95 < 4 s, availability: 99.9 % }");
-  text.replace(
-      text.find("size: 2 }"), 9,
-      "size: 2, router: round-robin, token-budget: 256, max-sequences: 8, kv-share: 40 %, max-batch: 16,\n"
-      "           max-delay: 2 ms, scrub: off }");
+  text.replace(text.find("size: 2 }"), 9,
+               "size: 2, router: round-robin, token-budget: 256, max-sequences: 8, kv-share: 40 %,\n"
+               "           scrub: off }");
   text.replace(text.find("model: chat, pool: serve }"), 26,
                "model: chat, pool: serve, resident-models: 3, tiers: { plain: { placement: dedicated } } }");
   const Result<Scenario> result = read_text(text);
@@ -78,8 +77,6 @@ TEST_CASE("every scalar of a tier, a pool and an entry reaches the scenario") {
   REQUIRE(pool.token_budget == 256);
   REQUIRE(pool.max_sequences == 8);
   REQUIRE(pool.kv_share == 0.4);
-  REQUIRE(pool.max_batch == 16);
-  REQUIRE(pool.max_delay == kMillisecond * 2);
   REQUIRE_FALSE(pool.scrub);
   const TenancyEntry& own = result.value().tenancies[0];
   REQUIRE(own.choice.resident_models == 3);
@@ -392,7 +389,8 @@ TEST_CASE("batching that does not fit together, or has no meaning, is refused wi
     INFO(keys);
     REQUIRE_FALSE(scoring_pool(keys).ok());
   }
-  for (const char* key : {"preferred-batch: 8", "queue-timeout: 50 ms", "max-queue: 9", "instances: 2"}) {
+  for (const char* key : {"preferred-batch: 8", "queue-timeout: 50 ms", "max-queue: 9", "instances: 2",
+                          "max-batch: 9", "max-delay: 3 ms"}) {
     const std::string name(key, std::string(key).find(':'));
     REQUIRE(only_problem(read_text(small_with("size: 2 }", std::string("size: 2, ") + key + " }")))
                 .find("`" + name + "` has no meaning here") != std::string::npos);
@@ -400,13 +398,24 @@ TEST_CASE("batching that does not fit together, or has no meaning, is refused wi
 }
 
 TEST_CASE("policies of generative replicas are refused on a scoring pool, and defaults are not") {
-  for (const char* key : {"batching: static", "scheduler: priority", "tenant-sequences: 2", "tenant-kv: 20 %",
-                          "adapters-per-batch: 4", "token-budget: 256", "max-sequences: 8", "chunk-cap: 100",
-                          "pipeline-depth: 1", "prefix-cache: tenant"}) {
+  for (const char* key :
+       {"batching: static", "scheduler: priority", "tenant-sequences: 2", "tenant-kv: 20 %",
+        "adapters-per-batch: 4", "token-budget: 256", "max-sequences: 8", "chunk-cap: 100",
+        "pipeline-depth: 1", "prefix-cache: tenant", "adapter-memory: kv", "kv-share: 40 %"}) {
     const std::string name(key, std::string(key).find(':'));
     REQUIRE(only_problem(scoring_pool(key)).find("`" + name + "` has no meaning here") != std::string::npos);
   }
   REQUIRE(scoring_pool("scheduler: fcfs, token-budget: 512, prefix-cache: off").ok());
+}
+
+TEST_CASE("adapters in KV blocks cannot be pinned or counted: the memory alone says how many there are") {
+  const std::string text = small_with("size: 2 }", "size: 2, adapter-memory: kv }");
+  REQUIRE(read_text(text).value().pools[0].adapter_memory == Pool::AdapterMemory::kv);
+  for (const std::string key : {"resident-models: 3", "pinned: yes"}) {
+    std::string with = text;
+    with.replace(with.find("model: chat, pool: serve }"), 26, "model: chat, pool: serve, " + key + " }");
+    REQUIRE(only_problem(read_text(with)).find("needs memory that is kept for adapters") != std::string::npos);
+  }
 }
 
 TEST_CASE("policies that lack what they need are refused with their place") {
