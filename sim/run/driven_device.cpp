@@ -1,5 +1,7 @@
 #include "sim/run/driven_device.h"
 
+#include "sim/run/work_executor.h"
+
 namespace cotenant {
 
 DrivenDevice::DrivenDevice(const ServingPlan& plan, const Variant& variant, RunClock& clock,
@@ -19,9 +21,16 @@ void DrivenDevice::wake_at(Time at) {
   clock_->push(at, {RunEventKind::wake, place_.index, 0}, place_.index, sequence_++);
 }
 
-Duration DrivenDevice::load_time(const Work& work) {
-  if (variant_->kind != Variant::Kind::base) return {};
-  const Duration copy = plan_->any_times(place_.pool).load(work.load_bytes);
+std::optional<Duration> DrivenDevice::load_time(const Work& work) {
+  if (variant_->kind != Variant::Kind::base) return Duration{};
+  Duration copy;
+  if (variant_->executor != nullptr) {
+    const std::optional<int64_t> elapsed_ps = variant_->executor->begin(place_.index, work);
+    if (!elapsed_ps) return std::nullopt;
+    copy.ns = *elapsed_ps / 1000;
+  } else {
+    copy = plan_->any_times(place_.pool).load(work.load_bytes);
+  }
   const Sku& sku = plan_->sku_of(place_.pool);
   if (sku.store_byte_per_s == 0 || !host_.must_fetch(work.load_model, work.load_bytes)) return copy;
   return copy + sku.store_latency + transfer_time(work.load_bytes, sku.store_byte_per_s);

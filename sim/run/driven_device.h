@@ -34,7 +34,8 @@ class DrivenDevice {
   // One more wake; it finds out itself whether there is anything to do.
   void wake_at(Time at);
   // How long the load takes that `work` asks for: to the host, if that has it no more, and to the device.
-  Duration load_time(const Work& work);
+  // nullopt: an executor has begun it and will tell.
+  std::optional<Duration> load_time(const Work& work);
   // A piece of work as a timeline tells of it.
   [[nodiscard]] WorkSpan span_of(const Work& work, Time from, int64_t rounds) const;
   // Tells the timeline that a span ends now. Requires: there is a timeline.

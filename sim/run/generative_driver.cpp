@@ -2,14 +2,22 @@
 
 #include <algorithm>
 
+#include "sim/run/work_executor.h"
+
 namespace cotenant {
 namespace {
 
-GenerativeReplica machine_on(const ServingPlan& plan, const RunClock& clock, const ReplicaPlace& place,
-                             PhiloxKey key) {
+GenerativeLimits limits_on(const ServingPlan& plan, uint32_t pool, const Variant& variant) {
+  GenerativeLimits limits = plan.generative_limits(pool);
+  limits.lists_sequences = variant.executor != nullptr;
+  return limits;
+}
+
+GenerativeReplica machine_on(const ServingPlan& plan, const GenerativeLimits& limits, const RunClock& clock,
+                             const ReplicaPlace& place, PhiloxKey key) {
   const uint32_t p = place.pool;
   RandomStream faults(key, place.index, Purpose::faults);
-  return {plan.generative_limits(p), [&plan](ModelId model) { return plan.artefact_bytes(model); },
+  return {limits, [&plan](ModelId model) { return plan.artefact_bytes(model); },
           [&plan, &clock, p, faults]() mutable {
             const Disturbance* skip = plan.disturbance(Disturbance::Kind::skip_scrub, clock.now);
             const bool skipped = skip != nullptr && faults.uniform() < skip->share;
@@ -22,7 +30,8 @@ GenerativeReplica machine_on(const ServingPlan& plan, const RunClock& clock, con
 
 GenerativeDriver::GenerativeDriver(const ServingPlan& plan, const Variant& variant, RunClock& clock,
                                    const ReplicaPlace& place, PhiloxKey key)
-    : DrivenDevice(plan, variant, clock, place), machine_(machine_on(plan, clock, place, key)) {}
+    : DrivenDevice(plan, variant, clock, place),
+      machine_(machine_on(plan, limits_on(plan, place.pool, variant), clock, place, key)) {}
 
 void GenerativeDriver::begin() {
   for (;;) {
@@ -34,14 +43,30 @@ void GenerativeDriver::begin() {
       if (work_.wake < kTimeMax) expect(work_.wake, RunEventKind::wake);
       return;
     }
-    if (work_.kind != Work::Kind::load) break;
-    if (const Duration length = load_time(work_); length.ns > 0) {
-      meter_.enter(clock_->now, DeviceState::starting);
-      return expect(clock_->now + length, RunEventKind::work_done);
-    }
+    if (work_.kind != Work::Kind::load) return begin_steps();
+    if (begin_load()) return;
     machine_.done({.now = clock_->now}, none_);
   }
+}
+
+// Returns whether it takes time.
+bool GenerativeDriver::begin_load() {
+  const std::optional<Duration> length = load_time(work_);
+  if (length && length->ns == 0) return false;
+  meter_.enter(clock_->now, DeviceState::starting);
+  if (length) expect(clock_->now + *length, RunEventKind::work_done);
+  return true;
+}
+
+void GenerativeDriver::begin_steps() {
   meter_.enter(clock_->now, DeviceState::busy);
+  if (variant_->executor != nullptr) {
+    if (const auto elapsed = variant_->executor->begin(place().index, work_)) {
+      block_ = {.base_ps = *elapsed, .growth_ps = 0, .steps = 1};
+      expect_block_end();
+    }
+    return;
+  }
   const uint32_t p = place().pool;
   const int64_t scrub_ps =
       work_.scrub_bytes.count == 0 ? 0 : plan_->any_times(p).scrub(work_.scrub_bytes).ns * 1000;
@@ -49,6 +74,11 @@ void GenerativeDriver::begin() {
       work_, [&](ModelId weights) -> const ServiceTimes& { return plan_->times_of(weights, p); }, scrub_ps);
   if (variant_->single_steps) block_.steps = 1;
   expect_block_end();
+}
+
+void GenerativeDriver::finish_outside(int64_t elapsed_ps, std::vector<Request>& finished) {
+  block_ = {.base_ps = elapsed_ps, .growth_ps = 0, .steps = 1};
+  finish(finished);
 }
 
 void GenerativeDriver::expect_block_end() {

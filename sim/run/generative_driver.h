@@ -19,6 +19,8 @@ class GenerativeDriver : public DrivenDevice {
   [[nodiscard]] int64_t outstanding() const { return machine_.outstanding(); }
   // Its own work_done came. Appends the requests that are over. Call begin() next.
   void finish(std::vector<Request>& finished);
+  // What an executor had begun ended now. As finish().
+  void finish_outside(int64_t elapsed_ps, std::vector<Request>& finished);
   // Begins what is to be done next. Requires: nothing is under way.
   void begin();
   // A wake came.
@@ -35,6 +37,8 @@ class GenerativeDriver : public DrivenDevice {
   void record_work() const;
 
  private:
+  bool begin_load();
+  void begin_steps();
   void shorten_block();
   void expect_block_end();
 

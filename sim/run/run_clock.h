@@ -23,6 +23,8 @@ class RunClock {
   void push(Time at, const RunEvent& event, uint32_t origin, uint32_t sequence) {
     queue_.push(at, EventOrder{static_cast<uint8_t>(event.kind), origin, sequence}, event);
   }
+  // When the next event comes; kTimeMax where none does.
+  [[nodiscard]] Time next() { return queue_.empty() ? kTimeMax : queue_.top_time(); }
   [[nodiscard]] bool due(Time until) { return !queue_.empty() && queue_.top_time() <= until; }
   // Goes on to the next event. Requires: one is due.
   RunEvent take() {

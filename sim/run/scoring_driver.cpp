@@ -1,6 +1,9 @@
 #include "sim/run/scoring_driver.h"
 
 #include <algorithm>
+#include <utility>
+
+#include "sim/run/work_executor.h"
 
 namespace cotenant {
 
@@ -20,13 +23,7 @@ void ScoringDriver::begin() {
       begin_span();
       continue;
     }
-    if (const Duration length = load_time(work_); length.ns > 0) {
-      begin_span();
-      loads_on_ = work_.instance;
-      loaded_ = clock_->now + length;
-      wake_at(loaded_);
-      break;
-    }
+    if (begin_load()) break;
     machine_.done({.now = clock_->now}, none_);
   }
   if (work_.wake < wake_) {
@@ -36,17 +33,44 @@ void ScoringDriver::begin() {
   follow_device();
 }
 
+// Returns whether it takes time.
+bool ScoringDriver::begin_load() {
+  const std::optional<Duration> length = load_time(work_);
+  if (length && length->ns == 0) return false;
+  begin_span();
+  loads_on_ = work_.instance;
+  loading_ = true;
+  if (length) {
+    loaded_ = clock_->now + *length;
+    wake_at(loaded_);
+  }
+  return true;
+}
+
 void ScoringDriver::begin_batch() {
+  if (const std::optional<int64_t> alone_ps = batch_ps()) {
+    device_.start(clock_->now, work_.instance, *alone_ps);
+  } else {
+    outside_ = work_.instance;
+  }
+}
+
+// How long the batch takes alone; nullopt: an executor has begun it and will tell.
+std::optional<int64_t> ScoringDriver::batch_ps() {
   const StepPart& part = work_.parts[0];
+  if (variant_->executor != nullptr) {
+    const std::optional<int64_t> elapsed = variant_->executor->begin(place().index, work_);
+    return elapsed ? std::max<int64_t>(*elapsed, 1000) : elapsed;
+  }
   const Duration length = plan_->times_of(part.weights, place().pool).score(work_.rows, part.shape.residency);
-  device_.start(clock_->now, work_.instance, std::max<int64_t>(length.ns, 1) * 1000);
+  return std::max<int64_t>(length.ns, 1) * 1000;
 }
 
 // Meters the device, and expects the end of the batch that ends first. Both change only with what runs.
 void ScoringDriver::follow_device() {
-  const DeviceState state = device_.running() > 0 ? DeviceState::busy
-                            : loaded_ < kTimeMax  ? DeviceState::starting
-                                                  : DeviceState::idle;
+  const DeviceState state = device_.running() > 0 || outside_ ? DeviceState::busy
+                            : loading_                        ? DeviceState::starting
+                                                              : DeviceState::idle;
   meter_.enter(clock_->now, state);
   const Time end = device_.next_end();
   if (end == batch_end_) return;
@@ -65,12 +89,23 @@ void ScoringDriver::finish(std::vector<Request>& finished) {
 
 void ScoringDriver::wake() {
   if (clock_->now >= wake_) wake_ = kTimeMax;
-  if (clock_->now == loaded_) {
-    loaded_ = kTimeMax;
-    end_span(loads_on_);
-    machine_.done({.now = clock_->now}, none_);
-  }
+  if (clock_->now == loaded_) end_load();
   begin();
+}
+
+void ScoringDriver::end_load() {
+  loading_ = false;
+  loaded_ = kTimeMax;
+  end_span(loads_on_);
+  machine_.done({.now = clock_->now}, none_);
+}
+
+void ScoringDriver::finish_outside(int64_t elapsed_ps, std::vector<Request>& finished) {
+  if (loading_) return end_load();
+  const uint32_t instance =
+      *std::exchange(outside_, std::nullopt);  // NOLINT(bugprone-unchecked-optional-access)
+  end_span(instance);
+  machine_.done({.now = clock_->now, .steps = 1, .elapsed_ps = elapsed_ps, .instance = instance}, finished);
 }
 
 void ScoringDriver::begin_span() {

@@ -17,6 +17,8 @@ class ScoringDriver : public DrivenDevice {
   [[nodiscard]] int64_t outstanding() const { return machine_.outstanding(); }
   // Its own work_done came. Appends the requests that are over. Call begin() next.
   void finish(std::vector<Request>& finished);
+  // What an executor had begun ended now. As finish().
+  void finish_outside(int64_t elapsed_ps, std::vector<Request>& finished);
   // Begins what may begin: batches while instances are idle, or a load. Any time.
   void begin();
   // A wake came; there may be nothing to do any more: asking again does no harm.
@@ -29,7 +31,10 @@ class ScoringDriver : public DrivenDevice {
   void record_work() const;
 
  private:
+  bool begin_load();
+  void end_load();
   void begin_batch();
+  std::optional<int64_t> batch_ps();
   void begin_span();
   void end_span(uint32_t instance);
   void follow_device();
@@ -41,7 +46,9 @@ class ScoringDriver : public DrivenDevice {
   std::vector<Request> none_;        // a load finishes no request
   Time wake_{kTimeMax};              // the earliest wake that is pending
   Time loaded_{kTimeMax};            // when the load under way ends
+  bool loading_ = false;
   uint32_t loads_on_ = 0;            // the instance that waits for it
+  std::optional<uint32_t> outside_;  // an executor does a batch for this instance
   Time batch_end_{kTimeMax};         // when work_done is expected
 };
 

@@ -1,6 +1,7 @@
 // Public: run_serving(). One class routes requests between the parts of one variant's run.
 #include "sim/run/serving_run.h"
 
+#include <algorithm>
 #include <deque>
 #include <optional>
 #include <variant>
@@ -12,6 +13,7 @@
 #include "sim/run/scoring_driver.h"
 #include "sim/run/timeline.h"
 #include "sim/run/trace_deal.h"
+#include "sim/run/work_executor.h"
 #include "sim/serving/router.h"
 
 namespace cotenant {
@@ -140,7 +142,9 @@ class ServingRun {
   }
 
   void handle_events(Time until) {
-    while (clock_.due(until)) {
+    for (;;) {
+      if (variant_.executor != nullptr) finish_outside(std::min(until, clock_.next()));
+      if (!clock_.due(until)) return;
       const RunEvent event = clock_.take();
       ++totals_.events;
       handle(event);
@@ -189,12 +193,34 @@ class ServingRun {
     if (!driver.is_current(event)) return;
     finished_.clear();
     driver.finish(finished_);
+    go_on(driver);
+  }
+
+  // Takes in what the executor ends in real time until then.
+  void finish_outside(Time until) {
+    while (const std::optional<WorkExecutor::Ended> ended = variant_.executor->wait(until)) {
+      clock_.now = std::max(clock_.now, ended->at);
+      std::visit(
+          [&](auto& driver) {
+            finished_.clear();
+            driver.finish_outside(ended->elapsed_ps, finished_);
+            go_on(driver);
+          },
+          replicas_[ended->replica]);
+      until = std::min(until, clock_.next());
+    }
+  }
+
+  // finished_ are over; the replica begins what comes next.
+  template <class D>
+  void go_on(D& driver) {
+    const uint32_t r = driver.place().index;
     if (!finished_.empty()) report_load(driver);
     for (const Request& request : finished_) {
       if (request.output_later > 0) {
-        send_kv(std::get<GenerativeDriver>(replicas_[event.index]), request);
+        send_kv(std::get<GenerativeDriver>(replicas_[r]), request);
       } else {
-        observe(request, RequestOutcome::served, ReplicaId{event.index});
+        observe(request, RequestOutcome::served, ReplicaId{r});
       }
     }
     driver.begin();

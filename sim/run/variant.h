@@ -7,6 +7,7 @@
 namespace cotenant {
 
 struct Timeline;
+class WorkExecutor;
 
 // Which world a unit is run in. All variants draw the same random numbers.
 struct Variant {
@@ -20,6 +21,7 @@ struct Variant {
   bool single_steps = false;  // one decode round at a time: the oracle that skipping is tested against
   const std::atomic<bool>* stop = nullptr;  // set: the run ends by throwing UnitStopped
   Timeline* timeline = nullptr;             // told of every piece of work that is over
+  WorkExecutor* executor = nullptr;         // does the work, one step at a time; null: its time is looked up
 };
 
 // Thrown out of a unit that was told to stop; its results are lost, other units are not touched.

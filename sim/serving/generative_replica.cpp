@@ -382,7 +382,7 @@ StepPart& GenerativeReplica::part_of(Work& work, ModelId weights) {
   for (StepPart& part : work.parts) {
     if (part.weights == weights) return part;
   }
-  return work.parts.emplace_back(StepPart{weights, {}});
+  return work.parts.emplace_back(StepPart{weights, {}, {}});
 }
 
 // The KV blocks that `steps` decode rounds need beyond what is held.
@@ -424,6 +424,11 @@ void GenerativeReplica::shape_parts(Work& work) {
     if (part == nullptr || part->weights != s.request.weights) part = &part_of(work, s.request.weights);
     BatchShape& shape = part->shape;
     shape.head_sequences += 1;
+    if (limits_.lists_sequences) {
+      const Request& r = s.request;
+      part->sequences.push_back({r.tenant, r.number, r.adapter, s.computed, s.chunk,
+                                 int64_t{r.prompt} + r.output + r.output_later});
+    }
     if (s.decodes()) {
       shape.min_context = shape.decode_sequences == 0 ? s.computed : std::min(shape.min_context, s.computed);
       shape.max_context = std::max(shape.max_context, s.computed);

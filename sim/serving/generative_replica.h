@@ -28,9 +28,10 @@ struct GenerativeLimits {
   int64_t token_budget = 512;      // tokens computed in one step
   int64_t max_sequences = 64;      // running at once; <= token_budget
   int64_t chunk_cap = 0;           // prompt tokens of one request in one step; 0 = by the budget alone
-  int64_t pipeline_depth = 2;  // 1 or 2: steps that are decided before the result of the last one is known
-  bool prefix_cache = false;   // what was computed is found again by its content
-  int64_t kv_blocks = 0;       // one of them is kept back, as engines keep a block for padding
+  int64_t pipeline_depth = 2;    // 1 or 2: steps that are decided before the result of the last one is known
+  bool lists_sequences = false;  // a step names its sequences, for who executes it
+  bool prefix_cache = false;     // what was computed is found again by its content
+  int64_t kv_blocks = 0;         // one of them is kept back, as engines keep a block for padding
   Bytes kv_block_bytes{};
   bool adapters_in_kv = false;  // adapters take KV blocks, and leave them before anybody is preempted
   Bytes weight_budget{};        // for weights, and for adapters that are not in KV blocks

@@ -217,7 +217,7 @@ void ScoringReplica::next(Time now, Work& work) {
   work.kind = Work::Kind::batch;
   work.max_steps = 1;
   work.rows = idle->rows;
-  work.parts.push_back({weights, {}});
+  work.parts.push_back({weights, {}, {}});
   work.parts[0].shape.residency = weights == last_weights_ ? Residency::hot : Residency::cold;
   last_weights_ = weights;
 }

@@ -7,10 +7,21 @@
 
 namespace cotenant {
 
+// What a step computes for one sequence: `tokens` behind `context`.
+struct SequenceStep {
+  TenantId tenant;
+  uint32_t number = 0;  // of the tenant's request
+  ModelId adapter;
+  int64_t context = 0;
+  int64_t tokens = 0;
+  int64_t last_context = 0;  // the most that it may come to
+};
+
 // The part of a step that one set of weights computes.
 struct StepPart {
   ModelId weights;
   BatchShape shape;
+  std::vector<SequenceStep> sequences;  // filled where somebody executes them, see GenerativeLimits
 };
 
 // What a replica wants to do next. The driver decides how long that takes: the simulator asks ServiceTimes
