@@ -49,6 +49,7 @@ const std::map<std::string, std::vector<std::string>>& arrows() {
       {"kernels/cuda", {"sim/core"}},
       {"kernels/model", model},
       {"kernels/calibrate", with(model, {"kernels/model"})},
+      {"kernels/execute", with(model, {"kernels/model", "kernels/calibrate"})},
       {"reports/store", reports},
       {"reports/tables", reports},
       {"reports/plots", reports},
