@@ -312,6 +312,53 @@ struct InputRow {
   }
 };
 
+// One segment of a replay: one replication of a tenancy entry, simulated and executed.
+struct ReplaySegmentRow {
+  std::string tenancy;
+  int64_t segment = 0;
+  std::string clock;            // "virtual" or "wall"
+  std::string device;           // that executed it
+  int64_t kept = 0;             // 1 = part of the comparison; 0 = the device was not itself
+  int64_t works = 0;            // rounds, batches and loads that were executed
+  double executed_s = 0;        // device time of these
+  double simulated_busy_s = 0;  // device time that the simulation expects
+  double reference_before = 0;  // the reference kernel's time over what it was in calibration
+  double reference_after = 0;
+
+  template <class V>
+  static void describe(V&& v) {
+    using R = ReplaySegmentRow;
+    v("tenancy", "", &R::tenancy), v("segment", "", &R::segment), v("clock", "", &R::clock);
+    v("device", "", &R::device), v("kept", "", &R::kept), v("works", "", &R::works);
+    v("executed_s", "s", &R::executed_s), v("simulated_busy_s", "s", &R::simulated_busy_s);
+    v("reference_before", "", &R::reference_before), v("reference_after", "", &R::reference_after);
+  }
+};
+
+// One figure of a replay: of the same requests, simulated and executed, over the segments that were kept.
+struct ReplayRow {
+  std::string tenancy;
+  std::string scope;     // "all", "tier" or "tenant"
+  std::string name;      // of the tier or tenant; "all"
+  std::string metric;    // "ttft", "tpot", "e2e" (s) or "throughput" (output tokens, scoring: rows, per s)
+  std::string figure;    // "p50", "p95", "p99", "mean"
+  int64_t count = 0;     // requests, finished in both
+  double simulated = 0;  // NaN: not estimable
+  double executed = 0;
+  double ratio = 0;      // simulated / executed
+  double ratio_low = 0;  // 95 % interval of the mean over segments; NaN for one segment
+  double ratio_high = 0;
+
+  template <class V>
+  static void describe(V&& v) {
+    using R = ReplayRow;
+    v("tenancy", "", &R::tenancy), v("scope", "", &R::scope), v("name", "", &R::name);
+    v("metric", "", &R::metric), v("figure", "", &R::figure), v("count", "requests", &R::count);
+    v("simulated", "s or 1/s", &R::simulated), v("executed", "s or 1/s", &R::executed);
+    v("ratio", "", &R::ratio), v("ratio_low", "", &R::ratio_low), v("ratio_high", "", &R::ratio_high);
+  }
+};
+
 // Rows of a trace that were read, and why some were left out.
 struct TraceRow {
   std::string file;
@@ -394,6 +441,8 @@ struct RunResults {
   std::vector<RequestRow> requests;
   std::vector<InputRow> inputs;
   std::vector<TraceRow> traces;
+  std::vector<ReplaySegmentRow> replay_segments;  // of `replay` only, as the next
+  std::vector<ReplayRow> replay;
   std::vector<ObjectiveRow> objectives;
   std::vector<ExpectationRow> expectations;
 
@@ -403,8 +452,8 @@ struct RunResults {
     v("units", self.units), v("windows", self.windows), v("pools", self.pools);
     v("service", self.service), v("latency", self.latency), v("tenants", self.tenants);
     v("breaches", self.breaches), v("breach_events", self.breach_events), v("requests", self.requests);
-    v("inputs", self.inputs), v("traces", self.traces), v("objectives", self.objectives),
-        v("expectations", self.expectations);
+    v("inputs", self.inputs), v("traces", self.traces), v("replay_segments", self.replay_segments);
+    v("replay", self.replay), v("objectives", self.objectives), v("expectations", self.expectations);
   }
 };
 

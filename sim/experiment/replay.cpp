@@ -1,0 +1,275 @@
+#include "sim/experiment/replay.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <map>
+#include <tuple>
+
+#include "sim/run/service_level.h"
+#include "sim/run/serving_run.h"
+#include "sim/stats/interval.h"
+
+namespace cotenant {
+namespace {
+
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+
+// What became of the requests of one run that arrived after the warm-up and finished.
+class Finished : public ObservationSink {
+ public:
+  struct Times {
+    double ttft = 0;
+    double tpot = kNaN;
+    double e2e = 0;
+    int64_t tokens = 0;
+  };
+  explicit Finished(Time from) : from_(from) {}
+  void request(const RequestObservation& o) override {
+    if (o.outcome != RequestOutcome::served || o.arrival < from_) return;
+    const auto tpot = tpot_of(o);
+    all[{o.tenant.index, o.number}] = {seconds(ttft_of(o)), tpot ? seconds(*tpot) : kNaN, seconds(e2e_of(o)),
+                                       o.output > 0 ? o.output : o.prompt};
+  }
+  std::map<std::pair<uint32_t, uint32_t>, Times> all;  // by tenant and number
+
+ private:
+  Time from_;
+};
+
+double busy_s(const ServingTotals& totals) {
+  int64_t ns = 0;
+  for (const std::vector<PoolWindow>& window : totals.windows) {
+    for (const PoolWindow& pool : window) {
+      ns += pool.shared.of(DeviceState::busy);
+      for (const auto& [tenant, times] : pool.dedicated) ns += times.of(DeviceState::busy);
+    }
+  }
+  return static_cast<double>(ns) * 1e-9;
+}
+
+double quantile(std::vector<double>& values, double p) {
+  if (p > 0.95 && !quantile_is_estimable(p, static_cast<int64_t>(values.size()))) return kNaN;
+  if (values.empty()) return kNaN;
+  const auto rank = static_cast<size_t>(std::ceil(p * static_cast<double>(values.size())));
+  const auto at = values.begin() + static_cast<std::ptrdiff_t>(std::max<size_t>(rank, 1) - 1);
+  std::nth_element(values.begin(), at, values.end());
+  return *at;
+}
+
+double mean(const std::vector<double>& values) {
+  if (values.empty()) return kNaN;
+  double sum = 0;
+  for (const double v : values) sum += v;
+  return sum / static_cast<double>(values.size());
+}
+
+// The same figure of both sides, in one segment or over all.
+struct Sides {
+  std::vector<double> simulated;
+  std::vector<double> executed;
+};
+
+struct Scope {
+  std::string kind;
+  std::string name;
+  friend bool operator<(const Scope& a, const Scope& b) {
+    return std::tie(a.kind, a.name) < std::tie(b.kind, b.name);
+  }
+};
+
+// Everything of one scope: latencies by metric and segment, and tokens by segment.
+struct Samples {
+  std::map<std::string, std::vector<Sides>> latency;
+  std::vector<double> simulated_tokens;
+  std::vector<double> executed_tokens;
+};
+
+class Comparison {
+ public:
+  Comparison(const World& world, std::string tenancy) : world_(world), tenancy_(std::move(tenancy)) {
+    observed_s_ = seconds(world.scenario.horizon - world.scenario.warmup);
+  }
+
+  void add(const Finished& simulated, const Finished& executed) {
+    ++segments_;
+    for (const auto& [key, s] : simulated.all) {
+      count_tokens(key.first, s.tokens, &Samples::simulated_tokens);
+      const auto other = executed.all.find(key);
+      if (other == executed.all.end()) continue;
+      const Finished::Times& e = other->second;
+      add_pair(key.first, "ttft", s.ttft, e.ttft);
+      add_pair(key.first, "e2e", s.e2e, e.e2e);
+      if (!std::isnan(s.tpot)) add_pair(key.first, "tpot", s.tpot, e.tpot);
+    }
+    for (const auto& [key, e] : executed.all) count_tokens(key.first, e.tokens, &Samples::executed_tokens);
+  }
+
+  void rows(std::vector<ReplayRow>& out) {
+    for (auto& [scope, samples] : scopes_) {
+      for (auto& [metric, segments] : samples.latency) latency_rows(scope, metric, segments, out);
+      throughput_row(scope, samples, out);
+    }
+  }
+
+ private:
+  std::array<Scope, 3> scopes_of(uint32_t tenant) const {
+    return {Scope{"all", "all"}, Scope{"tier", world_.tier_of(TenantId{tenant}).name},
+            Scope{"tenant", world_.tenants[tenant].name}};
+  }
+  void add_pair(uint32_t tenant, const char* metric, double simulated, double executed) {
+    for (const Scope& scope : scopes_of(tenant)) {
+      std::vector<Sides>& segments = scopes_[scope].latency[metric];
+      segments.resize(segments_);
+      segments.back().simulated.push_back(simulated);
+      segments.back().executed.push_back(executed);
+    }
+  }
+  void count_tokens(uint32_t tenant, int64_t tokens, std::vector<double> Samples::*side) {
+    for (const Scope& scope : scopes_of(tenant)) {
+      std::vector<double>& segments = scopes_[scope].*side;
+      segments.resize(segments_);
+      segments.back() += static_cast<double>(tokens);
+    }
+  }
+
+  ReplayRow row(const Scope& scope, const std::string& metric, const std::string& figure) const {
+    ReplayRow r;
+    r.tenancy = tenancy_;
+    r.scope = scope.kind;
+    r.name = scope.name;
+    r.metric = metric;
+    r.figure = figure;
+    return r;
+  }
+
+  // `ratios`: one for each segment; those that have none do not count.
+  static void close(ReplayRow& r, std::vector<double> ratios) {
+    r.ratio = r.executed > 0 ? r.simulated / r.executed : kNaN;
+    std::erase_if(ratios, [](double v) { return std::isnan(v); });
+    const MeanInterval interval = mean_interval(ratios);
+    r.ratio_low = interval.low;
+    r.ratio_high = interval.high;
+  }
+
+  void latency_rows(const Scope& scope, const std::string& metric, std::vector<Sides>& segments,
+                    std::vector<ReplayRow>& out) const {
+    struct Figure {
+      const char* name;
+      double p;  // 0 = the mean
+    };
+    for (const Figure& figure : {Figure{"mean", 0}, {"p50", 0.5}, {"p95", 0.95}, {"p99", 0.99}}) {
+      const auto of = [&](std::vector<double>& v) { return figure.p == 0 ? mean(v) : quantile(v, figure.p); };
+      ReplayRow r = row(scope, metric, figure.name);
+      Sides all;
+      std::vector<double> ratios;
+      for (Sides& segment : segments) {
+        all.simulated.insert(all.simulated.end(), segment.simulated.begin(), segment.simulated.end());
+        all.executed.insert(all.executed.end(), segment.executed.begin(), segment.executed.end());
+        ratios.push_back(of(segment.simulated) / of(segment.executed));
+      }
+      r.count = static_cast<int64_t>(all.simulated.size());
+      r.simulated = of(all.simulated);
+      r.executed = of(all.executed);
+      close(r, std::move(ratios));
+      out.push_back(std::move(r));
+    }
+  }
+
+  void throughput_row(const Scope& scope, Samples& samples, std::vector<ReplayRow>& out) const {
+    samples.simulated_tokens.resize(segments_);
+    samples.executed_tokens.resize(segments_);
+    ReplayRow r = row(scope, "throughput", "mean");
+    std::vector<double> ratios;
+    for (size_t i = 0; i < segments_; ++i) {
+      r.simulated += samples.simulated_tokens[i];
+      r.executed += samples.executed_tokens[i];
+      ratios.push_back(samples.simulated_tokens[i] / samples.executed_tokens[i]);
+    }
+    const auto latency = samples.latency.find("e2e");
+    for (const Sides& segment : latency == samples.latency.end() ? std::vector<Sides>{} : latency->second)
+      r.count += static_cast<int64_t>(segment.simulated.size());
+    r.simulated /= observed_s_ * static_cast<double>(segments_);
+    r.executed /= observed_s_ * static_cast<double>(segments_);
+    close(r, std::move(ratios));
+    out.push_back(std::move(r));
+  }
+
+  const World& world_;
+  std::string tenancy_;
+  double observed_s_ = 0;
+  size_t segments_ = 0;
+  std::map<Scope, Samples> scopes_;
+};
+
+// One segment, tried until the device was itself.
+class Segment {
+ public:
+  Segment(const World& world, size_t tenancy, uint32_t number, const ReplayOptions& options)
+      : world_(world),
+        tenancy_(tenancy),
+        key_(stream_key(world.scenario.seed, number)),
+        options_(options),
+        training_(run_training(training_spec(world, tenancy))) {
+    row_.tenancy = world.scenario.tenancies[tenancy].label;
+    row_.segment = number;
+    row_.clock = options.device->clock();
+    row_.device = options.device->name();
+  }
+
+  ReplaySegmentRow run(Finished& simulated, Finished& executed) {
+    row_.simulated_busy_s =
+        busy_s(run_serving(world_, tenancy_, key_, training_, {.stop = options_.stop}, simulated));
+    for (int64_t i = 0; i < options_.tries && row_.kept == 0; ++i) {
+      executed.all.clear();
+      execute(executed);
+    }
+    return row_;
+  }
+
+ private:
+  void execute(Finished& executed) {
+    ReplayDevice& device = *options_.device;
+    const ReplayDevice::Done before = device.done();
+    row_.reference_before = device.reference();
+    device.begin_run();
+    run_serving(world_, tenancy_, key_, training_, {.stop = options_.stop, .executor = &device}, executed);
+    row_.reference_after = device.reference();
+    row_.works = device.done().works - before.works;
+    row_.executed_s = device.done().device_s - before.device_s;
+    const auto steady = [&](double reference) { return std::fabs(reference - 1) <= options_.steady_within; };
+    row_.kept = steady(row_.reference_before) && steady(row_.reference_after) ? 1 : 0;
+  }
+
+  const World& world_;
+  size_t tenancy_;
+  PhiloxKey key_;
+  const ReplayOptions& options_;
+  TrainingOutcome training_;
+  ReplaySegmentRow row_;
+};
+
+}  // namespace
+
+double expected_device_s(const World& world, size_t tenancy) {
+  Finished ignored(Time{0});
+  const TrainingOutcome training = run_training(training_spec(world, tenancy));
+  const ServingTotals totals =
+      run_serving(world, tenancy, stream_key(world.scenario.seed, 0), training, {}, ignored);
+  return busy_s(totals) * static_cast<double>(world.scenario.replications);
+}
+
+void replay(const World& world, size_t tenancy, const ReplayOptions& options, RunResults& results) {
+  Comparison comparison(world, world.scenario.tenancies[tenancy].label);
+  for (uint32_t k = 0; k < world.scenario.replications; ++k) {
+    if (options.progress) options.progress(k);
+    Finished simulated(Time{world.scenario.warmup.ns});
+    Finished executed(Time{world.scenario.warmup.ns});
+    const ReplaySegmentRow row = Segment(world, tenancy, k, options).run(simulated, executed);
+    results.replay_segments.push_back(row);
+    if (row.kept == 1) comparison.add(simulated, executed);
+  }
+  comparison.rows(results.replay);
+}
+
+}  // namespace cotenant

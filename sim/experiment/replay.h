@@ -1,0 +1,47 @@
+#pragma once
+#include <atomic>
+#include <functional>
+#include <string>
+
+#include "sim/ledger/rows.h"
+#include "sim/run/work_executor.h"
+#include "sim/scenario/world.h"
+
+namespace cotenant {
+
+// A device that executes the work of runs, one run at a time.
+class ReplayDevice : public WorkExecutor {
+ public:
+  struct Done {
+    int64_t works = 0;  // rounds, batches and loads
+    double device_s = 0;
+  };
+  [[nodiscard]] virtual std::string name() const = 0;
+  [[nodiscard]] virtual std::string clock() const = 0;  // "virtual" or "wall"
+  // A run begins, with nothing in the replicas' memory.
+  virtual void begin_run() = 0;
+  // Since the device was made.
+  [[nodiscard]] virtual Done done() const = 0;
+  // What the device gives at this moment: a reference kernel's time over its time when the profile was made.
+  virtual double reference() = 0;
+};
+
+struct ReplayOptions {
+  ReplayDevice* device = nullptr;
+  double steady_within = 0.15;  // a segment is kept if the reference stays within this of 1
+  int64_t tries = 2;            // of a segment
+  const std::atomic<bool>* stop = nullptr;
+  std::function<void(int64_t segment)> progress;  // called before each segment
+};
+
+// Device time that the scenario's executed runs of one tenancy entry are expected to take, seconds: the busy
+// time of one simulated replication, times replications.
+double expected_device_s(const World& world, size_t tenancy);
+
+// Runs every replication of a tenancy entry twice, base variant: simulated, and with its work executed.
+// Appends a row for each segment and the figures of the comparison: requests of after the warm-up that
+// finished in both. A segment during which the device was not itself is run again, and left out if that does
+// not help. Throws UnitStopped.
+void replay(const World& world, size_t tenancy, const ReplayOptions& options, RunResults& results);
+
+}  // namespace cotenant
