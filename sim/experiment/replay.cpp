@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 #include <map>
+#include <set>
 #include <tuple>
 
 #include "sim/run/service_level.h"
@@ -63,6 +64,46 @@ double mean(const std::vector<double>& values) {
   for (const double v : values) sum += v;
   return sum / static_cast<double>(values.size());
 }
+
+// Which weights and adapters serve, and how many tokens run at once.
+class Needs : public ObservationSink {
+ public:
+  Needs(const World& world, size_t tenancy) : world_(world), plans_(world.plans[tenancy]) {}
+  void request(const RequestObservation& o) override {
+    if (o.admitted.ns < 0) return;
+    const TierPlan& plan = plans_[world_.tenants[o.tenant.index].tier.index];
+    Use& use = uses_[plan.model];
+    use.pool = plan.pool;
+    use.sets.insert(o.weights);
+    if (o.adapter.valid()) use.adapters.insert(o.adapter);
+    const Time end = o.finished.ns >= 0 ? o.finished : Time{world_.scenario.horizon.ns};
+    use.changes.emplace_back(o.admitted, int64_t{o.prompt} + o.output);
+    use.changes.emplace_back(end, -int64_t{o.prompt} - o.output);
+  }
+  ReplayNeeds found() {
+    ReplayNeeds needs;
+    for (auto& [model, use] : uses_) {
+      std::sort(use.changes.begin(), use.changes.end());  // what ends goes first
+      int64_t tokens = 0;
+      int64_t most = 0;
+      for (const auto& [at, change] : use.changes) most = std::max(most, tokens += change);
+      needs.weights.push_back({model, use.pool, static_cast<int64_t>(use.sets.size()),
+                               static_cast<int64_t>(use.adapters.size()), most});
+    }
+    return needs;
+  }
+
+ private:
+  struct Use {
+    uint32_t pool = 0;
+    std::set<ModelId> sets;
+    std::set<ModelId> adapters;
+    std::vector<std::pair<Time, int64_t>> changes;  // of the tokens that run
+  };
+  const World& world_;
+  const std::vector<TierPlan>& plans_;
+  std::map<uint32_t, Use> uses_;  // by model
+};
 
 // The same figure of both sides, in one segment or over all.
 struct Sides {
@@ -251,12 +292,15 @@ class Segment {
 
 }  // namespace
 
-double expected_device_s(const World& world, size_t tenancy) {
-  Finished ignored(Time{0});
+ReplayNeeds replay_needs(const World& world, size_t tenancy) {
   const TrainingOutcome training = run_training(training_spec(world, tenancy));
+  Needs needs(world, tenancy);
   const ServingTotals totals =
-      run_serving(world, tenancy, stream_key(world.scenario.seed, 0), training, {}, ignored);
-  return busy_s(totals) * static_cast<double>(world.scenario.replications);
+      run_serving(world, tenancy, stream_key(world.scenario.seed, 0), training, {}, needs);
+  ReplayNeeds found = needs.found();
+  found.device_s = busy_s(totals) * static_cast<double>(world.scenario.replications);
+  found.replicas = totals.devices_peak;
+  return found;
 }
 
 void replay(const World& world, size_t tenancy, const ReplayOptions& options, RunResults& results) {

@@ -2,6 +2,7 @@
 #include <atomic>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "sim/ledger/rows.h"
 #include "sim/run/work_executor.h"
@@ -34,9 +35,21 @@ struct ReplayOptions {
   std::function<void(int64_t segment)> progress;  // called before each segment
 };
 
-// Device time that the scenario's executed runs of one tenancy entry are expected to take, seconds: the busy
-// time of one simulated replication, times replications.
-double expected_device_s(const World& world, size_t tenancy);
+// What the executed runs of one tenancy entry are expected to take, by one simulated replication.
+struct ReplayNeeds {
+  double device_s = 0;   // busy time, over all replications
+  int64_t replicas = 0;  // at most at once
+  // Of each model that serves, in the order of the scenario's models.
+  struct Model {
+    uint32_t model = 0;
+    uint32_t pool = 0;      // that serves it first
+    int64_t sets = 0;       // distinct weights, in use at some time
+    int64_t adapters = 0;   // distinct
+    int64_t kv_tokens = 0;  // prompts and outputs of requests that run at once, at most
+  };
+  std::vector<Model> weights;
+};
+ReplayNeeds replay_needs(const World& world, size_t tenancy);
 
 // Runs every replication of a tenancy entry twice, base variant: simulated, and with its work executed.
 // Appends a row for each segment and the figures of the comparison: requests of after the warm-up that

@@ -25,7 +25,7 @@ std::optional<Duration> DrivenDevice::load_time(const Work& work) {
   if (variant_->kind != Variant::Kind::base) return Duration{};
   Duration copy;
   if (variant_->executor != nullptr) {
-    const std::optional<int64_t> elapsed_ps = variant_->executor->begin(place_.index, work);
+    const std::optional<int64_t> elapsed_ps = variant_->executor->begin(place_, work);
     if (!elapsed_ps) return std::nullopt;
     copy.ns = *elapsed_ps / 1000;
   } else {

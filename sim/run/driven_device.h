@@ -1,5 +1,6 @@
 #pragma once
 #include "sim/fleet/device_meter.h"
+#include "sim/run/replica_place.h"
 #include "sim/run/run_clock.h"
 #include "sim/run/serving_plan.h"
 #include "sim/run/timeline.h"
@@ -7,14 +8,6 @@
 #include "sim/serving/host_memory.h"
 
 namespace cotenant {
-
-// Where a replica stands.
-struct ReplicaPlace {
-  uint32_t index = 0;  // in the run
-  uint32_t pool = 0;
-  TenantId owner;   // dedicated to; invalid = shared
-  size_t slot = 0;  // among the shared ones of the pool
-};
 
 // What the drivers of both kinds of replica have of the device: its place, its books, its loads, and its own
 // events. One owner, one thread.

@@ -61,7 +61,7 @@ bool GenerativeDriver::begin_load() {
 void GenerativeDriver::begin_steps() {
   meter_.enter(clock_->now, DeviceState::busy);
   if (variant_->executor != nullptr) {
-    if (const auto elapsed = variant_->executor->begin(place().index, work_)) {
+    if (const auto elapsed = variant_->executor->begin(place(), work_)) {
       block_ = {.base_ps = *elapsed, .growth_ps = 0, .steps = 1};
       expect_block_end();
     }

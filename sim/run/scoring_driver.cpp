@@ -59,7 +59,7 @@ void ScoringDriver::begin_batch() {
 std::optional<int64_t> ScoringDriver::batch_ps() {
   const StepPart& part = work_.parts[0];
   if (variant_->executor != nullptr) {
-    const std::optional<int64_t> elapsed = variant_->executor->begin(place().index, work_);
+    const std::optional<int64_t> elapsed = variant_->executor->begin(place(), work_);
     return elapsed ? std::max<int64_t>(*elapsed, 1000) : elapsed;
   }
   const Duration length = plan_->times_of(part.weights, place().pool).score(work_.rows, part.shape.residency);

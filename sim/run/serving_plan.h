@@ -38,8 +38,10 @@ class ServingPlan {
   [[nodiscard]] ScoringLimits scoring_limits(uint32_t p) const;
   // In millionths; of several models on a pool that of the one that suffers most.
   [[nodiscard]] int64_t slowdown_of_two(uint32_t p) const;
+  // The scenario's model that these weights are of.
+  [[nodiscard]] uint32_t model_of(ModelId weights) const { return model_of_weights_[weights.index]; }
   [[nodiscard]] const ServiceTimes& times_of(ModelId weights, uint32_t p) const {
-    return *world_->model_on_pool(model_of_weights_[weights.index], p).times;
+    return *world_->model_on_pool(model_of(weights), p).times;
   }
   // Loads and scrubs depend on the device, not on the model: any model of the pool answers.
   [[nodiscard]] const ServiceTimes& any_times(uint32_t p) const;

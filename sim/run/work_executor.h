@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "sim/core/time.h"
+#include "sim/run/replica_place.h"
 #include "sim/serving/work.h"
 
 namespace cotenant {
@@ -15,7 +16,7 @@ class WorkExecutor {
   // Does the work of a replica: a load, a batch, or one round of steps with the scrubbing before it. Returns
   // how long the device took, picoseconds: simulated time goes on by that. nullopt: it was begun and ends
   // later, in real time; wait() tells. Requires: nothing of the replica is under way.
-  virtual std::optional<int64_t> begin(uint32_t replica, const Work& work) = 0;
+  virtual std::optional<int64_t> begin(const ReplicaPlace& replica, const Work& work) = 0;
 
   struct Ended {
     uint32_t replica = 0;

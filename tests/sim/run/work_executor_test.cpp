@@ -19,7 +19,7 @@ namespace {
 class AsPredicted : public WorkExecutor {
  public:
   explicit AsPredicted(const World& world) : times_(world.model_on_pool(0, 0).times.get()) {}
-  std::optional<int64_t> begin(uint32_t /*replica*/, const Work& work) override {
+  std::optional<int64_t> begin(const ReplicaPlace& /*replica*/, const Work& work) override {
     ++works;
     if (work.kind == Work::Kind::load) return times_->load(work.load_bytes).ns * 1000;
     const StepPart& part = work.parts[0];
@@ -53,8 +53,9 @@ class AsPredicted : public WorkExecutor {
 class InRealTime : public AsPredicted {
  public:
   using AsPredicted::AsPredicted;
-  std::optional<int64_t> begin(uint32_t replica, const Work& work) override {
-    const int64_t elapsed = *AsPredicted::begin(replica, work);
+  std::optional<int64_t> begin(const ReplicaPlace& place, const Work& work) override {
+    const uint32_t replica = place.index;
+    const int64_t elapsed = *AsPredicted::begin(place, work);
     const int64_t carried = work.kind == Work::Kind::load ? 0 : carry_[replica];
     const Time at = now_ + Duration{(elapsed + carried) / 1000};
     if (work.kind == Work::Kind::steps) carry_[replica] = (elapsed + carried) % 1000;
