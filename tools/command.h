@@ -23,6 +23,7 @@ using Arguments = std::vector<std::string>;
 Exit run_command(const Arguments& arguments);
 Exit check_command(const Arguments& arguments);
 Exit calibrate_command(const Arguments& arguments);
+Exit replay_command(const Arguments& arguments);
 Exit report_command(const Arguments& arguments);
 Exit inspect_command(const Arguments& arguments);
 Exit explain_command(const Arguments& arguments);

@@ -2,13 +2,13 @@
 #include <fmt/format.h>
 
 #include <chrono>
-#include <csignal>
 #include <cstdio>
 #include <thread>
 
 #include "reports/plots/plots.h"
 #include "sim/experiment/experiment.h"
 #include "tools/command_line.h"
+#include "tools/interrupt.h"
 #include "tools/progress.h"
 #include "tools/scenario_inputs.h"
 #include "tools/show_results.h"
@@ -16,11 +16,6 @@
 
 namespace cotenant {
 namespace {
-
-std::atomic<bool> interrupted = false;
-extern "C" void on_interrupt(int /*signal*/) {
-  if (interrupted.exchange(true)) std::_Exit(static_cast<int>(Exit::interrupted));
-}
 
 CommandLine command_line() {
   CommandLine line(
@@ -53,12 +48,10 @@ int64_t thread_count(const CommandLine& line) {
 }
 
 RunResults simulate(const World& world, int64_t threads) {
-  std::signal(SIGINT, on_interrupt);
-  std::signal(SIGTERM, on_interrupt);
   ProgressLine progress;
   ExperimentOptions options;
   options.threads = threads;
-  options.stop = &interrupted;
+  options.stop = stop_on_interrupt();
   options.progress = [&](const ExperimentProgress& p) {
     progress.show(fmt::format("unit {} of {}, {:.1f} M requests simulated", p.done, p.total,
                               static_cast<double>(p.requests) * 1e-6));

@@ -81,12 +81,31 @@ const Examples& CpuRunner::examples(int64_t rows) {
   return sets[next_examples_++ % kExampleSets];
 }
 
+void CpuRunner::reserve(int64_t kv_tokens, const std::vector<uint32_t>& weights) {
+  CHECK(sequences_.empty());
+  for (const uint32_t set : weights) warm(set);
+  if (config_.layers == 0) return;
+  kv_ = std::make_unique<KvPool>(config_, (kv_tokens + cpu::kKvBlockTokens - 1) / cpu::kKvBlockTokens);
+  const std::vector<float>& values = cache_values();
+  for (int64_t layer = 0; layer < kv_->layers(); ++layer) {
+    float* to = kv_->layer(layer);
+    for (int64_t i = 0; i < kv_->blocks() * kv_->block_values(); ++i)
+      to[i] = values[static_cast<size_t>(i) % values.size()];
+  }
+}
+
 CpuRunner::Sequence& CpuRunner::sequence(uint32_t group, const ExecutedSequence& wanted) {
   Sequence& s = sequences_[group][wanted.id];
   const int64_t needed = std::max(wanted.most, wanted.context + wanted.tokens);
   if (!s.cache || s.cache->capacity() < needed) {
-    s.cache = std::make_unique<KvCache>(config_, needed);
-    s.cache->fill(cache_values());
+    s.cache.reset();
+    const int64_t blocks = (needed + cpu::kKvBlockTokens - 1) / cpu::kKvBlockTokens;
+    if (kv_ && kv_->free_blocks() >= blocks) {
+      s.cache = std::make_unique<KvCache>(kv_.get(), needed);
+    } else {
+      s.cache = std::make_unique<KvCache>(config_, needed);
+      s.cache->fill(cache_values());
+    }
   }
   s.cache->set_length(wanted.context);
   if (wanted.tokens == 1 && wanted.context > 0) {

@@ -50,6 +50,10 @@ class CpuRunner {
   // `clock` outlives it.
   CpuRunner(Shape shape, SampleClock* clock);
 
+  // Makes and fills memory for the caches of sequences of so many tokens together, and these weights, so that
+  // a step finds them ready. Beyond that memory is made when it is needed. Requires: nothing has run.
+  void reserve(int64_t kv_tokens, const std::vector<uint32_t>& weights);
+
   // Runs one round: its parts, one after the other. Returns seconds of CPU time. `group`: whose sequences
   // these are; those of the group that are not in this round give up their caches.
   double step(uint32_t group, const std::vector<ExecutedPart>& parts);
@@ -84,6 +88,7 @@ class CpuRunner {
   std::map<uint32_t, std::unique_ptr<Decoder>> decoders_;
   std::map<uint32_t, std::unique_ptr<Scorer>> scorers_;
   std::map<int64_t, std::unique_ptr<Adapter>> adapters_;
+  std::unique_ptr<KvPool> kv_;
   std::map<uint32_t, std::map<uint64_t, Sequence>> sequences_;  // by group, by id
   std::map<int64_t, std::vector<Examples>> examples_;           // by rows
   size_t next_examples_ = 0;
