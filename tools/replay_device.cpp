@@ -135,7 +135,7 @@ class CpuDevice : public ReplayDevice {
 class VirtualCpu : public CpuDevice {
  public:
   using CpuDevice::CpuDevice;
-  std::string clock() const override { return "virtual"; }
+  std::string clock_name() const override { return "virtual"; }
   void begin_run() override {
     core_.emplace(plan_, shapes_, &clock_);
     core_->reserve(needs_);
@@ -240,7 +240,7 @@ class WallCpu : public CpuDevice {
  public:
   using CpuDevice::CpuDevice;
   ~WallCpu() override { workers_.clear(); }
-  std::string clock() const override { return "wall"; }
+  std::string clock_name() const override { return "wall"; }
   void begin_run() override {
     workers_.clear();
     ended_.clear();

@@ -63,10 +63,14 @@ ReportPage report_page(const RunResults& results, const Figures& figures, const 
   page.decision = decide(results, figures, verdict);
   const ReportInput input{results, figures, verdict, find(figures, page.decision.chosen)};
   page.comparison = comparison_table(input);
-  page.sections = {cost_section(input),      service_section(input), checks_section(input),
-                   isolation_section(input), trust_section(input),   reproduce_section(results)};
+  page.sections = {cost_section(input), service_section(input), checks_section(input),
+                   isolation_section(input)};
+  const bool replayed = !results.replay_segments.empty();
+  if (replayed) page.sections.push_back(replay_section(input));
+  page.sections.push_back(trust_section(input));
+  page.sections.push_back(reproduce_section(results));
   // The resolved scenario holds every override, the seed and the number of replications.
-  page.command = "cotenant run " + shell_word(results.name + ".yaml");
+  page.command = (replayed ? "cotenant replay " : "cotenant run ") + shell_word(results.name + ".yaml");
   page.scenario = results.scenario;
   return page;
 }

@@ -17,6 +17,8 @@ ReportSection service_section(const ReportInput& input);
 ReportSection checks_section(const ReportInput& input);
 ReportSection isolation_section(const ReportInput& input);
 ReportSection trust_section(const ReportInput& input);
+// Requires: the results are of a replay.
+ReportSection replay_section(const ReportInput& input);
 
 // A name cut to what a table cell holds.
 std::string shortened_name(const std::string& name);

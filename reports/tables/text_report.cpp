@@ -107,7 +107,7 @@ std::string terminal_report(const ReportPage& page) {
   out += wrapped(TerminalSink::escape(page.decision.headline + " " + page.decision.text).text()) + "\n";
   out += terminal_table(page.comparison);
   for (const ReportSection& section : page.sections) {
-    if (section.id != "checks") continue;
+    if (section.id != "checks" && section.id != "replay") continue;
     out += "\n" + TerminalSink::escape(section.title).text() + "\n";
     for (const std::string& p : section.paragraphs) out += wrapped(TerminalSink::escape(p).text());
     for (const TextTable& table : section.tables) out += "\n" + terminal_table(table);

@@ -11,7 +11,7 @@ std::string markdown_report(const ReportPage& page);
 // One table as plain text for a terminal; columns are lined up by characters.
 std::string terminal_table(const TextTable& table);
 
-// Decision, comparison and checks as plain text for a terminal.
+// Decision, comparison, checks and a replay as plain text for a terminal.
 std::string terminal_report(const ReportPage& page);
 
 // One workflow command of GitHub Actions for every expectation that is not simply met.

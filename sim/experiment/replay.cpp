@@ -254,7 +254,7 @@ class Segment {
         training_(run_training(training_spec(world, tenancy))) {
     row_.tenancy = world.scenario.tenancies[tenancy].label;
     row_.segment = number;
-    row_.clock = options.device->clock();
+    row_.clock = options.device->clock_name();
     row_.device = options.device->name();
   }
 

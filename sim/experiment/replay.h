@@ -18,7 +18,7 @@ class ReplayDevice : public WorkExecutor {
     double device_s = 0;
   };
   [[nodiscard]] virtual std::string name() const = 0;
-  [[nodiscard]] virtual std::string clock() const = 0;  // "virtual" or "wall"
+  [[nodiscard]] virtual std::string clock_name() const = 0;  // "virtual" or "wall"
   // A run begins, with nothing in the replicas' memory.
   virtual void begin_run() = 0;
   // Since the device was made.

@@ -311,6 +311,29 @@ TEST_CASE("text reports name what was not modelled, and annotations point at the
       "::error file=scenarios/three-models.yaml,line=71,title=cotenant::breaches.A1"));
 }
 
+TEST_CASE(
+    "a replay is a section of its own, with ratios, segments left out and the tenant that is farthest off") {
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  RunResults results = sample();
+  REQUIRE(markdown_report(report_page(results, figures_of(results), judged({}))).find("executed") ==
+          std::string::npos);
+  results.replay_segments = {{"shared|x", 0, "virtual", "cpu, <b>", 1, 1000, 12.5, 12, 1, 1.01},
+                             {"shared|x", 1, "virtual", "cpu, <b>", 0, 900, 12.5, 12, 1, 1.4}};
+  results.replay = {{"shared|x", "all", "all", "e2e", "mean", 400, 0.9, 1.0, 0.9, 0.85, 0.95},
+                    {"shared|x", "all", "all", "e2e", "p50", 400, 0.4, 0.5, 0.8, nan, nan},
+                    {"shared|x", "all", "all", "e2e", "p99", 400, nan, nan, nan, nan, nan},
+                    {"shared|x", "tenant", "t-1", "e2e", "mean", 9, 0.9, 1.2, 0.75, nan, nan},
+                    {"shared|x", "all", "all", "throughput", "mean", 400, 100, 125, 0.8, nan, nan}};
+  const ReportPage page = report_page(results, figures_of(results), judged({}));
+  const std::string text = terminal_report(page);
+  REQUIRE(text.find("1 of 2 segments kept") != std::string::npos);
+  REQUIRE(text.find("0.900 (0.850 to 0.950)") != std::string::npos);
+  REQUIRE(text.find("not estimable") != std::string::npos);
+  REQUIRE(text.find("16.7 %") != std::string::npos);  // 0.75 / 0.9
+  REQUIRE(page.command.starts_with("cotenant replay "));
+  REQUIRE(markdown_report(page).find("<b>") == std::string::npos);
+}
+
 TEST_CASE("sums that do not come out are said in the report") {
   RunResults results = sample();
   results.tenants[0].serving_nano += 1;

@@ -28,7 +28,7 @@ class Slower : public ReplayDevice {
   }
   std::optional<Ended> wait(Time /*until*/) override { return std::nullopt; }
   std::string name() const override { return "slower"; }
-  std::string clock() const override { return "virtual"; }
+  std::string clock_name() const override { return "virtual"; }
   void begin_run() override { ++begun_; }
   Done done() const override { return done_; }
   double reference() override { return disturbed.count(begun_) > 0 ? 1.4 : 1.0; }

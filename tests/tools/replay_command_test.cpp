@@ -1,0 +1,56 @@
+// `cotenant replay` as its user runs it, small, on the virtual clock and in real time.
+#include <catch2/catch.hpp>
+
+#include "tests/tools/program.h"
+
+using namespace cotenant;
+using namespace cotenant::testing;
+
+TEST_CASE("replay executes a scenario's requests with real kernels and reports both sides") {
+  const Folder folder;
+  folder.write_profile_file();
+  folder.write("s.yaml", small_scenario_text());
+  const std::vector<std::string> small = {
+      "replay", "s.yaml",     "--tenancy", "shared",           "--set", "pools.serve.size=1",
+      "--set",  "horizon=8s", "--set",     "window.warmup=1s", "--set", "window.report=4s"};
+  for (const char* clock : {"virtual", "wall"}) {
+    std::vector<std::string> arguments = small;
+    arguments.insert(arguments.end(), {"--clock", clock, "--out", clock});
+    const Ended run = run_program(folder, arguments);
+    INFO(run.out << run.err);
+    // 3: a replica in real time needs a core beside this one; 2: and none that others use.
+    const bool refused = std::string(clock) == "wall" && run.code == 2;
+    if (refused && run.err.find("the host is busy") != std::string::npos) continue;
+    if (refused && run.err.find("this machine has 1") != std::string::npos) continue;
+    REQUIRE((run.code == 0 || run.code == 4));
+    const auto results = read_results((folder.path() / clock / "results.h5").string());
+    REQUIRE(results.ok());
+    REQUIRE(results.value().replay_segments.size() >= 2);
+    REQUIRE(results.value().replay_segments[0].clock == clock);
+    REQUIRE(results.value().replay_segments[0].works > 0);
+    REQUIRE(folder.read(std::string(clock) + "/report.html").find("Simulated against executed") !=
+            std::string::npos);
+  }
+}
+
+TEST_CASE("a replay that cannot be, or that would take too long, is refused with what would fit") {
+  const Folder folder;
+  folder.write_profile_file();
+  folder.write("s.yaml", small_scenario_text());
+  const auto problem = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> arguments = {"replay", "s.yaml"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    const Ended run = run_program(folder, arguments);
+    REQUIRE(run.code == 2);
+    REQUIRE_FALSE(folder.has("out"));
+    return run.err;
+  };
+  REQUIRE(problem({"--max-wall", "1 ms"}).find("horizon=") != std::string::npos);
+  REQUIRE(problem({"--max-wall", "soon"}).find("--max-wall takes a duration") != std::string::npos);
+  REQUIRE(problem({"--clock", "lunar"}).find("virtual or wall") != std::string::npos);
+  REQUIRE(problem({"--device", "abacus"}).find("--device takes cpu") != std::string::npos);
+  REQUIRE(problem({"--tenancy", "nobody\x1b"}).find("no tenancy entry 'nobody\\x1b'") != std::string::npos);
+  REQUIRE(
+      problem({"--clock", "wall", "--max-wall", "30 days", "--set", "pools.serve.size=5000"}).find("cores") !=
+      std::string::npos);
+}
