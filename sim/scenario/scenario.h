@@ -107,6 +107,7 @@ struct Pool {
   // Who finds the blocks that a tenant's request computed: nobody, the tenant, its tier, everybody.
   enum class PrefixCache : uint8_t { off, tenant, tier, open } prefix_cache = PrefixCache::off;
   double kv_share = 0;     // share of device memory for KV; 0 = half of what one set of weights leaves
+  int64_t kv_blocks = 0;   // of a replica, stated instead; 0 = what kv_share holds
   int64_t max_batch = 32;  // scoring: rows
   Duration max_delay = kMillisecond * 5;  // scoring: longest wait for a batch of a preferred size
   std::vector<int64_t> preferred_batch;   // scoring: rows, ascending; none = max_batch
