@@ -117,7 +117,7 @@ Exit model_profile_command(const Arguments& arguments) {
   Result<ModelledInput> shapes = shapes_of(line, catalog.value());
   if (!shapes.ok()) return refuse(shapes.problems());
   const CatalogSku& sku = found.value();
-  const Result<ProfilePlace> target = target_of(line, sku.name + "-modelled");
+  const Result<ProfilePlace> target = profile_place(line, sku.name + "-modelled");
   if (!target.ok()) return refuse(target.problems());
   ModelledInput input = std::move(shapes).value();
   input.device = peaks_of(sku);
@@ -155,7 +155,7 @@ Exit import_profile_command(const Arguments& arguments) {
   if (!bundle.ok()) return refuse(bundle.problems());
   const LayerBundle& b = bundle.value();
   const Result<ProfilePlace> target =
-      target_of(line, fmt::format("{}-{}-x{}", b.model.name, b.sku.name, b.devices));
+      profile_place(line, fmt::format("{}-{}-x{}", b.model.name, b.sku.name, b.devices));
   if (!target.ok()) return refuse(target.problems());
   Result<Profile> profile = import_layer_profile(b);
   if (!profile.ok()) return refuse(profile.problems());

@@ -6,6 +6,7 @@
 
 #include "kernels/calibrate/modelled_profile.h"
 #include "reports/store/results_file.h"
+#include "sim/core/math.h"
 #include "sim/fit/log_fit.h"
 #include "sim/scenario/quantity.h"
 #include "tools/derived_profiles.h"
@@ -47,14 +48,22 @@ constexpr Choice kChoices[] = {
 constexpr double kClientInputTokenS = 2.5e-6;
 constexpr double kClientOutputS = 0.5e-3;
 
+// A log and the server that it is sent to again.
+struct NamedReplay {
+  std::string name;
+  LogReplay replay;
+};
+
 // Everything that the command was asked, read.
 struct Question {
-  std::string log_name;
-  LogReplay replay;
+  NamedReplay log;
+  std::vector<NamedReplay> others;  // predicted only
+  Duration until;
+  // Of a fit.
   ModelledInput shape;  // without figures
   std::vector<const Choice*> fitted;
   std::vector<Parameter> stated;  // not fitted, with their values
-  Duration until;
+  ProfilePlace place;
 };
 
 double stated_value(const std::vector<Parameter>& stated, const std::string& name, double otherwise) {
@@ -69,7 +78,7 @@ Profile profile_with(const Question& q, const std::vector<double>& values) {
   std::vector<Parameter> all = q.stated;
   const std::string& model = q.shape.decoders.front().name;
   for (size_t j = 0; j < values.size(); ++j)
-    all.push_back({model, q.fitted[j]->name, values[j], "fitted", q.log_name});
+    all.push_back({model, q.fitted[j]->name, values[j], "fitted", q.log.name});
   ModelledInput input = q.shape;
   RooflineFigures& f = input.figures;
   f.compute_share = stated_value(all, "compute_share", f.compute_share);
@@ -113,11 +122,19 @@ Result<bool> choose(const CommandLine& line, RequestLog::Clock clock, Question* 
   return true;
 }
 
-Result<RequestLog> log_named(const std::string& name, const std::string& data) {
-  FileByteSources files(".", data);
+Result<NamedReplay> replay_named(const CommandLine& line, const Scenario& server, const std::string& name) {
+  FileByteSources files(".", line.word_or("data", environment("COTENANT_DATA").value_or("")));
   Result<std::unique_ptr<ByteSource>> source = files.open(name);
   if (!source.ok()) return source.problems();
-  return read_request_log(*source.value(), name);
+  Result<RequestLog> log = read_request_log(*source.value(), name);
+  if (!log.ok()) return log.problems();
+  Result<LogReplay> replay = LogReplay::make(server, std::move(log).value());
+  if (!replay.ok()) {
+    Diagnostics problems = replay.problems();
+    for (Diagnostic& d : problems) d.file = d.file.empty() ? name : d.file;
+    return problems;
+  }
+  return NamedReplay{name, std::move(replay).value()};
 }
 
 Duration longest_sent(const RequestLog& log) {
@@ -132,9 +149,10 @@ Result<Duration> until_of(const CommandLine& line, const RequestLog& log) {
   return usage_problem("--fit-until takes a duration from the first send", "--fit-until '200 s'");
 }
 
-std::string text_of(const RequestLog& log, const std::string& name) {
+std::string text_of(const NamedReplay& named) {
+  const RequestLog& log = named.replay.logged();
   std::string text =
-      fmt::format("{}: {} requests of {} tenant{} in {:.0f} s, on the {}'s clock\n", printable(name),
+      fmt::format("{}: {} requests of {} tenant{} in {:.0f} s, on the {}'s clock\n", printable(named.name),
                   log.requests.size(), log.tenants.size(), log.tenants.size() == 1 ? "" : "s",
                   seconds(longest_sent(log)), log.clock == RequestLog::Clock::client ? "client" : "engine");
   for (size_t i = 0; i < kLogDrops; ++i) {
@@ -154,14 +172,18 @@ std::string value_text(const Choice& choice, double value) {
 std::string interval_text(const Choice& choice, const FittedParameter& p) {
   std::string text = fmt::format("{} to {}", value_text(choice, p.low), value_text(choice, p.high));
   if (!p.identified) text += ", not identified";
+  const double away = std::max(p.value / choice.start, choice.start / p.value);
+  if (away > exp_of(2 * choice.spread)) text += ", far from typical";
   if (p.at_limit) text += ", stopped at what the device can do";
   return text;
 }
 
 std::string fit_text(const Question& q, const LogFit& fit) {
-  std::string text =
-      fmt::format("fitted to the {} requests sent in the first {:g} s, in {} simulations{}\n", fit.requests,
-                  seconds(q.until), fit.simulations, fit.converged ? "" : ": DID NOT SETTLE");
+  std::string text = fmt::format(
+      "fitted to the {} requests sent in the first {:g} s, in {} simulations{}; figures differ by {:.1f} "
+      "times "
+      "their noise\n",
+      fit.requests, seconds(q.until), fit.simulations, fit.converged ? "" : ", DID NOT SETTLE", fit.misfit);
   for (size_t j = 0; j < q.fitted.size(); ++j) {
     const FittedParameter& p = fit.parameters[j];
     text += fmt::format("  {:<28} {:>10}   {}\n", q.fitted[j]->label, value_text(*q.fitted[j], p.value),
@@ -180,6 +202,7 @@ std::string fit_text(const Question& q, const LogFit& fit) {
 }
 
 std::string comparison_text(const std::vector<LogComparison>& rows) {
+  if (rows.empty()) return "  nothing\n";
   std::string text = fmt::format("  {:<20} {:<10} {:>8} {:>12} {:>12} {:>8}  {}\n", "tenant", "", "requests",
                                  "measured", "predicted", "ratio", "known to");
   for (const LogComparison& r : rows) {
@@ -205,12 +228,21 @@ void add_holdouts(const std::vector<LogComparison>& rows, const std::string& log
 
 // Replays a log on the profile; prints, and keeps as hold-outs, how well what was sent from `from` on is
 // predicted.
-Result<bool> predict(const LogReplay& replay, const std::string& name, Duration from, Profile* profile) {
-  const Result<std::vector<RequestTimes>> times = replay.run(*profile);
+Result<bool> predict(const NamedReplay& named, Duration from, Profile* profile) {
+  const Result<std::vector<RequestTimes>> times = named.replay.run(*profile);
   if (!times.ok()) return times.problems();
-  const std::vector<LogComparison> rows = compare(replay, times.value(), from);
+  const std::vector<LogComparison> rows = compare(named.replay, times.value(), from);
   std::fputs(comparison_text(rows).c_str(), stdout);
-  add_holdouts(rows, name, profile);
+  add_holdouts(rows, named.name, profile);
+  return true;
+}
+
+// The other logs, whole.
+Result<bool> predict_others(const Question& q, Profile* profile) {
+  for (const NamedReplay& other : q.others) {
+    std::fputs(("\n" + text_of(other) + "predicted:\n").c_str(), stdout);
+    if (const Result<bool> done = predict(other, Duration{}, profile); !done.ok()) return done.problems();
+  }
   return true;
 }
 
@@ -232,65 +264,96 @@ CommandLine command_line() {
   return line;
 }
 
-// The other logs that are predicted only.
-Result<bool> predict_others(const CommandLine& line, const Scenario& server, Profile* profile) {
-  const std::string data = line.word_or("data", environment("COTENANT_DATA").value_or(""));
+// What is asked of the device and the model, for a fit.
+Diagnostics read_shape(const CommandLine& line, Question* q) {
+  const Result<Catalog> catalog = catalog_in(line.word_or("catalog", "scenarios/catalog"));
+  if (!catalog.ok()) return catalog.problems();
+  Diagnostics problems;
+  const auto add = [&](const auto& result) {
+    if (!result.ok()) problems.insert(problems.end(), result.problems().begin(), result.problems().end());
+    return result.ok();
+  };
+  const Result<CatalogSku> sku = sku_named(catalog.value(), line.word_or("sku", ""));
+  const Result<CatalogModel> model = model_named(catalog.value(), q->log.replay.model().shape);
+  const Result<ProfilePlace> place = profile_place(line, q->log.replay.profile_name());
+  if (add(sku)) q->shape.device = peaks_of(sku.value());
+  if (add(place)) q->place = place.value();
+  if (!add(model)) return problems;
+  q->shape.decoders = {decoder_of(model.value())};
+  add(choose(line, q->log.replay.logged().clock, q));
+  return problems;
+}
+
+Result<Question> read_question(const CommandLine& line) {
+  if (!line.has("scenario"))
+    return usage_problem("--scenario names the file that states the server", "--scenario server.yaml");
+  const Result<Scenario> server = load_scenario_text(line);
+  if (!server.ok()) return server.problems();
+  Result<NamedReplay> log = replay_named(line, server.value(), line.word_or("from-requests", ""));
+  if (!log.ok()) return log.problems();
+  Question q{.log = std::move(log).value(),
+             .others = {},
+             .until = {},
+             .shape = {},
+             .fitted = {},
+             .stated = {},
+             .place = {}};
   for (const std::string& name : line.words_of("predict")) {
-    Result<RequestLog> log = log_named(name, data);
-    if (!log.ok()) return log.problems();
-    std::fputs(("\n" + text_of(log.value(), name) + "predicted:\n").c_str(), stdout);
-    const Result<LogReplay> replay = LogReplay::make(server, std::move(log).value());
-    if (!replay.ok()) return replay.problems();
-    if (const Result<bool> done = predict(replay.value(), name, Duration{}, profile); !done.ok())
-      return done.problems();
+    Result<NamedReplay> other = replay_named(line, server.value(), name);
+    if (!other.ok()) return other.problems();
+    q.others.push_back(std::move(other).value());
   }
-  return true;
+  const Result<Duration> until = until_of(line, q.log.replay.logged());
+  if (!until.ok()) return until.problems();
+  q.until = until.value();
+  if (line.has("with")) return q;
+  if (const Diagnostics problems = read_shape(line, &q); !problems.empty()) return problems;
+  return q;
+}
+
+// The profile of the answer, labelled as such.
+Profile fitted_profile(const Question& q, const LogFit& fit) {
+  std::vector<double> values;
+  for (const FittedParameter& p : fit.parameters) values.push_back(p.value);
+  Profile profile = profile_with(q, values);
+  const std::string log = printable(q.log.name);
+  profile.mode = "fitted";
+  profile.versions = fmt::format("fitted to {} requests of {}, from the peaks of {}: {}", fit.requests, log,
+                                 q.shape.device.name, q.shape.device.source);
+  profile.device.name = q.shape.device.name + " (fitted)";
+  for (Parameter& p : profile.parameters) {
+    for (size_t j = 0; j < q.fitted.size(); ++j) {
+      if (p.name == q.fitted[j]->name)
+        p.source = fmt::format("{}: {}", log, interval_text(*q.fitted[j], fit.parameters[j]));
+    }
+  }
+  return profile;
 }
 
 // --with: nothing is fitted and nothing written.
-Exit predict_only(const CommandLine& line, const Scenario& server, const Question& q) {
-  Result<Profile> profile = read_profile(profile_path(line.word_or("with", ""), "."));
-  if (!profile.ok()) return refuse(profile.problems());
-  Profile known = std::move(profile).value();
+Exit predict_only(const CommandLine& line, const Question& q) {
+  Result<Profile> read = read_profile(profile_path(line.word_or("with", ""), "."));
+  if (!read.ok()) return refuse(read.problems());
+  Profile profile = std::move(read).value();
   std::fputs("predicted:\n", stdout);
-  if (const Result<bool> done = predict(q.replay, q.log_name, Duration{}, &known); !done.ok())
-    return refuse(done.problems());
-  if (const Result<bool> done = predict_others(line, server, &known); !done.ok())
-    return refuse(done.problems());
-  return Exit::ok;
+  Result<bool> done = predict(q.log, Duration{}, &profile);
+  if (done.ok()) done = predict_others(q, &profile);
+  return done.ok() ? Exit::ok : refuse(done.problems());
 }
 
-Exit fit(const CommandLine& line, const Scenario& server, const CatalogSku& sku, const Question& q) {
-  LogFitQuestion asked{.replay = &q.replay, .until = q.until, .parameters = {}, .profile_of = {}};
+Exit fit(const Question& q) {
+  LogFitQuestion asked{.replay = &q.log.replay, .until = q.until, .parameters = {}, .profile_of = {}};
   for (const Choice* choice : q.fitted)
     asked.parameters.push_back({choice->name, choice->start, choice->spread, choice->most});
   asked.profile_of = [&](const std::vector<double>& values) { return profile_with(q, values); };
   const Result<LogFit> fitted = fit_to_log(asked);
   if (!fitted.ok()) return refuse(fitted.problems());
-  const LogFit& found = fitted.value();
-  std::fputs(fit_text(q, found).c_str(), stdout);
-  std::vector<double> values;
-  for (const FittedParameter& p : found.parameters) values.push_back(p.value);
-  Profile profile = profile_with(q, values);
-  profile.mode = "fitted";
-  profile.versions = fmt::format("fitted to {} requests of {}, from the peaks of {}: {}", found.requests,
-                                 printable(q.log_name), sku.name, q.shape.device.source);
-  profile.device.name = sku.name + " (fitted)";
-  for (Parameter& p : profile.parameters) {
-    for (size_t j = 0; j < q.fitted.size(); ++j) {
-      if (p.name == q.fitted[j]->name)
-        p.source =
-            fmt::format("{}: {}", printable(q.log_name), interval_text(*q.fitted[j], found.parameters[j]));
-    }
-  }
-  std::fputs("held out, sent after that:\n", stdout);
-  if (const Result<bool> done = predict(q.replay, q.log_name, q.until, &profile); !done.ok())
-    return refuse(done.problems());
-  if (const Result<bool> done = predict_others(line, server, &profile); !done.ok())
-    return refuse(done.problems());
-  const Result<ProfilePlace> target = target_of(line, q.replay.profile_name());
-  if (!target.ok()) return refuse(target.problems());
-  return store(std::move(profile), target.value(), "");
+  std::fputs((fit_text(q, fitted.value()) + "held out, sent after that:\n").c_str(), stdout);
+  Profile profile = fitted_profile(q, fitted.value());
+  Result<bool> done = predict(q.log, q.until, &profile);
+  if (done.ok()) done = predict_others(q, &profile);
+  if (!done.ok()) return refuse(done.problems());
+  return store(std::move(profile), q.place, "");
 }
 
 }  // namespace
@@ -302,37 +365,11 @@ Exit fit_profile_command(const Arguments& arguments) {
     std::fputs(line.help().c_str(), stdout);
     return Exit::ok;
   }
-  if (!line.has("scenario"))
-    return refuse_usage("--scenario names the file that states the server", "--scenario server.yaml");
-  const Result<Scenario> server = load_scenario_text(line);
-  if (!server.ok()) return refuse(server.problems());
-  const std::string name = line.word_or("from-requests", "");
-  Result<RequestLog> log = log_named(name, line.word_or("data", environment("COTENANT_DATA").value_or("")));
-  if (!log.ok()) return refuse(log.problems());
-  std::fputs(text_of(log.value(), name).c_str(), stdout);
-  const RequestLog::Clock clock = log.value().clock;
-  const Result<Duration> until = until_of(line, log.value());
-  if (!until.ok()) return refuse(until.problems());
-  Result<LogReplay> replay = LogReplay::make(server.value(), std::move(log).value());
-  if (!replay.ok()) return refuse(replay.problems());
-  Question q{.log_name = name,
-             .replay = std::move(replay).value(),
-             .shape = {},
-             .fitted = {},
-             .stated = {},
-             .until = until.value()};
-  std::fputs((q.replay.server() + "\n").c_str(), stdout);
-  if (line.has("with")) return predict_only(line, server.value(), q);
-  const Result<Catalog> catalog = catalog_in(line.word_or("catalog", "scenarios/catalog"));
-  if (!catalog.ok()) return refuse(catalog.problems());
-  const Result<CatalogSku> sku = sku_named(catalog.value(), line.word_or("sku", ""));
-  if (!sku.ok()) return refuse(sku.problems());
-  const Result<CatalogModel> model = model_named(catalog.value(), q.replay.model().shape);
-  if (!model.ok()) return refuse(model.problems());
-  q.shape.device = peaks_of(sku.value());
-  q.shape.decoders = {decoder_of(model.value())};
-  if (const Result<bool> chosen = choose(line, clock, &q); !chosen.ok()) return refuse(chosen.problems());
-  return fit(line, server.value(), sku.value(), q);
+  const Result<Question> read = read_question(line);
+  if (!read.ok()) return refuse(read.problems());
+  const Question& q = read.value();
+  std::fputs((text_of(q.log) + q.log.replay.server() + "\n").c_str(), stdout);
+  return line.has("with") ? predict_only(line, q) : fit(q);
 }
 
 }  // namespace cotenant

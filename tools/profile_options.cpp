@@ -75,7 +75,7 @@ DevicePeaks peaks_of(const CatalogSku& sku) {
           .source = fmt::format("{}, {}, as of {}", sku.source, sku.status, sku.as_of)};
 }
 
-Result<ProfilePlace> target_of(const CommandLine& line, const std::string& fallback) {
+Result<ProfilePlace> profile_place(const CommandLine& line, const std::string& fallback) {
   ProfilePlace target{line.word_or("out", "profiles"), line.word_or("name", fallback)};
   const bool plain =
       target.name.size() <= 64 && target.name.front() != '.' &&

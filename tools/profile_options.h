@@ -34,7 +34,7 @@ struct ProfilePlace {
   std::string folder;
   std::string name;
 };
-Result<ProfilePlace> target_of(const CommandLine& line, const std::string& fallback);
+Result<ProfilePlace> profile_place(const CommandLine& line, const std::string& fallback);
 // Writes the profile, then `note` and its path to stdout.
 Exit store(Profile profile, const ProfilePlace& target, const std::string& note);
 

@@ -117,6 +117,9 @@ class Fit {
 
   [[nodiscard]] LogFit answer(const LeastSquaresFit& found) const {
     LogFit fit{.parameters = {}, .simulations = simulations_, .converged = found.converged};
+    double sum = 0;
+    for (size_t k = 0; k < noise_.size(); ++k) sum += found.residuals[k] * found.residuals[k];
+    fit.misfit = std::sqrt(sum / static_cast<double>(noise_.size()));
     const Matrix spread = covariance(found.jacobian);
     const std::vector<double> values = values_of(found.x);
     for (size_t j = 0; j < values.size(); ++j) {

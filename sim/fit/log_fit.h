@@ -28,6 +28,7 @@ struct LogFit {
   int simulations = 0;
   bool converged = false;
   size_t requests = 0;  // that were compared
+  double misfit = 0;    // root mean square of (simulated - measured) / noise over the figures
 };
 
 // What a fit is asked. profile_of: a profile with these values, in the order of `parameters`.
