@@ -23,6 +23,8 @@ class LogFigures {
   LogFigures(const LogReplay& replay, std::vector<size_t> requests);
 
   [[nodiscard]] size_t size() const { return figures_.size(); }
+  // Whether two figures are of one metric.
+  [[nodiscard]] bool alike(size_t a, size_t b) const { return figures_[a].metric == figures_[b].metric; }
   // Times by place in the log.
   [[nodiscard]] Vector of(const std::vector<RequestTimes>& times) const;
   // The difference of two such, and the covariance of its entries over resampled blocks of time: the requests

@@ -9,6 +9,7 @@
 #include "sim/core/math.h"
 #include "sim/fit/least_squares.h"
 #include "sim/fit/log_figures.h"
+#include "sim/fit/response_surface.h"
 #include "sim/stats/interval.h"
 
 namespace cotenant {
@@ -16,10 +17,12 @@ namespace {
 
 constexpr double kLeastNoise = 0.01;
 constexpr double kNormal975 = 1.959964;
-constexpr double kFarBelow = 8;  // spreads below the start: where the search stops
-// Steps of difference quotients, in spreads, and at least so much of the value.
-constexpr double kStepSpreads = 0.3;
-constexpr double kLeastStep = 0.05;
+constexpr double kFarBelow = 8;      // spreads below the start: where the search stops
+constexpr double kCoarseStep = 0.3;  // of difference quotients, in spreads
+constexpr double kBox = 0.5;         // half of what a surface covers, in spreads
+constexpr double kFineStep = 0.1;    // of that half
+constexpr size_t kPoints = 400;      // of a surface
+constexpr int kRounds = 3;
 
 // The fit of one log in the logarithms of its parameters, relative to their starts.
 class Fit {
@@ -35,13 +38,12 @@ class Fit {
 
   LogFit run() {
     Vector x(q_.parameters.size(), 0);
-    LeastSquaresFit found;
-    for (int pass = 0; pass < 2; ++pass) {
-      weigh(x);
-      found = least_squares(problem(), x);
-      x = found.x;
-    }
     weigh(x);
+    LeastSquaresFit found = least_squares(coarse(), x);
+    for (int round = 0; round < kRounds; ++round) {
+      weigh(found.x);
+      found = fine(found.x);
+    }
     return answer(found);
   }
 
@@ -62,26 +64,50 @@ class Fit {
     return std::move(times).value();
   }
 
-  // Finds how far off each figure may be by chance.
+  // Finds how far off each figure may be by chance. What the model is off by is half its own, half that of
+  // its metric.
   void weigh(const Vector& x) {
     noise_ = figures_.noise(measured_, simulate(x));
-    for (size_t k = 0; k < noise_.size(); ++k) noise_[k][k] += kLeastNoise * kLeastNoise;
+    for (size_t k = 0; k < noise_.size(); ++k) {
+      for (size_t l = 0; l < noise_.size(); ++l) {
+        if (figures_.alike(k, l)) noise_[k][l] += kLeastNoise * kLeastNoise * (k == l ? 1 : 0.5);
+      }
+    }
   }
 
-  LeastSquares problem() {
+  // How far off the figures are, in their noise, and the parameters from what is typical.
+  [[nodiscard]] Vector residuals(Vector figures, const Vector& x) const {
+    for (size_t k = 0; k < figures.size(); ++k)
+      figures[k] = (figures[k] - goal_[k]) / std::sqrt(noise_[k][k]);
+    for (size_t j = 0; j < x.size(); ++j) figures.push_back(x[j] / q_.parameters[j].spread);
+    return figures;
+  }
+
+  // Over all that parameters may be.
+  LeastSquares coarse() {
     LeastSquares problem;
     for (const FitParameter& p : q_.parameters) {
       problem.lower.push_back(-kFarBelow * p.spread);
       problem.upper.push_back(std::min(log_of(p.most / p.start), kFarBelow * p.spread));
-      problem.step.push_back(std::max(kStepSpreads * p.spread, kLeastStep));
+      problem.step.push_back(kCoarseStep * p.spread);
     }
-    problem.residuals = [this](const Vector& x) {
-      Vector r = figures_.of(simulate(x));
-      for (size_t k = 0; k < r.size(); ++k) r[k] = (r[k] - goal_[k]) / std::sqrt(noise_[k][k]);
-      for (size_t j = 0; j < x.size(); ++j) r.push_back(x[j] / q_.parameters[j].spread);
-      return r;
-    };
+    problem.residuals = [this](const Vector& x) { return residuals(figures_.of(simulate(x)), x); };
     return problem;
+  }
+
+  // Around x, on figures made smooth: where a request falls in a step makes single simulations rough.
+  LeastSquaresFit fine(const Vector& x) {
+    LeastSquares problem = coarse();
+    for (size_t j = 0; j < x.size(); ++j) {
+      const double half = kBox * q_.parameters[j].spread;
+      problem.lower[j] = std::max(problem.lower[j], x[j] - half);
+      problem.upper[j] = std::min(problem.upper[j], x[j] + half);
+      problem.step[j] = kFineStep * half;
+    }
+    const ResponseSurface surface([this](const Vector& at) { return figures_.of(simulate(at)); },
+                                  problem.lower, problem.upper, kPoints);
+    problem.residuals = [&](const Vector& at) { return residuals(surface.at(at), at); };
+    return least_squares(problem, x);
   }
 
   // (J'J)^-1 J' O J (J'J)^-1: J with the rows of what is typical, O the covariance of all rows.

@@ -42,11 +42,12 @@ struct LogFitQuestion {
 // The parameters under which the replay of the log comes closest to what was measured: the least sum over the
 // figures of sim/fit/log_figures.h of ((simulated - measured) / noise)^2, and over the parameters of
 // (log(value / start) / spread)^2, which decides only what the log leaves open. The noise of a figure is that
-// of time blocks drawn anew, found at the start and once more at the first answer, and never less than 1 %:
-// no step-time model is better.
+// of time blocks drawn anew, and 1 % beside it for what the model may be off by. The search walks on single
+// simulations first and then, three times, on response surfaces around the best answer so far.
 // Intervals: the curvature of that sum, with the covariance of the figures over drawn blocks in between (the
-// sandwich form), 1.96 standard errors of the logarithm. They say what the log's noise does, and what it
-// cannot tell; not what a wrong model does, which the hold-out shows.
+// sandwich form; half of the model's 1 % is taken as common to the figures of a metric), 1.96 standard errors
+// of the logarithm. They say what the log's noise does, and what it cannot tell; not what a wrong model does,
+// which the hold-out shows.
 // Every evaluation replays the whole log. Deterministic. Problems: fewer than kFewest answered
 // requests before `until`, those of the replay.
 inline constexpr size_t kFewestFitted = 50;

@@ -124,6 +124,27 @@ void make_log(const Folder& folder, int count) {
   folder.write("log.csv", log_of_run(table.out));
 }
 
+// "log.csv: 487 us to 1.36 ms", as a fitted parameter's source has it, in the parameter's unit.
+std::pair<double, double> interval_of(const Profile& profile, const std::string& name) {
+  for (const Parameter& p : profile.parameters) {
+    if (p.name != name) continue;
+    std::istringstream text(p.source.substr(p.source.find(": ") + 2));
+    std::string word;
+    std::vector<double> ends;
+    while (ends.size() < 2 && text >> word) {
+      if (word == "us" || word == "us,") ends.back() *= 1e-6;
+      if (word == "ms" || word == "ms,") ends.back() *= 1e-3;
+      if (std::isdigit(static_cast<unsigned char>(word[0])) != 0) ends.push_back(std::stod(word));
+    }
+    if (text >> word && word.starts_with("us")) ends.back() *= 1e-6;
+    if (word.starts_with("ms")) ends.back() *= 1e-3;
+    REQUIRE(ends.size() == 2);
+    return {ends[0], ends[1]};
+  }
+  FAIL("the profile has no " << name);
+  return {};
+}
+
 Ended calibrate(const Folder& folder, const std::vector<std::string>& more) {
   std::vector<std::string> words = {"calibrate", "--from-requests", "log.csv", "--catalog", kCatalog};
   words.insert(words.end(), more.begin(), more.end());
@@ -166,21 +187,27 @@ TEST_CASE("figures that made a log are found again, and the report of a run on t
   const Result<Profile> read = read_profile((folder.path() / "profiles/fitted.h5").string());
   REQUIRE(read.ok());
   const Profile& p = read.value();
-  const auto near = [&](const char* name, double truth, double margin) {
-    const double got = p.parameter("qwen3-14b", name, 0);
-    INFO(name << " " << got << " against " << truth);
-    REQUIRE(got / truth == Approx(1).margin(margin));
-  };
-  near("compute_share", kTruth.compute_share, 0.03);
-  near("bandwidth_share", kTruth.bandwidth_share, 0.05);
-  near("host_prefill_step_s", kTruth.host_prefill_step_s, 0.25);
-  near("host_sequence_s", kTruth.host_sequence_s, 0.25);
-  near("client_request_s", kClientS, 0.35);
+  const std::vector<std::pair<std::string, double>> truths = {
+      {"compute_share", kTruth.compute_share},
+      {"bandwidth_share", kTruth.bandwidth_share},
+      {"host_step_s", kTruth.host_step_s},
+      {"host_sequence_s", kTruth.host_sequence_s},
+      {"host_prefill_step_s", kTruth.host_prefill_step_s},
+      {"client_request_s", kClientS}};
+  for (const auto& [name, truth] : truths) {
+    const auto [low, high] = interval_of(p, name);
+    INFO(name << " " << truth << " in " << low << " .. " << high);
+    REQUIRE(low <= truth);
+    REQUIRE(truth <= high);
+  }
+  REQUIRE(p.parameter("qwen3-14b", "compute_share", 0) == Approx(kTruth.compute_share).epsilon(0.05));
+  REQUIRE(p.parameter("qwen3-14b", "bandwidth_share", 0) == Approx(kTruth.bandwidth_share).epsilon(0.1));
   REQUIRE(p.mode == "fitted");
   REQUIRE(p.find("qwen3-14b/linear")->provenance == Provenance::fitted);
   REQUIRE(p.find("qwen3-14b/attention_decode")->provenance == Provenance::modelled);
   REQUIRE(p.holdouts.size() >= 6);  // p50 of all, p99 where it can be known
-  REQUIRE(holdout_error(p).maximum < 0.03);
+  REQUIRE(holdout_error(p).median < 0.02);
+  REQUIRE(holdout_error(p).maximum < 0.1);  // a median of 80 requests is known to 6 %
   for (const Parameter& parameter : p.parameters) {
     const bool stated = parameter.name.starts_with("attention") || parameter.name == "client_input_token_s" ||
                         parameter.name == "client_output_s";
