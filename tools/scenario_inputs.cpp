@@ -124,7 +124,8 @@ class Loader {
     for (const Parameter& parameter : p.parameters) parameters[parameter.provenance].insert(parameter.name);
     for (const auto& [word, names] : parameters) {
       loaded_.inputs.push_back({fmt::format("engine parameters: {}", name),
-                                fmt::format("{}", fmt::join(names, ", ")), word, "not known"});
+                                fmt::format("{}", fmt::join(names, ", ")), word,
+                                word == "fitted" ? holdout_text(p) : "not known"});
     }
   }
 

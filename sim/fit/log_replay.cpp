@@ -94,6 +94,16 @@ Diagnostics problems_of_server(const Scenario& server, const RequestLog& log) {
         server, pool.line, fmt::format("pool '{}' does not say how much memory the KV cache has", pool.name),
         "kv-blocks: the number that the engine prints when it starts"));
   }
+  const auto longer = std::count_if(log.requests.begin(), log.requests.end(), [&](const LoggedRequest& r) {
+    return int64_t{r.prompt} + r.output > model.context_limit;
+  });
+  if (longer > 0) {
+    problems.push_back(
+        problem(server, model.line,
+                fmt::format("{} requests of the log are longer than the context of model '{}', {}", longer,
+                            model.name, model.context_limit),
+                "context: what the server allowed"));
+  }
   const bool answered = std::any_of(log.requests.begin(), log.requests.end(),
                                     [](const LoggedRequest& r) { return r.answered(); });
   if (!answered) {

@@ -23,7 +23,7 @@ struct RequestTimes {
 class LogReplay {
  public:
   // Problems: a tenant that no tier is for, a log without answers, a server that is no generative model on
-  // one SKU, KV memory that the scenario does not state.
+  // one SKU, KV memory that the scenario does not state, requests beyond the model's context.
   static Result<LogReplay> make(const Scenario& server, RequestLog log);
 
   // Times of each request of the log on that profile, whatever name the scenario gives it; a request that was

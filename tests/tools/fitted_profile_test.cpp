@@ -276,5 +276,20 @@ TEST_CASE("a fit that lacks its input says what is missing, and writes nothing")
   REQUIRE_FALSE(folder.has("profiles"));
 }
 
+TEST_CASE("a tier that has fewer tenants than its log is refused by run, one that names its own is not") {
+  const Folder folder;
+  make_log(folder, 50);
+  const Ended few = run_program(folder, {"run", "server.yaml", "--set", "tenants.clients.count=1"});
+  require_refused(few, "the log has 2 tenants, tier 'clients' has 1");
+  const Ended own = run_program(folder, {"run", "server.yaml", "--set", "tenants.clients.count=1", "--set",
+                                         "tenants.clients.load.trace.tenant=small"});
+  INFO(own.err);
+  REQUIRE(own.code == 0);
+  REQUIRE(own.err.find("16 requests") != std::string::npos);  // every third of 50
+  require_refused(
+      run_program(folder, {"run", "server.yaml", "--set", "tenants.clients.load.trace.tenant=nobody"}),
+      "the log has no tenant 'nobody'");
+}
+
 }  // namespace
 }  // namespace cotenant

@@ -166,6 +166,10 @@ TEST_CASE("a server that the scenario does not state in full, or not for everybo
   INFO(text);
   REQUIRE(text.find("tenant 'small'") != std::string::npos);
   REQUIRE(text.find("tenant 'big'") == std::string::npos);  // served like the tier of its name
+  RequestLog longer = log;
+  longer.requests[7].prompt = 3999;
+  REQUIRE(refused(toy_server(), longer).find("1 requests of the log are longer than the context") !=
+          std::string::npos);
   RequestLog silent = log;
   for (LoggedRequest& r : silent.requests) r.first_token = r.last_token = Duration{-1};
   REQUIRE(refused(toy_server(), silent).find("first and a last token") != std::string::npos);
