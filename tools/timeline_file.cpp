@@ -84,7 +84,7 @@ Result<std::vector<size_t>> entries_of(const World& world, const CommandLine& li
 }
 
 // "--timeline out/day.json" -> folder and name.
-Result<std::pair<std::string, std::string>> profile_place(const std::string& path) {
+Result<std::pair<std::string, std::string>> target_of(const std::string& path) {
   const size_t slash = path.rfind('/');
   const std::string name = slash == std::string::npos ? path : path.substr(slash + 1);
   const bool plain =
@@ -229,7 +229,7 @@ Result<bool> write_timeline(const World& world, const CommandLine& line) {
     if (!line.has("window") && !line.has("tenancy")) return true;
     return usage_problem("--window and --tenancy belong to --timeline", "--timeline timeline.json");
   }
-  const auto target = profile_place(line.word_or("timeline", ""));
+  const auto target = target_of(line.word_or("timeline", ""));
   if (!target.ok()) return target.problems();
   const Result<Window> window = window_of(line.word_or("window", ""), world.scenario.horizon);
   if (!window.ok()) return window.problems();
