@@ -124,6 +124,7 @@ Exit calibrate_command(const Arguments& arguments) {
     return std::find(arguments.begin(), arguments.end(), option) != arguments.end();
   };
   if (given("--import")) return import_profile_command(arguments);
+  if (given("--from-requests")) return fit_profile_command(arguments);
   if (given("--model")) return model_profile_command(arguments);
   if (asks_for_gpu(arguments)) return calibrate_gpu_command(arguments);
   CommandLine line("calibrate --device cpu [options]",

@@ -7,152 +7,16 @@
 #include <set>
 
 #include "kernels/calibrate/modelled_profile.h"
-#include "reports/store/atomic_file.h"
-#include "reports/store/results_file.h"
-#include "sim/scenario/nearest_name.h"
 #include "sim/scenario/quantity.h"
 #include "tools/command_line.h"
-#include "tools/file_bytes.h"
 #include "tools/layer_profile.h"
-#include "tools/show_results.h"
+#include "tools/profile_options.h"
 
 namespace cotenant {
 namespace {
 
-constexpr size_t kCatalogBytesMax = size_t{1} << 20;
 constexpr int64_t kDevicesMax = 1024;
 constexpr int64_t kTokensLimit = 8192;
-
-Diagnostic usage_problem(std::string message, std::string help) {
-  Diagnostic d;
-  d.file = "command line";
-  d.message = std::move(message);
-  d.help = std::move(help);
-  return d;
-}
-
-// Both catalogue files of a folder as one catalogue.
-Result<Catalog> catalog_in(const std::string& folder) {
-  Catalog catalog;
-  for (const char* name : {"skus.yaml", "models.yaml"}) {
-    const std::string path = folder + "/" + name;
-    const Result<std::string> text = read_whole_file(path, kCatalogBytesMax);
-    if (!text.ok()) return text.problems();
-    Result<Catalog> read = read_catalog(text.value(), path);
-    if (!read.ok()) return read.problems();
-    catalog.skus.insert(catalog.skus.end(), read.value().skus.begin(), read.value().skus.end());
-    catalog.models.insert(catalog.models.end(), read.value().models.begin(), read.value().models.end());
-  }
-  return catalog;
-}
-
-template <class Entry>
-std::vector<std::string> names_of(const std::vector<Entry>& entries) {
-  std::vector<std::string> names;
-  names.reserve(entries.size());
-  for (const Entry& entry : entries) names.push_back(entry.name);
-  return names;
-}
-
-Result<CatalogSku> sku_named(const Catalog& catalog, const std::string& name) {
-  if (const CatalogSku* sku = catalog.find_sku(name)) return *sku;
-  return usage_problem(fmt::format("the catalogue has no SKU '{}'", printable(name)),
-                       name_help(name, names_of(catalog.skus)));
-}
-
-Result<CatalogModel> model_named(const Catalog& catalog, const std::string& name) {
-  if (const CatalogModel* model = catalog.find_model(name)) return *model;
-  return usage_problem(fmt::format("the catalogue has no model '{}'", printable(name)),
-                       name_help(name, names_of(catalog.models)));
-}
-
-DecoderConfig decoder_of(const CatalogModel& m) {
-  return {.name = m.name,
-          .layers = m.layers,
-          .hidden = m.hidden,
-          .heads = m.heads,
-          .kv_heads = m.kv_heads,
-          .head_dim = m.head_dim,
-          .ffn = m.ffn,
-          .vocabulary = m.vocabulary,
-          .context_limit = int64_t{1} << 17};
-}
-
-// A file name, and the folder where profiles lie.
-struct Target {
-  std::string folder;
-  std::string name;
-};
-
-Result<Target> target_of(const CommandLine& line, const std::string& fallback) {
-  Target target{line.word_or("out", "profiles"), line.word_or("name", fallback)};
-  const bool plain =
-      target.name.size() <= 64 && target.name.front() != '.' &&
-      target.name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_-.") == std::string::npos;
-  if (plain) return target;
-  return usage_problem("--name takes 1 to 64 of a-z 0-9 _ - .", "--name " + fallback);
-}
-
-Exit store(Profile profile, const Target& target, const std::string& note) {
-  profile.name = target.name;
-  if (const Diagnostics unsound = problems_of(profile, "the new profile"); !unsound.empty())
-    return refuse(unsound);
-  make_folder(target.folder);
-  sweep_stale_temporaries(target.folder);
-  write_profile(profile, target.folder, target.name + ".h5");
-  const std::string path = target.folder + "/" + target.name + ".h5";
-  std::fputs(fmt::format("{}\nprofile: {}\n", printable(note), printable(path)).c_str(), stdout);
-  return Exit::ok;
-}
-
-// "20 us" in seconds; 0 without the option.
-Result<double> seconds_of(const CommandLine& line, const char* option) {
-  if (!line.has(option)) return 0.0;
-  const Parsed<Duration> parsed = parse_duration(line.word_or(option, ""));
-  if (parsed.ok() && parsed.value().ns >= 0) return static_cast<double>(parsed.value().ns) * 1e-9;
-  return usage_problem(fmt::format("--{} takes a duration", option), fmt::format("--{} '20 us'", option));
-}
-
-// Parameters of a profile that nobody has measured and the command line may state.
-struct StatedParameter {
-  const char* option;
-  const char* name;
-  const char* help;
-};
-constexpr StatedParameter kStatedParameters[] = {
-    {"host-step", "host_step_s", "what the host adds to every step, for example '500 us'"},
-    {"host-sequence", "host_sequence_s", "to every sequence in a step, for example '20 us'"},
-    {"host-prefill-step", "host_prefill_step_s", "to every step with prompt tokens, for example '3 ms'"},
-    {"client-request", "client_request_s", "between a client's send and the queue, for example '1 ms'"},
-    {"client-input-token", "client_input_token_s", "the same for each input token, for example '2500 ns'"},
-    {"client-output", "client_output_s", "from a token's existence to the client, for example '500 us'"},
-};
-
-// Puts what the options state into the profile, for each of its models, labelled "assumed".
-Diagnostics state_parameters(const CommandLine& line, Profile* profile) {
-  Diagnostics problems;
-  for (const StatedParameter& stated : kStatedParameters) {
-    if (!line.has(stated.option)) continue;
-    const Result<double> value = seconds_of(line, stated.option);
-    if (!value.ok()) {
-      problems.insert(problems.end(), value.problems().begin(), value.problems().end());
-      continue;
-    }
-    std::erase_if(profile->parameters, [&](const Parameter& p) { return p.name == stated.name; });
-    for (const ModelFacts& model : profile->models) {
-      profile->parameters.push_back(
-          {model.name, stated.name, value.value(), "assumed", "stated on the command line"});
-    }
-  }
-  return problems;
-}
-
-void common_options(CommandLine* line) {
-  for (const StatedParameter& stated : kStatedParameters) line->word(stated.option, stated.help);
-  line->word("catalog", "folder with skus.yaml and models.yaml (default: scenarios/catalog)");
-  line->word("name", "name of the profile");
-  line->word("out", "folder for the profile (default: profiles)");
-}
 
 // The decoders and recommenders that --shape names; without it all of the catalogue and the recommender.
 Result<ModelledInput> shapes_of(const CommandLine& line, const Catalog& catalog) {
@@ -253,16 +117,10 @@ Exit model_profile_command(const Arguments& arguments) {
   Result<ModelledInput> shapes = shapes_of(line, catalog.value());
   if (!shapes.ok()) return refuse(shapes.problems());
   const CatalogSku& sku = found.value();
-  const Result<Target> target = target_of(line, sku.name + "-modelled");
+  const Result<ProfilePlace> target = profile_place(line, sku.name + "-modelled");
   if (!target.ok()) return refuse(target.problems());
   ModelledInput input = std::move(shapes).value();
-  input.device = {.name = sku.name,
-                  .kind = sku.kind == "cpu" ? "cpu" : "gpu",
-                  .memory_bytes = sku.memory.count,
-                  .flop_per_s = sku.peak_flop_per_s,
-                  .memory_byte_per_s = static_cast<double>(sku.memory_byte_per_s),
-                  .host_byte_per_s = static_cast<double>(sku.host_byte_per_s),
-                  .source = fmt::format("{}, {}, as of {}", sku.source, sku.status, sku.as_of)};
+  input.device = peaks_of(sku);
   Profile profile = modelled_profile(input);
   if (const Diagnostics problems = state_parameters(line, &profile); !problems.empty())
     return refuse(problems);
@@ -296,8 +154,8 @@ Exit import_profile_command(const Arguments& arguments) {
   const Result<LayerBundle> bundle = bundle_of(line, catalog.value());
   if (!bundle.ok()) return refuse(bundle.problems());
   const LayerBundle& b = bundle.value();
-  const Result<Target> target =
-      target_of(line, fmt::format("{}-{}-x{}", b.model.name, b.sku.name, b.devices));
+  const Result<ProfilePlace> target =
+      profile_place(line, fmt::format("{}-{}-x{}", b.model.name, b.sku.name, b.devices));
   if (!target.ok()) return refuse(target.problems());
   Result<Profile> profile = import_layer_profile(b);
   if (!profile.ok()) return refuse(profile.problems());

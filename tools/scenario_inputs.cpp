@@ -13,6 +13,7 @@
 #include "sim/scenario/read.h"
 #include "sim/workload/azure_trace.h"
 #include "sim/workload/block_trace.h"
+#include "sim/workload/request_log.h"
 #include "tools/file_bytes.h"
 
 namespace cotenant {
@@ -73,7 +74,7 @@ class Loader {
   Result<LoadedScenario> load() {
     for (const Sku& sku : scenario_.skus) load_profile(sku);
     for (const Tier& tier : scenario_.tiers) {
-      if (tier.trace) load_trace(*tier.trace);
+      if (tier.trace) load_trace(tier, *tier.trace);
     }
     if (!problems_.empty()) return problems_;
     list_assumptions();
@@ -123,7 +124,8 @@ class Loader {
     for (const Parameter& parameter : p.parameters) parameters[parameter.provenance].insert(parameter.name);
     for (const auto& [word, names] : parameters) {
       loaded_.inputs.push_back({fmt::format("engine parameters: {}", name),
-                                fmt::format("{}", fmt::join(names, ", ")), word, "not known"});
+                                fmt::format("{}", fmt::join(names, ", ")), word,
+                                word == "fitted" ? holdout_text(p) : "not known"});
     }
   }
 
@@ -135,36 +137,55 @@ class Loader {
     return limit;
   }
 
-  static Result<TraceRows> read_trace(ByteSource& source, const TraceLoad& load, const TraceLimits& limits) {
+  static Result<TraceRows> read_trace(ByteSource& source, const Tier& tier, const TraceLoad& load,
+                                      const TraceLimits& limits) {
+    if (load.format == "requests") return read_log(source, tier, load, limits);
     if (load.format == "blocks") return read_block_trace(source, load.file, BlockTraceFormat::blocks, limits);
     if (load.format == "mooncake")
       return read_block_trace(source, load.file, BlockTraceFormat::mooncake, limits);
     return read_azure_trace(source, load.file, limits);
   }
 
-  void load_trace(const TraceLoad& load) {
-    if (inputs_.traces.count(load.file) > 0) return;
+  static Result<TraceRows> read_log(ByteSource& source, const Tier& tier, const TraceLoad& load,
+                                    const TraceLimits& limits) {
+    const Result<RequestLog> log = read_request_log(source, load.file);
+    if (!log.ok()) return log.problems();
+    const auto named = static_cast<int64_t>(log.value().tenants.size());
+    if (load.tenant.empty() && named > tier.count) {
+      Diagnostic d;
+      d.file = load.file;
+      d.message = fmt::format("the log has {} tenants, tier '{}' has {}", named, tier.name, tier.count);
+      d.help = fmt::format("count: {}, or one tier for each with load.trace.tenant", named);
+      return d;
+    }
+    return trace_of(log.value(), load.tenant, load.file, limits);
+  }
+
+  void load_trace(const Tier& tier, const TraceLoad& load) {
+    if (inputs_.traces.count(load.rows_name()) > 0) return;
     Result<std::unique_ptr<ByteSource>> source = sources_.open(load.file);
     if (!source.ok()) {
       problems_.insert(problems_.end(), source.problems().begin(), source.problems().end());
       return;
     }
     const TraceLimits limits{.context_tokens = smallest_context(), .horizon = scenario_.horizon};
-    Result<TraceRows> rows = read_trace(*source.value(), load, limits);
+    Result<TraceRows> rows = read_trace(*source.value(), tier, load, limits);
     if (!rows.ok()) {
       problems_.insert(problems_.end(), rows.problems().begin(), rows.problems().end());
       return;
     }
     const TraceRows& read = rows.value();
-    loaded_.traces.push_back({load.file, "kept", static_cast<int64_t>(read.rows.size())});
+    loaded_.traces.push_back({load.rows_name(), "kept", static_cast<int64_t>(read.rows.size())});
     for (size_t i = 0; i < kTraceDrops; ++i) {
       const auto reason = static_cast<TraceDrop>(i);
-      loaded_.traces.push_back({load.file, std::string(to_string(reason)), read.dropped_for(reason)});
+      loaded_.traces.push_back({load.rows_name(), std::string(to_string(reason)), read.dropped_for(reason)});
     }
-    loaded_.inputs.push_back({"requests: " + load.file,
-                              "recorded trace; rows dealt to tenants by a seeded Zipf law", "imported",
+    const char* dealt = load.format == "requests"
+                            ? "recorded requests, each of the tenant that it names"
+                            : "recorded trace; rows dealt to tenants by a seeded Zipf law";
+    loaded_.inputs.push_back({"requests: " + load.rows_name(), dealt, "imported",
                               fmt::format("{} of {} rows used", read.rows.size(), read.read)});
-    inputs_.traces.emplace(load.file, std::move(rows).value());
+    inputs_.traces.emplace(load.rows_name(), std::move(rows).value());
   }
 
   // All entries serve a tier with models of one kind: the reader checks it.

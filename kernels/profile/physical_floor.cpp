@@ -52,7 +52,7 @@ std::string place_of(const KernelTimes& kernel, size_t point, Residency residenc
 
 Diagnostics below_floor(const Profile& profile, const KernelTimes& kernel, const std::string& file) {
   if (kernel.name.find('/') == std::string::npos) return {};
-  const bool measured = kernel.provenance == Provenance::measured || kernel.provenance == Provenance::fitted;
+  const bool measured = kernel.provenance == Provenance::measured;
   double worst = 1 - (measured ? kMeasuredTolerance : kCatalogTolerance);
   Diagnostics found;
   for (size_t p = 0; p < kernel.point_count(); ++p) {

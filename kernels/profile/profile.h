@@ -84,7 +84,7 @@ struct Parameter {
   std::string source;  // who says so, or which fit
 };
 // Of a model (or, without one, of the device); what is not stated is 0, `devices` 1.
-inline constexpr std::array<std::string_view, 13> kParameterNames = {
+inline constexpr std::array<std::string_view, 17> kParameterNames = {
     "devices",                     // devices of one replica (tensor parallel)
     "all_reduces_per_step",        // calls of one step
     "all_reduce_latency_s",        // of one call, a gather's too
@@ -98,6 +98,11 @@ inline constexpr std::array<std::string_view, 13> kParameterNames = {
     "client_request_s",            // between a client's send and the engine's queue
     "client_input_token_s",        // the same, for every input token
     "client_output_s",             // from a token's existence in the engine to the client
+    // Shares of the device's peaks from which the kernels' times were computed; no look-up asks for them.
+    "compute_share",
+    "bandwidth_share",
+    "attention_compute_share",
+    "attention_bandwidth_share",
 };
 
 // Decodes of unequal context in one step take longer than as many of the mean context:

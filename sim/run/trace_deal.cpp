@@ -18,9 +18,11 @@ std::vector<Arrival> deal_traces(const World& world, PhiloxKey key, TenantId onl
       const ZipfTable popularity(count, tier.trace->zipf_s);
       RandomStream stream(key, tier_entity(tier.name), Purpose::trace_deal);
       std::vector<uint32_t> numbers(count, 0);
-      const TraceRows& trace = world.traces.at(tier.trace->file);
+      const TraceRows& trace = world.traces.at(tier.trace->rows_name());
       for (const TraceRequest& row : trace.rows) {
-        const auto rank = static_cast<uint32_t>(popularity.sample(stream));
+        const uint32_t rank = row.tenant != TraceRequest::kAnyTenant
+                                  ? row.tenant
+                                  : static_cast<uint32_t>(popularity.sample(stream));
         const uint32_t number = numbers[rank]++;
         const Time at{tier.starts.ns + row.at.ns};
         const bool kept = !only.valid() || only.index == first + rank;

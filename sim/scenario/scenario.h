@@ -109,6 +109,7 @@ struct Pool {
   // Where resident adapters are: in memory of their own, or in KV blocks.
   enum class AdapterMemory : uint8_t { reserved, kv } adapter_memory = AdapterMemory::reserved;
   double kv_share = 0;     // share of device memory for KV; 0 = half of what one set of weights leaves
+  int64_t kv_blocks = 0;   // of a replica, stated instead; 0 = what kv_share holds
   int64_t max_batch = 32;  // scoring: rows
   Duration max_delay = kMillisecond * 5;  // scoring: longest wait for a batch of a preferred size
   std::vector<int64_t> preferred_batch;   // scoring: rows, ascending; none = max_batch

@@ -171,10 +171,16 @@ const Table<TraceLoad>& trace_table() {
           "relative to the scenario; `data:PATH` is looked up under --data or COTENANT_DATA")
           .required(),
       scalar_field<TraceLoad>(
-          "format", one_of_codec({"azure-llm", "blocks", "mooncake"}), &TraceLoad::format,
+          "format", one_of_codec({"azure-llm", "blocks", "mooncake", "requests"}), &TraceLoad::format,
           "azure-llm: CSV with TIMESTAMP, ContextTokens, GeneratedTokens; blocks: a JSON object a line "
           "with arrival_time_ns, input_toks, output_toks, block_ids (of 16 tokens); mooncake: with "
-          "timestamp, input_length, output_length, hash_ids (of 512 tokens)"),
+          "timestamp, input_length, output_length, hash_ids (of 512 tokens); requests: a request log, as "
+          "`cotenant calibrate --from-requests` reads it"),
+      scalar_field<TraceLoad>(
+          "tenant", text_codec("team-a"), &TraceLoad::tenant,
+          "the rows of this tenant of the log alone; times still count from the log's first")
+          .otherwise("all, each tenant of the log being one of the tier's")
+          .only_when("format is requests", [](const TraceLoad& t) { return t.format == "requests"; }),
       scalar_field<TraceLoad>("popularity", popularity_codec(), &TraceLoad::zipf_s,
                               "how the rows are dealt to the tier's tenants, by rank"),
   };
@@ -338,6 +344,11 @@ const Table<Pool>& device_rows() {
       scalar_field<Pool>("kv-share", share_codec(), &Pool::kv_share,
                          "share of device memory kept for the KV cache")
           .otherwise("half of what one set of weights leaves"),
+      scalar_field<Pool>("kv-blocks", limit_codec(2, 1'000'000'000), &Pool::kv_blocks,
+                         "KV blocks of 16 tokens of a replica, as an engine counts them at its start")
+          .shown_as("18038")
+          .otherwise("as many as kv-share holds")
+          .only_when("kv-share is not stated", [](const Pool& p) { return p.kv_share == 0; }),
       scalar_field<Pool>("scrub", flag_codec("on", "off"), &Pool::scrub,
                          "overwrite KV memory before another tenant gets it"),
   };

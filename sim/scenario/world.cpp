@@ -399,7 +399,7 @@ double expected_requests(const World& world) {
   }
   for (const Tier& tier : world.scenario.tiers) {
     if (tier.trace && tier.count > 0)
-      expected += static_cast<double>(world.traces.at(tier.trace->file).rows.size());
+      expected += static_cast<double>(world.traces.at(tier.trace->rows_name()).rows.size());
   }
   return expected;
 }
@@ -482,6 +482,7 @@ ReplicaMemory replica_memory(const World& world, size_t tenancy, uint32_t pool_i
   const auto stated = static_cast<int64_t>(static_cast<double>(memory.count) * pool.kv_share);
   const Bytes half_of_rest{std::max<int64_t>((memory - largest).count / 2, 0)};
   made.kv = made.kv_block_bytes.count == 0 ? Bytes{} : pool.kv_share > 0 ? Bytes{stated} : half_of_rest;
+  if (pool.kv_blocks > 0) made.kv = made.kv_block_bytes * pool.kv_blocks;
   made.weights = memory - made.kv;
   made.kv_blocks = made.kv_block_bytes.count == 0 ? 0 : made.kv.count / made.kv_block_bytes.count;
   return made;

@@ -20,7 +20,7 @@ namespace cotenant {
 // What the world outside the scenario text provides. tools fills it: sim opens no file.
 struct WorldInputs {
   std::map<std::string, Profile> profiles;  // by Sku::profile as written
-  std::map<std::string, TraceRows> traces;  // by TraceLoad::file as written
+  std::map<std::string, TraceRows> traces;  // by TraceLoad::rows_name()
 };
 
 // How one tier is served under one tenancy entry, with everything looked up.

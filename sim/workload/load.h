@@ -72,11 +72,15 @@ struct SessionLaw {
   SpanLaw think;  // from the arrival of one turn to that of the next
 };
 
-// Rows of a trace, dealt to the tenants of one tier by a seeded Zipf law of their rank.
+// Rows of a trace, dealt to the tenants of one tier by a seeded Zipf law of their rank; a request log without
+// `tenant` says itself whose each row is.
 struct TraceLoad {
   std::string file;                  // as written: relative to the scenario, or "data:PATH"
   std::string format = "azure-llm";  // TIMESTAMP, ContextTokens, GeneratedTokens
+  std::string tenant;                // request logs: the rows of this one alone; "" = of all
   double zipf_s = 1;                 // popularity exponent; 0 = equal shares
+  // Under which the rows that it reads are kept: what two loads of equal name read is the same.
+  [[nodiscard]] std::string rows_name() const { return tenant.empty() ? file : file + " of " + tenant; }
 };
 
 }  // namespace cotenant

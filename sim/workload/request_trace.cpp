@@ -32,8 +32,18 @@ void TraceReading::add(Duration at, int64_t prompt_tokens, int64_t output_tokens
   if (at < latest_) ++trace_.reordered;
   latest_ = std::max(latest_, at);
   const size_t kept = std::min(keys.size(), static_cast<size_t>(prompt_tokens / kBlockTokens));
-  trace_.rows.push_back({at, prompt_tokens, output_tokens, trace_.keys.size(), static_cast<uint32_t>(kept)});
+  trace_.rows.push_back({.at = at,
+                         .prompt_tokens = prompt_tokens,
+                         .output_tokens = output_tokens,
+                         .first_key = trace_.keys.size(),
+                         .keys = static_cast<uint32_t>(kept)});
   trace_.keys.insert(trace_.keys.end(), keys.begin(), keys.begin() + static_cast<std::ptrdiff_t>(kept));
+}
+
+void TraceReading::add_of(uint32_t tenant, Duration at, int64_t prompt_tokens, int64_t output_tokens) {
+  const size_t before = trace_.rows.size();
+  add(at, prompt_tokens, output_tokens);
+  if (trace_.rows.size() > before) trace_.rows.back().tenant = tenant;
 }
 
 // Sorts, makes times relative to the earliest row and cuts at the horizon.
@@ -42,7 +52,7 @@ void TraceReading::order_rows() {
   std::stable_sort(rows.begin(), rows.end(),
                    [](const TraceRequest& a, const TraceRequest& b) { return a.at < b.at; });
   if (rows.empty()) return;
-  const Duration first = rows.front().at;
+  const Duration first = start_.value_or(rows.front().at);
   for (TraceRequest& row : rows) row.at = row.at - first;
   const auto end = std::partition_point(rows.begin(), rows.end(),
                                         [&](const TraceRequest& row) { return row.at < limits_.horizon; });

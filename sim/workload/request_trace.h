@@ -2,6 +2,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,6 +26,9 @@ struct TraceRequest {
   // What the prompt's full blocks of 16 tokens hold, where the trace says so: TraceRows::keys from here on.
   uint64_t first_key = 0;
   uint32_t keys = 0;
+  // Whose it is, by position in the tier, where the trace says so; else the rows are dealt.
+  static constexpr uint32_t kAnyTenant = UINT32_MAX;
+  uint32_t tenant = kAnyTenant;
 };
 
 // Why a well-formed row is left out. The first reason that holds counts.
@@ -49,12 +53,17 @@ class TraceReading {
   TraceReading(std::string file, const TraceLimits& limits) : file_(std::move(file)), limits_(limits) {}
   // A well-formed row at an absolute time. Keys for blocks beyond the prompt are cut.
   void add(Duration at, int64_t prompt_tokens, int64_t output_tokens, const std::vector<uint64_t>& keys = {});
-  void drop(TraceDrop reason) { ++trace_.dropped[static_cast<size_t>(reason)]; }
+  // The same of a tenant that the trace names.
+  void add_of(uint32_t tenant, Duration at, int64_t prompt_tokens, int64_t output_tokens);
+  void drop(TraceDrop reason, int64_t rows = 1) { trace_.dropped[static_cast<size_t>(reason)] += rows; }
+  // Times become relative to this instead of the earliest row.
+  void count_from(Duration start) { start_ = start; }
   void report(Diagnostic problem);
   [[nodiscard]] size_t keys() const { return trace_.keys.size(); }
   // Whether the trace has more usable rows than its limit; then reading stops.
   [[nodiscard]] bool full() const { return trace_.rows.size() > limits_.rows; }
-  // Times relative to the earliest row, cut at the horizon. Problems: what was reported, or no usable row.
+  // Times relative to the earliest row (or count_from()), cut at the horizon. Problems: what was reported, or
+  // no usable row.
   Result<TraceRows> finish();
 
  private:
@@ -66,6 +75,7 @@ class TraceReading {
   Diagnostics problems_;
   int64_t malformed_ = 0;
   Duration latest_{INT64_MIN};
+  std::optional<Duration> start_;
 };
 
 }  // namespace cotenant

@@ -44,6 +44,7 @@ const std::map<std::string, std::vector<std::string>>& arrows() {
       {"sim/scenario", below_scenario},
       {"sim/run", with(below_scenario, {"sim/scenario"})},
       {"sim/experiment", with(below_scenario, {"sim/scenario", "sim/run"})},
+      {"sim/fit", with(below_scenario, {"sim/scenario", "sim/run"})},
       {"kernels/reference", {"sim/core"}},
       {"kernels/cpu", {"sim/core"}},
       {"kernels/cuda", {"sim/core"}},

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
@@ -141,5 +142,71 @@ TEST_CASE("a measured run of vLLM is reproduced within 2 %, each request's end w
       INFO("figure " << i << ": " << a[i] << " against " << b[i]);
       REQUIRE(std::abs(a[i] / b[i] - 1) <= 0.02);
     }
+  }
+}
+
+namespace {
+
+// What `calibrate --from-requests` prints of one figure: measured and predicted, in ms.
+struct Predicted {
+  std::string tenant;
+  std::string figure;  // "ttft p50"
+  double ratio = 0;
+};
+
+// All rows of the tables in what it printed, in order.
+std::vector<Predicted> predicted_in(const std::string& printed) {
+  std::vector<Predicted> rows;
+  std::istringstream text(printed);
+  for (std::string line; std::getline(text, line);) {
+    std::istringstream words(line);
+    Predicted row;
+    std::string metric;
+    std::string quantile;
+    std::string unit;
+    double number = 0;
+    if (!(words >> row.tenant >> metric >> quantile)) continue;
+    if (metric != "ttft" && metric != "e2e") continue;
+    words >> number >> number >> unit >> number >> unit >> row.ratio;
+    row.figure = metric + " " + quantile;
+    rows.push_back(row);
+  }
+  return rows;
+}
+
+}  // namespace
+
+TEST_CASE("a profile fitted to 200 s of a measured run predicts its rest and another run of that server") {
+  const char* data = std::getenv("COTENANT_DATA");
+  const std::string run = "validation/vllm-h100-qwen3-14b";
+  if (data == nullptr || !fs::exists(fs::path(data) / run)) {
+    WARN("SKIPPED: no COTENANT_DATA with the measured runs");
+    return;
+  }
+  const std::string source = COTENANT_SOURCE_DIR;
+  const std::string scenario = source + "/scenarios/validation/vllm-h100-qwen3-14b";
+  const Folder folder;
+  const Ended fit =
+      run_program(folder, {"calibrate", "--from-requests",
+                           "data:" + run + "/two-tenants-rates-1-to-5-first-300s/trace.csv", "--scenario",
+                           scenario + ".yaml", "--sku", "nvidia-h100-sxm-80gb", "--fit-until", "200 s",
+                           "--predict", "data:" + run + "/one-tenant-2rps/trace.csv", "--data", data,
+                           "--catalog", source + "/scenarios/catalog"});
+  INFO(fit.out << fit.err);
+  REQUIRE(fit.code == 0);
+  const std::vector<Predicted> rows = predicted_in(fit.out);
+  REQUIRE(rows.size() == 12);  // two tenants held out and a third, two metrics, two quantiles
+  const std::map<std::string, double> within = {
+      {"ttft p50", 0.08}, {"ttft p99", 0.15}, {"e2e p50", 0.06}, {"e2e p99", 0.1}};
+  for (const Predicted& row : rows) {
+    INFO(row.tenant << " " << row.figure << " " << row.ratio);
+    REQUIRE(std::abs(row.ratio - 1) <= within.at(row.figure));
+  }
+  // The shipped scenarios hold whole runs to the same bounds by their expectations.
+  for (const char* which : {"", "-one-tenant"}) {
+    const Ended simulated =
+        run_program(folder, {"run", scenario + which + ".yaml", "--data", data, "--out", "out"});
+    INFO(simulated.out << simulated.err);
+    REQUIRE(simulated.code == 0);
   }
 }

@@ -50,6 +50,14 @@ TEST_CASE("measured times may lie a quarter below peaks that were measured too, 
   REQUIRE_FALSE(times_of(p).ok());
 }
 
+TEST_CASE("fitted times are held against their floor as modelled ones are") {
+  Profile p = at_the_floor();
+  p.kernels[0].provenance = Provenance::fitted;
+  REQUIRE(times_of(p).ok());
+  p.device.peak_flop_per_s *= 0.99;
+  REQUIRE_FALSE(times_of(p).ok());
+}
+
 TEST_CASE("cold data comes from memory; hot data only where it is far larger than the cache") {
   Profile p = at_the_floor();
   p.kernels[0].provenance = Provenance::imported;

@@ -115,6 +115,25 @@ TEST_CASE(
   REQUIRE(resolved_text(again.value()) == resolved);
 }
 
+TEST_CASE("KV blocks and a tenant of a request log reach the scenario, and resolve to themselves") {
+  std::string text = small_with("size: 2 }", "size: 2, kv-blocks: 18038 }");
+  text.replace(text.find("arrivals: poisson rate=1/s, prompt: fixed 10, output: fixed 5"), 61,
+               "trace: { file: log.csv, format: requests, tenant: team a }");
+  const Result<Scenario> result = read_text(text);
+  INFO(only_problem(result));
+  REQUIRE(result.ok());
+  const std::string resolved = resolved_text(result.value());
+  for (const Scenario& s : {result.value(), read_text(resolved).value()}) {
+    REQUIRE(s.pools[0].kv_blocks == 18038);
+    REQUIRE(s.tiers[0].trace->format == "requests");
+    REQUIRE(s.tiers[0].trace->tenant == "team a");
+  }
+  REQUIRE_FALSE(read_text(small_with("size: 2 }", "size: 2, kv-blocks: 1 }")).ok());
+  REQUIRE_FALSE(read_text(small_with("size: 2 }", "size: 2, kv-share: 40 %, kv-blocks: 100 }")).ok());
+  text.replace(text.find("format: requests, "), 18, "");
+  REQUIRE_FALSE(read_text(text).ok());  // other traces have no tenants
+}
+
 TEST_CASE("consent to serve others follows consent to train unless it is stated") {
   const auto consent = [](const std::string& text) {
     const Result<Scenario> r = read_text(small_with("consent: { train-shared: true }", text));
