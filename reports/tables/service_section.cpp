@@ -131,7 +131,7 @@ ReportSection checks_section(const ReportInput& input) {
   section.paragraphs.push_back(
       fmt::format("Of {} expectations {} met, {} warned, {} missed, {} not measured. The point estimate "
                   "decides; an interval "
-                  "across the limit warns; what is not estimable is not measured.",
+                  "across the limit warns.",
                   v.expectations.size(), v.met, v.warned,
                   v.missed - static_cast<int>(v.policy_breaches.size()), v.not_measured));
   TextTable table;

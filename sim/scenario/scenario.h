@@ -180,10 +180,10 @@ struct Scenario {
   Duration warmup{};
   bool warmup_auto = false;  // the warm-up is found by MSER-5; `warmup` is 0 then
   Duration window = kDay;
-  int64_t replications = 1;           // with `precision`: before the first look
-  double precision = 0;               // relative half-width wanted of each entry's interval; 0 = not stated
-  std::string precision_of;           // the metric, as in an expectation; "" where `precision` is not stated
-  int64_t replications_limit = 1000;  // with `precision`
+  int64_t replications = 1;          // with `precision`: before the first look
+  double precision = 0;              // relative half-width wanted of each entry's interval; 0 = not stated
+  std::string precision_of;          // the metric, as in an expectation; "" where `precision` is not stated
+  int64_t replications_limit = 160;  // with `precision`
   double limit_requests = 1e8;
   RecordRequests record;
   int64_t report_tenants = 200;

@@ -89,8 +89,8 @@ TEST_CASE(
   for (const char* format : {"text", "json", "markdown", "junit", "github"}) {
     const std::string out = in_format(format);
     INFO(format << ": " << out);
-    REQUIRE(out.find("not estimable: ") != std::string::npos);
-    REQUIRE(out.find("and p99 needs 299") != std::string::npos);
+    REQUIRE(out.find("not estimable") != std::string::npos);
+    REQUIRE(out.find("p99 needs 299") != std::string::npos);
   }
   REQUIRE(folder.read("few/report.html").find("not estimable") != std::string::npos);
   const Ended csv = run_program(folder, {"inspect", "few/results.h5", "--table", "percentiles"});

@@ -55,7 +55,7 @@ TEST_CASE("a warm-up may be found, and a precision says of what; both read back"
   REQUIRE(usual.value().warmup == Duration{});
   REQUIRE(usual.value().precision == 0.025);
   REQUIRE(usual.value().precision_of == "latency.e2e.mean");
-  REQUIRE(usual.value().replications_limit == 1000);
+  REQUIRE(usual.value().replications_limit == 160);
   text.replace(text.find("precision: 2.5 %\n"), 17,
                "precision: 2.5 %\nprecision-of: latency.ttft.p99\nreplications-limit: 48\n");
   const Result<Scenario> full = read_text(text);
