@@ -21,6 +21,20 @@ std::vector<Cell> service_row(const TenancyFigures& entry, const GroupFigures& g
           {amount_text(group.goodput_rps.mean)}};
 }
 
+// Why first-token percentiles, or their intervals, are missing from the table; empty where none is.
+std::string missing_tails(const ReportInput& input) {
+  std::string text;
+  for (const TenancyFigures& entry : input.figures.tenancy) {
+    for (const GroupFigures& group : entry.tiers) {
+      const std::string& why = group.ttft.p99.not_estimable;
+      if (why.empty()) continue;
+      text += fmt::format("{} {}, {}: {}", text.empty() ? "" : ";", shortened_name(entry.name),
+                          shortened_name(group.tier), why);
+    }
+  }
+  return text.empty() ? "" : "What is not estimable of the first token's p99:" + text + ".";
+}
+
 // The engine's clock beside the client's, where they differ; else empty.
 std::string engine_clock(const ReportInput& input) {
   std::string text;
@@ -117,6 +131,7 @@ ReportSection service_section(const ReportInput& input) {
         fmt::format("{}: the prefix cache held {} of the tokens that requests came with.",
                     shortened_name(entry.name), with_interval(entry.prefix_hit_share, share_text)));
   }
+  if (std::string note = missing_tails(input); !note.empty()) section.notes.push_back(std::move(note));
   if (std::string note = engine_clock(input); !note.empty()) section.notes.push_back(std::move(note));
   return section;
 }

@@ -28,7 +28,8 @@ Found truncation_of(const std::vector<PilotBin>& bins) {
   }
   const Truncation cut = mser5(means);
   const size_t end = cut.observations == 0 ? 0 : place[cut.observations];
-  return {std::min(end, bins.size() / 2), cut.settled && end <= bins.size() / 2};
+  const size_t half = bins.size() / 2;
+  return cut.settled && end <= half ? Found{end, true} : Found{half, false};
 }
 
 }  // namespace

@@ -136,6 +136,12 @@ TEST_CASE("a latency percentile is that of all replications together, where the 
   REQUIRE(latency["ci95"]["p99"] == Json::array({0.4, 0.7}));
   const std::string text = markdown_report(report_page(results, figures, judge(results, figures)));
   REQUIRE(text.find("500 ms (400 ms to 700 ms)") != std::string::npos);  // lopsided
+  results.percentiles[0].effective = 200;
+  results.percentiles[0].low_s = results.percentiles[0].high_s = kNan;
+  const Figures without = figures_of(results);
+  REQUIRE(markdown_report(report_page(results, without, judge(results, without)))
+              .find("gold: no interval: the 5000 requests say as much as 200 independent ones") !=
+          std::string::npos);
 }
 
 TEST_CASE("what is not estimable is said everywhere and never passes") {

@@ -135,7 +135,11 @@ TEST_CASE("a warm-up that does not settle leaves half the run out and says so") 
   s.horizon = kMinute * 10;
   const RunResults results = run_experiment(*testing::small_world(s), {});
   REQUIRE(results.warmup_rule == kWarmupUnsettled);
-  REQUIRE(results.warmup_ns <= results.horizon_ns / 2);
+  REQUIRE(results.warmup_ns == results.horizon_ns / 2);
+  s.tiers = {testing::small_tier("gold", 1, 0.02)};  // some 20 requests say nothing
+  const RunResults few = run_experiment(*testing::small_world(s), {});
+  REQUIRE(few.warmup_rule == kWarmupUnsettled);
+  REQUIRE(few.warmup_ns == few.horizon_ns / 2);
 }
 
 TEST_CASE("replications double until the precision is reached or the limit, and then it is as if stated") {
