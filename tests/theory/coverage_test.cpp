@@ -120,17 +120,18 @@ Covered study(const Oracle& oracle) {
     return true;
   });
   Covered covered;
-  double width = 0;
+  double width = 0;  // of those that have one; the others hold nothing
+  double with_width = 0;
   double replications = 0;
   const double each = 1 / static_cast<double>(experiments);
   for (const Hit& hit : hits) {
     covered.mean += hit.mean ? each : 0;
     covered.p99 += hit.p99 ? each : 0;
-    width += hit.p99_half_width * each;
+    if (hit.p99_half_width == hit.p99_half_width) width += hit.p99_half_width, with_width += 1;
     replications += static_cast<double>(hit.replications) * each;
   }
   std::printf("%-46s mean %.1f %%, p99 %.1f %%, half width of p99 %.1f %%, %.1f replications\n", oracle.name,
-              100 * covered.mean, 100 * covered.p99, 100 * width, replications);
+              100 * covered.mean, 100 * covered.p99, 100 * width / with_width, replications);
   std::fflush(stdout);
   return covered;
 }
