@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "reports/plots/plots.h"
+#include "reports/tables/precision.h"
 #include "sim/experiment/experiment.h"
 #include "tools/command_line.h"
 #include "tools/interrupt.h"
@@ -38,8 +39,12 @@ std::string estimate(const World& world, double expected, int64_t threads) {
   const double reruns = world.scenario.counterfactuals ? 2 : 1;
   const double took = expected * units * reruns / kRequestsPerSecondPerThread / static_cast<double>(threads);
   return fmt::format(
-      "{}: about {:.0f} requests in each of {:.0f} units; expected time {:.0f} s on {} thread{}\n",
-      printable(world.scenario.name), expected, units, took + 1, threads, threads == 1 ? "" : "s");
+      "{}: about {:.0f} requests in each of {:.0f} units; expected time {:.0f} s on {} thread{}{}\n",
+      printable(world.scenario.name), expected, units, took + 1, threads, threads == 1 ? "" : "s",
+      world.scenario.precision > 0
+          ? fmt::format(", more until the precision is reached: {} replications at most",
+                        world.scenario.replications_limit)
+          : "");
 }
 
 int64_t thread_count(const CommandLine& line) {
@@ -56,6 +61,14 @@ RunResults simulate(const World& world, int64_t threads) {
     progress.show(fmt::format("unit {} of {}, {:.1f} M requests simulated", p.done, p.total,
                               static_cast<double>(p.requests) * 1e-6));
   };
+  options.precise = [&](const RunResults& so_far) {
+    const Precision precision = precision_reached(so_far, figures_of(so_far));
+    progress.clear();
+    std::fputs(
+        fmt::format("{} replications: {}\n", so_far.replications, precision_text(precision, so_far)).c_str(),
+        stderr);
+    return precision.reached;
+  };
   RunResults results = run_experiment(world, options);
   progress.clear();
   return results;
@@ -67,12 +80,14 @@ Exit run_loaded(LoadedScenario loaded, const CommandLine& line, ReportFormat for
   const double expected = expected_requests(world);
   std::fputs(estimate(world, expected, threads).c_str(), stderr);
   const double total =
-      expected * static_cast<double>(world.scenario.replications * world.scenario.tenancies.size());
+      expected * static_cast<double>(most_replications(world.scenario) * world.scenario.tenancies.size());
   if (total > world.scenario.limit_requests) {
     return refuse_usage(
         fmt::format("the run would simulate {:.3g} requests; limits.requests is {:.3g}", total,
                     world.scenario.limit_requests),
-        fmt::format("shorten horizon, lower replications, or --set limits.requests={:.0f}", total * 1.1));
+        fmt::format(
+            "shorten horizon, lower replications or replications-limit, or --set limits.requests={:.0f}",
+            total * 1.1));
   }
   if (const auto written = write_timeline(world, line); !written.ok()) return refuse(written.problems());
   const std::string folder = line.word_or("out", "out/" + world.scenario.name);

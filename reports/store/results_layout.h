@@ -21,7 +21,9 @@ template <class Self, class V>
 void header_fields(Self& self, V&& v) {
   v("name", self.name), v("scenario_file", self.scenario_file), v("scenario_digest", self.scenario_digest);
   v("digest", self.digest), v("version", self.version), v("seed", self.seed);
-  v("replications", self.replications), v("horizon_ns", self.horizon_ns), v("warmup_ns", self.warmup_ns);
+  v("replications", self.replications), v("precision", self.precision);
+  v("precision_of", self.precision_of), v("horizon_ns", self.horizon_ns), v("warmup_ns", self.warmup_ns);
+  v("warmup_rule", self.warmup_rule);
   v("window_ns", self.window_ns), v("currency", self.currency), v("prices_as_of", self.prices_as_of);
   v("prices_source", self.prices_source);
 }

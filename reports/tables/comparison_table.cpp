@@ -1,4 +1,4 @@
-// Public: comparison_table, with_half_width, metric_text.
+// Public: comparison_table, with_interval, metric_text.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -42,7 +42,7 @@ bool misses_metric(const Verdict& verdict, const std::string& tenancy, const std
 }
 
 Cell tier_cell(const WorstTier& worst, std::string (*text)(double), bool missed) {
-  Cell cell{text(worst.figure.mean), missed ? Tone::bad : Tone::plain, false};
+  Cell cell{figure_text(worst.figure, text), missed ? Tone::bad : Tone::plain, false};
   if (worst.figure.known() && worst.group->tier != "all") {
     cell.text += fmt::format(" ({})", shortened_name(worst.group->tier));
   }
@@ -91,10 +91,18 @@ std::string shortened_name(const std::string& name) {
   return shortened(name, 40);
 }
 
-std::string with_half_width(const Figure& figure, std::string (*text)(double)) {
+std::string figure_text(const Figure& figure, std::string (*text)(double)) {
+  return !figure.known() && !figure.not_estimable.empty() ? "not estimable" : text(figure.mean);
+}
+
+std::string with_interval(const Figure& figure, std::string (*text)(double)) {
   const double half = (figure.high - figure.low) / 2;
   // Below a millionth the interval is rounding, not chance.
-  if (!figure.has_interval() || half <= 1e-6 * std::fabs(figure.mean)) return text(figure.mean);
+  if (!figure.has_interval() || half <= 1e-6 * std::fabs(figure.mean)) return figure_text(figure, text);
+  const double off = std::fabs((figure.high + figure.low) / 2 - figure.mean);
+  if (off > half / 10) {
+    return fmt::format("{} ({} to {})", text(figure.mean), text(figure.low), text(figure.high));
+  }
   return fmt::format("{} \xC2\xB1 {}", text(figure.mean), text(half));
 }
 
@@ -132,7 +140,7 @@ TextTable comparison_table(const ReportInput& input) {
     if (chosen) table.highlighted.push_back(i);
     table.rows.push_back(
         {{shortened_name(e.name), Tone::plain, chosen},
-         {with_half_width(e.all.cost.per_month, amount_text), Tone::plain, chosen},
+         {with_interval(e.all.cost.per_month, amount_text), Tone::plain, chosen},
          {amount_text(e.all.cost.per_1k_requests.mean),
           misses_metric(input.verdict, e.name, "cost.per-1k-requests") ? Tone::bad : Tone::plain, false},
          tier_cell(worst_tier(e, "latency.ttft.p99", true), seconds_text,

@@ -24,7 +24,7 @@ std::vector<Cell> money_row(const std::string& label, const CostFigures& cost, d
   for (const Figure* part : {&cost.serving, &cost.training, &cost.storage, &cost.idle}) {
     row.push_back({amount_text(part->mean / months), Tone::plain, false});
   }
-  row.push_back({with_half_width(cost.per_month, amount_text), Tone::plain, true});
+  row.push_back({with_interval(cost.per_month, amount_text), Tone::plain, true});
   row.push_back({amount_text(cost.per_tenant_month.mean), Tone::plain, false});
   row.push_back({amount_text(cost.per_1k_requests.mean), Tone::plain, false});
   return row;
@@ -140,7 +140,9 @@ TextTable difference_table(const ReportInput& input) {
     table.rows.push_back({{shortened_name(d.b)},
                           {shortened_name(d.a)},
                           {words.figure},
-                          {f.known() ? words.text(f.mean) : "not measured"},
+                          {f.known()                 ? words.text(f.mean)
+                           : f.not_estimable.empty() ? "not measured"
+                                                     : "not estimable"},
                           {f.has_interval() ? words.text(f.low) + " to " + words.text(f.high) : "-"},
                           {reading, apart ? Tone::plain : Tone::warn, false}});
   }

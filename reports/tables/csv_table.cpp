@@ -21,7 +21,7 @@ std::string cell_text(int64_t value) {
   return fmt::format("{}", value);
 }
 std::string cell_text(double value) {
-  return std::isfinite(value) ? fmt::format("{}", value) : "";
+  return std::isfinite(value) ? fmt::format("{}", value) : "not estimable";
 }
 
 template <class Row>

@@ -8,6 +8,7 @@
 #include <tuple>
 
 #include "reports/tables/number_text.h"
+#include "reports/tables/precision.h"
 
 namespace cotenant {
 namespace {
@@ -124,26 +125,39 @@ const Figure* percentile_of(const GroupFigures& group, const ObjectiveRow& objec
 // not.
 std::string own_objectives(const RunResults& results, const TenancyFigures& entry) {
   std::vector<std::string> missed;
+  std::vector<std::string> open;
   for (const ObjectiveRow& objective : results.objectives) {
     for (const GroupFigures& group : entry.tiers) {
       if (group.tier != objective.tier) continue;
       const Figure* got = percentile_of(group, objective);
+      if (got != nullptr && !got->known() && !got->not_estimable.empty())
+        open.push_back(fmt::format("{} p{:g} of {} ({})", objective.metric, objective.percentile,
+                                   objective.tier, got->not_estimable));
       if (got == nullptr || !got->known() || got->mean < objective.below_s) continue;
       missed.push_back(fmt::format("{} p{:g} of {} is {}, below {} wanted", objective.metric,
                                    objective.percentile, objective.tier, seconds_text(got->mean),
                                    seconds_text(objective.below_s)));
     }
   }
-  if (missed.empty()) return "";
-  return fmt::format(" In {} tiers miss their own objectives: {}.", entry.name, fmt::join(missed, "; "));
+  std::string text;
+  if (!missed.empty())
+    text = fmt::format(" In {} tiers miss their own objectives: {}.", entry.name, fmt::join(missed, "; "));
+  if (!open.empty())
+    text += fmt::format(" Not estimable in {}, so not judged: {}.", entry.name, fmt::join(open, "; "));
+  return text;
 }
 
-std::string caveats(const RunResults& results, const EntryStanding& best, const Verdict& verdict) {
+std::string caveats(const RunResults& results, const Figures& figures, const EntryStanding& best,
+                    const Verdict& verdict) {
   std::string text;
   if (!best.warned.empty()) {
     text += fmt::format(" {} misses what only warns: {}.", best.name, fmt::join(best.warned, ", "));
   }
   if (!results.complete) text += " The run was interrupted: these are the finished units only.";
+  if (results.warmup_rule == kWarmupUnsettled)
+    text += " The warm-up did not settle within half the run: latencies may still drift.";
+  const Precision precision = precision_reached(results, figures);
+  if (precision.asked && !precision.reached) text += " The " + precision_text(precision, results) + ".";
   if (results.replications < 2) text += " One replication: no figure here has an interval.";
   for (const ExpectationResult& e : verdict.expectations) {
     for (const Outcome& o : e.outcomes) {
@@ -214,7 +228,7 @@ Decision decide(const RunResults& results, const Figures& figures, const Verdict
     decision.text += " " + about_other(list[i], best, figures, results.currency);
   decision.text += own_objectives(results, *find(figures, best.name));
   decision.text += breaches_of(*find(figures, best.name)) + unequal_questions(list);
-  decision.text += caveats(results, best, verdict);
+  decision.text += caveats(results, figures, best, verdict);
   return decision;
 }
 

@@ -1,11 +1,16 @@
 // Public: figures_of, figure_of, difference, ratio, find_figure, worst_of_tiers, grade_count.
 #include "reports/tables/figures.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <cmath>
 #include <set>
+#include <tuple>
 
 #include "sim/core/time.h"
 #include "sim/stats/interval.h"
+#include "sim/stats/quantile_interval.h"
 
 namespace cotenant {
 namespace {
@@ -59,6 +64,9 @@ struct UnitFacts {
 };
 
 using Units = std::map<int64_t, UnitFacts>;
+// By tenancy entry, tier, metric and percentile.
+using Percentiles =
+    std::map<std::tuple<std::string_view, std::string_view, std::string_view, double>, const PercentileRow*>;
 
 void collect_windows(const RunResults& results, Units& units) {
   for (const WindowRow& row : results.windows) {
@@ -134,7 +142,8 @@ Units collect(const RunResults& results) {
 // The units of one entry; `value` gives one number for each.
 class Entry {
  public:
-  explicit Entry(std::vector<const UnitFacts*> units) : units_(std::move(units)) {}
+  Entry(std::vector<const UnitFacts*> units, const Percentiles& percentiles)
+      : units_(std::move(units)), percentiles_(percentiles) {}
 
   template <class Value>
   [[nodiscard]] Figure over(Value value) const {
@@ -150,10 +159,39 @@ class Entry {
     });
   }
   [[nodiscard]] const std::vector<const UnitFacts*>& units() const { return units_; }
+  // nullptr where the results have no such row.
+  [[nodiscard]] const PercentileRow* percentile(const std::string& tier, const std::string& metric,
+                                                double percentile) const {
+    const auto found = percentiles_.find({units_.front()->row->tenancy, tier, metric, percentile});
+    return found == percentiles_.end() ? nullptr : found->second;
+  }
 
  private:
   std::vector<const UnitFacts*> units_;
+  const Percentiles& percentiles_;
 };
+
+std::string why_not_estimable(const PercentileRow& row) {
+  const int64_t least = least_values_for(row.percentile / 100);
+  if (row.value_s != row.value_s) {
+    if (row.count == 0) return "";
+    return fmt::format("{} request{}, and p{:g} needs {}", row.count, row.count == 1 ? "" : "s",
+                       row.percentile, least);
+  }
+  if (row.low_s == row.low_s || row.effective != row.effective) return "";
+  return fmt::format(
+      "no interval: the {} requests say as much as {:.0f} independent ones, and p{:g} needs {}", row.count,
+      std::floor(row.effective), row.percentile, least);
+}
+
+// A percentile of all replications together; what each gave by itself is kept for paired differences.
+Figure percentile_figure(Figure by_replication, const PercentileRow* row) {
+  if (row == nullptr) return by_replication;
+  Figure figure = std::move(by_replication);
+  figure.mean = row->value_s, figure.low = row->low_s, figure.high = row->high_s;
+  figure.not_estimable = why_not_estimable(*row);
+  return figure;
+}
 
 LatencyFigures latency_figures(const Entry& entry, const std::string& tier, const std::string& metric) {
   const auto of = [&](double LatencyRow::*member) {
@@ -162,8 +200,15 @@ LatencyFigures latency_figures(const Entry& entry, const std::string& tier, cons
       return row == group.latency.end() || row->second->count == 0 ? kNan : row->second->*member;
     });
   };
-  return {of(&LatencyRow::mean_s), of(&LatencyRow::p50_s), of(&LatencyRow::p90_s),
-          of(&LatencyRow::p95_s),  of(&LatencyRow::p99_s), of(&LatencyRow::p999_s)};
+  const auto percentile = [&](double p, double LatencyRow::*member) {
+    return percentile_figure(of(member), entry.percentile(tier, metric, p));
+  };
+  return {of(&LatencyRow::mean_s),
+          percentile(50, &LatencyRow::p50_s),
+          percentile(90, &LatencyRow::p90_s),
+          percentile(95, &LatencyRow::p95_s),
+          percentile(99, &LatencyRow::p99_s),
+          percentile(99.9, &LatencyRow::p999_s)};
 }
 
 CostFigures cost_figures(const Entry& entry, const std::string& tier, double months) {
@@ -300,7 +345,11 @@ Figure paired(const Figure& a, const Figure& b, Combine combine) {
       values[replication] = combine(value, other->second);
     }
   }
-  return figure_of(std::move(values));
+  Figure figure = figure_of(std::move(values));
+  if (figure.known()) return figure;
+  figure.not_estimable = a.not_estimable.empty() ? b.not_estimable : a.not_estimable;
+  if (a.known() && b.known()) figure.not_estimable = "not in every replication by itself";
+  return figure;
 }
 
 Figure find_latency(const LatencyFigures& latency, std::string_view name) {
@@ -368,7 +417,7 @@ Figure figure_of(std::map<int64_t, double> by_replication) {
   values.reserve(by_replication.size());
   for (const auto& [replication, value] : by_replication) values.push_back(value);
   const MeanInterval interval = mean_interval(values);
-  return {interval.mean, interval.low, interval.high, std::move(by_replication)};
+  return {interval.mean, interval.low, interval.high, std::move(by_replication), ""};
 }
 
 Figure difference(const Figure& a, const Figure& b) {
@@ -388,10 +437,13 @@ Figures figures_of(const RunResults& results) {
     if (list.empty()) names.push_back(unit.row->tenancy);
     list.push_back(&unit);
   }
+  Percentiles percentiles;
+  for (const PercentileRow& row : results.percentiles)
+    percentiles[{row.tenancy, row.tier, row.metric, row.percentile}] = &row;
   const double months = static_cast<double>(results.horizon_ns) / static_cast<double>(kMonth.ns);
   Figures figures;
   for (const std::string& name : names)
-    figures.tenancy.push_back(tenancy_figures(Entry(by_name[name]), months));
+    figures.tenancy.push_back(tenancy_figures(Entry(by_name[name], percentiles), months));
   for (size_t a = 0; a < figures.tenancy.size(); ++a) {
     for (size_t b = a + 1; b < figures.tenancy.size(); ++b) {
       const TenancyFigures& x = figures.tenancy[a];

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "reports/tables/number_text.h"
+#include "reports/tables/precision.h"
 #include "reports/tables/report_sections.h"
 
 namespace cotenant {
@@ -55,11 +56,12 @@ ReportPage report_page(const RunResults& results, const Figures& figures, const 
   ReportPage page;
   page.title = results.name;
   page.about = results.about;
-  page.origin =
-      fmt::format("cotenant {}, scenario {} ({}), seed {}, {} {}, {} simulated", results.version,
-                  results.scenario_file.empty() ? results.name : results.scenario_file,
-                  results.scenario_digest, results.seed, results.replications,
-                  results.replications == 1 ? "replication" : "replications", span_text(results.horizon_ns));
+  const std::string precision = precision_text(precision_reached(results, figures), results);
+  page.origin = fmt::format("cotenant {}, scenario {} ({}), seed {}, {} {}{}, {} simulated", results.version,
+                            results.scenario_file.empty() ? results.name : results.scenario_file,
+                            results.scenario_digest, results.seed, results.replications,
+                            results.replications == 1 ? "replication" : "replications",
+                            precision.empty() ? "" : " (" + precision + ")", span_text(results.horizon_ns));
   page.decision = decide(results, figures, verdict);
   const ReportInput input{results, figures, verdict, find(figures, page.decision.chosen)};
   page.comparison = comparison_table(input);

@@ -22,8 +22,11 @@ ReportSection replay_section(const ReportInput& input);
 
 // A name cut to what a table cell holds.
 std::string shortened_name(const std::string& name);
-// "87.2k ± 5.1k", or the mean alone where there is no interval.
-std::string with_half_width(const Figure& figure, std::string (*text)(double));
+// The value alone; "not estimable" where that is known to be so.
+std::string figure_text(const Figure& figure, std::string (*text)(double));
+// "87.2k ± 5.1k", "298 ms (281 ms to 340 ms)" where the interval is lopsided, or the value alone where there
+// is no interval.
+std::string with_interval(const Figure& figure, std::string (*text)(double));
 // A value of this metric as people read it: seconds, shares, money, counts. relative: a share of a baseline.
 std::string metric_text(const std::string& metric, double value, const std::string& currency, bool relative);
 

@@ -14,11 +14,25 @@ std::vector<Cell> service_row(const TenancyFigures& entry, const GroupFigures& g
           {shortened_name(group.tier)},
           {mean_count_text(group.tenants.mean)},
           {seconds_text(group.ttft.p50.mean)},
-          {with_half_width(group.ttft.p99, seconds_text)},
+          {with_interval(group.ttft.p99, seconds_text)},
           {seconds_text(group.tpot.p50.mean)},
           {seconds_text(group.e2e.p95.mean)},
-          {with_half_width(group.slo_attainment, share_text)},
+          {with_interval(group.slo_attainment, share_text)},
           {amount_text(group.goodput_rps.mean)}};
+}
+
+// Why first-token percentiles, or their intervals, are missing from the table; empty where none is.
+std::string missing_tails(const ReportInput& input) {
+  std::string text;
+  for (const TenancyFigures& entry : input.figures.tenancy) {
+    for (const GroupFigures& group : entry.tiers) {
+      const std::string& why = group.ttft.p99.not_estimable;
+      if (why.empty()) continue;
+      text += fmt::format("{} {}, {}: {}", text.empty() ? "" : ";", shortened_name(entry.name),
+                          shortened_name(group.tier), why);
+    }
+  }
+  return text.empty() ? "" : "What is not estimable of the first token's p99:" + text + ".";
 }
 
 // The engine's clock beside the client's, where they differ; else empty.
@@ -30,9 +44,10 @@ std::string engine_clock(const ReportInput& input) {
       return b.mean.known() && a.mean.mean != b.mean.mean;
     };
     if (!differs(all.ttft, all.ttft_engine) && !differs(all.e2e, all.e2e_engine)) continue;
-    text += fmt::format("{} {}: first token p50 {}, p99 {}, end to end p95 {}", text.empty() ? "" : ";",
-                        shortened_name(entry.name), seconds_text(all.ttft_engine.p50.mean),
-                        seconds_text(all.ttft_engine.p99.mean), seconds_text(all.e2e_engine.p95.mean));
+    text +=
+        fmt::format("{} {}: first token p50 {}, p99 {}, end to end p95 {}", text.empty() ? "" : ";",
+                    shortened_name(entry.name), seconds_text(all.ttft_engine.p50.mean),
+                    figure_text(all.ttft_engine.p99, seconds_text), seconds_text(all.e2e_engine.p95.mean));
   }
   if (text.empty()) return text;
   return "All times are by the client's clock, from its send to what it sees. By the engine's clock, from a "
@@ -84,7 +99,8 @@ Cell result(const ExpectationResult& e) {
     case ExpectationStatus::missed:
       return {"\xE2\x9C\x97 missed", Tone::bad, false};
     case ExpectationStatus::not_measured:
-      return {"? not measured", Tone::warn, false};
+      return {worst != nullptr && !worst->got.not_estimable.empty() ? "? not estimable" : "? not measured",
+              Tone::warn, false};
     case ExpectationStatus::warned:
       break;
   }
@@ -98,10 +114,9 @@ ReportSection service_section(const ReportInput& input) {
   ReportSection section{"service", "Service levels", {}, {}, {}};
   TextTable table;
   table.caption = fmt::format(
-      "After a warm-up of {}. First token = first token less arrival at the platform; requests over quota "
-      "are left out "
-      "of SLO attainment, rejections within quota count as misses.",
-      span_text(input.results.warmup_ns));
+      "After a warm-up of {} ({}). First token = first token less arrival at the platform; requests over "
+      "quota are left out of SLO attainment, rejections within quota count as misses.",
+      span_text(input.results.warmup_ns), input.results.warmup_rule);
   table.columns = {{"Tenancy model", false},  {"Tier", false},           {"Tenants", true},
                    {"First token p50", true}, {"First token p99", true}, {"Per token p50", true},
                    {"End to end p95", true},  {"SLO attainment", true},  {"Goodput, requests/s", true}};
@@ -114,8 +129,9 @@ ReportSection service_section(const ReportInput& input) {
     if (!entry.prefix_hit_share.known()) continue;
     section.paragraphs.push_back(
         fmt::format("{}: the prefix cache held {} of the tokens that requests came with.",
-                    shortened_name(entry.name), with_half_width(entry.prefix_hit_share, share_text)));
+                    shortened_name(entry.name), with_interval(entry.prefix_hit_share, share_text)));
   }
+  if (std::string note = missing_tails(input); !note.empty()) section.notes.push_back(std::move(note));
   if (std::string note = engine_clock(input); !note.empty()) section.notes.push_back(std::move(note));
   return section;
 }

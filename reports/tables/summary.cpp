@@ -4,6 +4,8 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "reports/tables/precision.h"
+
 namespace cotenant {
 namespace {
 
@@ -17,22 +19,26 @@ Json interval(const Figure& figure) {
   return figure.has_interval() ? Json::array({figure.low, figure.high}) : Json(nullptr);
 }
 
-// Adds `name` and, at the end, "ci95": {name: [low, high]} for each figure.
+// Adds `name` and, at the end, "ci95": {name: [low, high]} for each figure, and "not_estimable": {name: why}
+// for those of which it is known why they are null.
 class WithIntervals {
  public:
   WithIntervals& add(const char* name, const Figure& figure) {
     object_[name] = number(figure.mean);
     intervals_[name] = interval(figure);
+    if (!figure.not_estimable.empty()) reasons_[name] = figure.not_estimable;
     return *this;
   }
   Json done() {
     object_["ci95"] = intervals_;
+    if (!reasons_.empty()) object_["not_estimable"] = reasons_;
     return object_;
   }
 
  private:
   Json object_ = Json::object();
   Json intervals_ = Json::object();
+  Json reasons_ = Json::object();  // why a value, or its interval, is null
 };
 
 Json latency(const LatencyFigures& l) {
@@ -139,12 +145,20 @@ Json tenancy(const TenancyFigures& entry, const std::string& currency) {
   return object;
 }
 
+Json precision(const Precision& p, const RunResults& results) {
+  if (!p.asked) return nullptr;
+  return {{"within", results.precision}, {"of", results.precision_of},
+          {"reached", p.reached},        {"widest", number(p.widest)},
+          {"tenancy", p.tenancy},        {"replications", results.replications}};
+}
+
 Json outcome(const Outcome& o) {
   return {{"tenancy", o.tenancy},
           {"tier", o.tier.empty() ? Json(nullptr) : Json(o.tier)},
           {"met", o.measured ? Json(o.met) : Json(nullptr)},
           {"got", number(o.got.mean)},
-          {"ci95", interval(o.got)}};
+          {"ci95", interval(o.got)},
+          {"note", o.note.empty() ? Json(nullptr) : Json(o.note)}};
 }
 
 Json expectation(const ExpectationResult& result) {
@@ -155,6 +169,7 @@ Json expectation(const ExpectationResult& result) {
                  {"got", measured ? number(worst->got.mean) : Json(nullptr)},
                  {"ci95", measured ? interval(worst->got) : Json(nullptr)},
                  {"status", to_word(result.status)},
+                 {"note", worst == nullptr || worst->note.empty() ? Json(nullptr) : Json(worst->note)},
                  {"severity", result.row.severity},
                  {"metric", result.row.metric},
                  {"limit", number(result.row.value)},
@@ -178,7 +193,9 @@ std::string summary_json(const RunResults& results, const Figures& figures, cons
                   {"complete", results.complete},
                   {"replications", results.replications},
                   {"horizon_s", static_cast<double>(results.horizon_ns) * 1e-9},
-                  {"warmup_s", static_cast<double>(results.warmup_ns) * 1e-9}};
+                  {"warmup_s", static_cast<double>(results.warmup_ns) * 1e-9},
+                  {"warmup_rule", results.warmup_rule}};
+  summary["precision"] = precision(precision_reached(results, figures), results);
   summary["tenancy"] = Json::array();
   for (const TenancyFigures& entry : figures.tenancy)
     summary["tenancy"].push_back(tenancy(entry, results.currency));
@@ -189,6 +206,8 @@ std::string summary_json(const RunResults& results, const Figures& figures, cons
                                       {"metric", d.metric},
                                       {"mean", number(d.difference.mean)},
                                       {"ci95", interval(d.difference)}});
+    if (!d.difference.not_estimable.empty())
+      summary["differences"].back()["not_estimable"] = d.difference.not_estimable;
   }
   summary["expectations"] = Json::array();
   for (const ExpectationResult& result : verdict.expectations)

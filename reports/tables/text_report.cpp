@@ -126,6 +126,7 @@ std::string github_annotations(const RunResults& results, const Verdict& verdict
     if (worst != nullptr)
       message += " in " + worst->tenancy + (worst->tier.empty() ? "" : ", " + worst->tier);
     if (worst != nullptr && worst->measured) message += fmt::format(" (got {:.6g})", worst->got.mean);
+    if (worst != nullptr && !worst->measured) message += ": " + worst->note;
     out += fmt::format("::{} file={},line={},title=cotenant::{}\n", error ? "error" : "warning", file,
                        std::max<int64_t>(e.row.line, 1), AnnotationSink::escape(message).text());
   }

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "reports/tables/number_text.h"
+#include "reports/tables/precision.h"
 #include "reports/tables/report_sections.h"
 #include "sim/core/time.h"
 
@@ -78,6 +79,18 @@ std::string events_sentence(const RunResults& r) {
       count_text(requests), r.units.size(), each, each / horizon_s, count_text(events));
 }
 
+std::string warmup_sentence(const RunResults& r) {
+  const std::string left_out =
+      fmt::format("Left out of latency and attainment: the first {}", span_text(r.warmup_ns));
+  if (r.warmup_rule == kWarmupFound) return left_out + ", found by MSER-5.";
+  if (r.warmup_rule == kWarmupUnsettled) {
+    return left_out +
+           ", half the run: by MSER-5 it did not settle. Run longer, or state a warm-up where the load has "
+           "no level.";
+  }
+  return left_out + ", as stated.";
+}
+
 }  // namespace
 
 ReportSection trust_section(const ReportInput& input) {
@@ -89,10 +102,15 @@ ReportSection trust_section(const ReportInput& input) {
   section.paragraphs.push_back(
       r.replications > 1
           ? fmt::format(
-                "Intervals are 95 % by Student's t over {} replications. They cover chance in arrivals and "
-                "lengths, not errors of the inputs below.",
+                "Intervals are 95 %: of means by Student's t over {} replications, of percentiles by order "
+                "statistics of all requests, for as many independent ones as would vary as much between "
+                "replications; ends within 0.2 % (histograms). They cover chance in arrivals and lengths, "
+                "not errors of the inputs below. p99 is estimated from 299 requests on, p99.9 from 2,995.",
                 r.replications)
           : "There is one replication, so no figure has an interval.");
+  section.paragraphs.push_back(warmup_sentence(r));
+  if (const std::string text = precision_text(precision_reached(r, input.figures), r); !text.empty())
+    section.paragraphs.push_back(fmt::format("After {} replications: {}.", r.replications, text));
   section.paragraphs.push_back(fmt::format("Prices: {}{}.",
                                            r.prices_source.empty() ? "no source stated" : r.prices_source,
                                            r.prices_as_of.empty() ? "" : ", as of " + r.prices_as_of));

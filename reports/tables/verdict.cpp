@@ -62,7 +62,8 @@ Outcome outcome_of(const Figures& figures, const TenancyFigures& entry, const Ex
   }
   outcome.measured = outcome.got.known();
   if (!outcome.measured) {
-    outcome.note = "not measured in this run";
+    outcome.note = outcome.got.not_estimable.empty() ? "not measured in this run"
+                                                     : "not estimable: " + outcome.got.not_estimable;
     return outcome;
   }
   if (entry.requests.arrived == 0) {

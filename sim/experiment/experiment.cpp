@@ -3,13 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <exception>
 #include <iterator>
+#include <map>
 #include <mutex>
-#include <optional>
-#include <thread>
 
 #include "sim/core/hash.h"
+#include "sim/experiment/percentiles.h"
+#include "sim/experiment/side_by_side.h"
+#include "sim/experiment/warmup.h"
 #include "sim/run/serving_run.h"
 #include "sim/run/unit.h"
 #include "sim/scenario/read.h"
@@ -39,8 +40,11 @@ RunResults header_of(const Scenario& scenario) {
   results.scenario_digest = fmt::format("{:016x}", hash64(results.scenario));
   results.seed = scenario.seed;
   results.replications = scenario.replications;
+  results.precision = scenario.precision;
+  results.precision_of = scenario.precision_of;
   results.horizon_ns = scenario.horizon.ns;
   results.warmup_ns = scenario.warmup.ns;
+  results.warmup_rule = kWarmupStated;
   results.window_ns = scenario.window.ns;
   results.currency = scenario.prices.currency;
   results.prices_as_of = scenario.prices.as_of;
@@ -58,84 +62,112 @@ RunResults header_of(const Scenario& scenario) {
   return results;
 }
 
-// Hands units to threads and keeps their results by number.
-class UnitPool {
+// The units that have been simulated so far.
+class Units {
  public:
-  UnitPool(const World& world, const ExperimentOptions& options) : world_(world), options_(options) {
-    const auto replications = static_cast<uint32_t>(world.scenario.replications);
+  Units(const World& world, const ExperimentOptions& options, Warmup warmup)
+      : world_(world), options_(options), warmup_(warmup), latency_(world.scenario) {}
+
+  // Simulates further replications of every entry. Returns whether none was left out.
+  bool run(int64_t from, int64_t to) {
+    std::vector<UnitKey> keys;
     // Replication-major, so that a stopped run holds whole comparisons; results are ordered by number later.
-    for (uint32_t r = 0; r < replications; ++r) {
-      for (size_t e = 0; e < world.scenario.tenancies.size(); ++e) keys_.push_back({e, r});
+    for (int64_t r = from; r < to; ++r) {
+      for (size_t e = 0; e < world_.scenario.tenancies.size(); ++e)
+        keys.push_back({e, static_cast<uint32_t>(r)});
     }
-    results_.resize(keys_.size());
-    progress_.total = static_cast<int64_t>(keys_.size());
+    progress_.total += static_cast<int64_t>(keys.size());
+    const auto threads = static_cast<size_t>(std::max<int64_t>(options_.threads, 1));
+    const bool all = side_by_side(keys.size(), threads, [&](size_t i) { return simulate(keys[i]); });
+    replications_ = to;
+    return all;
   }
 
-  void run() {
-    const int64_t threads = std::clamp<int64_t>(options_.threads, 1, progress_.total);
-    std::vector<std::thread> others;
-    for (int64_t i = 1; i < threads; ++i) others.emplace_back([this] { work(); });
-    work();
-    for (std::thread& thread : others) thread.join();
-    if (failure_) std::rethrow_exception(failure_);
-  }
-
-  [[nodiscard]] std::vector<std::optional<RunResults>>& results() { return results_; }
-
- private:
-  void work() {
-    for (;;) {
-      const size_t at = next_.fetch_add(1);
-      if (at >= keys_.size() || stopped()) return;
-      try {
-        RunResults made = run_unit(world_, keys_[at], options_.stop);
-        const std::lock_guard lock(mutex_);
-        progress_.done += 1;
-        progress_.requests += made.units[0].arrived + made.units[0].counterfactual_requests;
-        results_[static_cast<size_t>(made.units[0].unit)] = std::move(made);
-        if (options_.progress) options_.progress(progress_);
-      } catch (const UnitStopped&) {
-        return;
-      } catch (...) {
-        const std::lock_guard lock(mutex_);
-        if (!failure_) failure_ = std::current_exception();
-        failed_ = true;  // the other threads begin no further unit
-        return;
+  // In key order. `whole`: the last time it is asked; the units are handed over.
+  RunResults results(bool whole) {
+    RunResults all = header_of(world_.scenario);
+    all.replications = replications_;
+    all.warmup_ns = warmup_.length.ns;
+    all.warmup_rule = warmup_.rule;
+    all.complete = static_cast<int64_t>(units_.size()) == progress_.total;
+    uint64_t digest = hash64(all.scenario);
+    for (auto& [number, unit] : units_) {
+      digest = mix64(digest, hash64(unit.units[0].digest));
+      if (whole) {
+        append_tables(all, unit);
+      } else {
+        RunResults copy = without_events(unit);
+        append_tables(all, copy);
       }
     }
+    all.percentiles = latency_.rows();
+    all.digest = fmt::format("{:016x}", digest);
+    return all;
   }
-  [[nodiscard]] bool stopped() const {
-    return failed_ || (options_.stop != nullptr && options_.stop->load());
+
+ private:
+  bool simulate(UnitKey key) {
+    if (options_.stop != nullptr && options_.stop->load()) return false;
+    try {
+      UnitOutcome made = simulate_unit(world_, key, {.warmup = warmup_.length, .stop = options_.stop});
+      const std::lock_guard lock(mutex_);
+      const UnitRow row = made.rows.units[0];
+      progress_.done += 1;
+      progress_.requests += row.arrived + row.counterfactual_requests;
+      latency_.add(key, made.latency);
+      units_.emplace(row.unit, std::move(made.rows));
+      if (options_.progress) options_.progress(progress_);
+      return true;
+    } catch (const UnitStopped&) {
+      return false;
+    }
+  }
+
+  // A copy without what may be large.
+  static RunResults without_events(RunResults& unit) {
+    std::vector<RequestRow> requests = std::move(unit.requests);
+    std::vector<BreachEventRow> events = std::move(unit.breach_events);
+    unit.requests.clear(), unit.breach_events.clear();
+    RunResults copy = unit;
+    unit.requests = std::move(requests), unit.breach_events = std::move(events);
+    return copy;
   }
 
   const World& world_;
   const ExperimentOptions& options_;
-  std::vector<UnitKey> keys_;
-  std::vector<std::optional<RunResults>> results_;  // by unit number
-  std::atomic<size_t> next_ = 0;
+  Warmup warmup_;
+  LatencyPool latency_;
+  std::map<int64_t, RunResults> units_;  // by number
+  int64_t replications_ = 0;
   std::mutex mutex_;
   ExperimentProgress progress_;
-  std::exception_ptr failure_;
-  std::atomic<bool> failed_ = false;
 };
+
+RunResults interrupted(const Scenario& scenario) {
+  RunResults none = header_of(scenario);
+  none.complete = false;
+  return none;
+}
 
 }  // namespace
 
 RunResults run_experiment(const World& world, const ExperimentOptions& options) {
-  UnitPool pool(world, options);
-  pool.run();
-  RunResults all = header_of(world.scenario);
-  uint64_t digest = hash64(all.scenario);
-  for (std::optional<RunResults>& unit : pool.results()) {
-    if (!unit) {
-      all.complete = false;
-      continue;
-    }
-    digest = mix64(digest, hash64(unit->units[0].digest));
-    append_tables(all, *unit);
+  const Scenario& s = world.scenario;
+  CHECK(s.precision == 0 || options.precise);
+  Warmup warmup;
+  try {
+    warmup = find_warmup(world, options);
+  } catch (const UnitStopped&) {
+    return interrupted(s);
   }
-  all.digest = fmt::format("{:016x}", digest);
-  return all;
+  Units units(world, options, warmup);
+  int64_t from = 0;
+  int64_t to = s.replications;
+  while (units.run(from, to) && to < most_replications(s) && !options.precise(units.results(false))) {
+    from = to;
+    to = std::min(2 * to, most_replications(s));
+  }
+  return units.results(true);
 }
 
 }  // namespace cotenant

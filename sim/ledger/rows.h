@@ -169,6 +169,29 @@ struct LatencyRow {
   }
 };
 
+// A percentile of one tier over all replications together, after the warm-up, with a 95 % interval by order
+// statistics: sim/stats/quantile_interval.h. A value that is not estimable is NaN.
+struct PercentileRow {
+  std::string tenancy;
+  std::string tier;  // "all" = every tenant
+  std::string metric;
+  double percentile = 0;  // 99
+  int64_t count = 0;
+  double effective = 0;  // independent requests that would say as much; NaN with one replication
+  double value_s = 0;
+  double low_s = 0;
+  double high_s = 0;
+
+  template <class V>
+  static void describe(V&& v) {
+    using R = PercentileRow;
+    v("tenancy", "", &R::tenancy), v("tier", "", &R::tier), v("metric", "", &R::metric);
+    v("percentile", "%", &R::percentile), v("count", "requests", &R::count);
+    v("effective", "requests", &R::effective), v("value_s", "s", &R::value_s), v("low_s", "s", &R::low_s);
+    v("high_s", "s", &R::high_s);
+  }
+};
+
 // One tenant over the whole horizon, and its bill. The bills of all tenants sum to the unit's total cost, to
 // the nano-dollar.
 struct TenantRow {
@@ -421,9 +444,12 @@ struct RunResults {
   std::string digest;   // over all units in key order
   std::string version;  // of cotenant
   uint64_t seed = 0;
-  int64_t replications = 0;
+  int64_t replications = 0;  // that were run
+  double precision = 0;      // relative half-width that was asked for; 0 = not asked: replications as stated
+  std::string precision_of;  // of this metric
   int64_t horizon_ns = 0;
-  int64_t warmup_ns = 0;
+  int64_t warmup_ns = 0;    // left out
+  std::string warmup_rule;  // how that was found: kWarmupStated, kWarmupFound or kWarmupUnsettled
   int64_t window_ns = 0;
   std::string currency;
   std::string prices_as_of;
@@ -435,6 +461,7 @@ struct RunResults {
   std::vector<PoolRow> pools;
   std::vector<ServiceRow> service;
   std::vector<LatencyRow> latency;
+  std::vector<PercentileRow> percentiles;
   std::vector<TenantRow> tenants;
   std::vector<BreachRow> breaches;
   std::vector<BreachEventRow> breach_events;
@@ -450,12 +477,17 @@ struct RunResults {
   template <class Self, class V>
   static void tables(Self& self, V&& v) {
     v("units", self.units), v("windows", self.windows), v("pools", self.pools);
-    v("service", self.service), v("latency", self.latency), v("tenants", self.tenants);
+    v("service", self.service), v("latency", self.latency), v("percentiles", self.percentiles);
+    v("tenants", self.tenants);
     v("breaches", self.breaches), v("breach_events", self.breach_events), v("requests", self.requests);
     v("inputs", self.inputs), v("traces", self.traces), v("replay_segments", self.replay_segments);
     v("replay", self.replay), v("objectives", self.objectives), v("expectations", self.expectations);
   }
 };
+
+inline constexpr const char* kWarmupStated = "stated";
+inline constexpr const char* kWarmupFound = "MSER-5";
+inline constexpr const char* kWarmupUnsettled = "MSER-5, not settled";
 
 // The tier (and name) under which WindowRow and TenantRow show what was leased while no tenant was present.
 inline constexpr const char* kNoTenant = "(no tenant present)";

@@ -128,7 +128,7 @@ void Collector::request(const RequestObservation& o) {
     window.ttft.add(ttft_of(o).ns);
     if (o.arrival >= warmup_) {
       tenant.served_after_warmup += 1;
-      Latency& latency = latency_[tier];
+      TierLatency& latency = latency_[tier];
       latency.ttft.add(ttft_of(o).ns);
       latency.e2e.add(e2e_of(o).ns);
       latency.ttft_engine.add(ttft_engine_of(o).ns);

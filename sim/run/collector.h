@@ -7,6 +7,7 @@
 #include "sim/isolation/breach_log.h"
 #include "sim/isolation/causes.h"
 #include "sim/ledger/observation.h"
+#include "sim/run/tier_latency.h"
 #include "sim/scenario/world.h"
 #include "sim/stats/histogram.h"
 
@@ -20,6 +21,8 @@ class Collector : public ObservationSink {
   static constexpr size_t kMostMisses = 1'000'000;
 
   Collector(const World& world, size_t tenancy, PhiloxKey key, const TrainingOutcome& training);
+  // Another warm-up than the scenario's. Requires: nothing was observed yet.
+  void leave_out(Duration warmup) { warmup_ = Time{warmup.ns}; }
   void request(const RequestObservation& observation) override;
 
   struct TenantCounts {
@@ -45,19 +48,13 @@ class Collector : public ObservationSink {
     int64_t over_quota = 0;
     Histogram ttft;
   };
-  struct Latency {
-    Histogram ttft;
-    Histogram tpot;
-    Histogram e2e;
-    Histogram ttft_engine;
-    Histogram e2e_engine;
-  };
 
   [[nodiscard]] const std::vector<TenantCounts>& tenants() const { return tenants_; }
   [[nodiscard]] const std::vector<std::vector<WindowCounts>>& windows() const {
     return windows_;
-  }                                                                               // window, tier
-  [[nodiscard]] const std::vector<Latency>& latency() const { return latency_; }  // by tier
+  }                                                                                   // window, tier
+  [[nodiscard]] const std::vector<TierLatency>& latency() const { return latency_; }  // by tier
+  [[nodiscard]] std::vector<TierLatency> take_latency() { return std::move(latency_); }
   [[nodiscard]] const std::vector<std::vector<int64_t>>& usage_ns() const { return usage_ns_; }
   // Of that, on decode pools.
   [[nodiscard]] const std::vector<std::vector<int64_t>>& decode_pool_usage_ns() const {
@@ -87,7 +84,7 @@ class Collector : public ObservationSink {
   std::vector<bool> trained_;  // per tenant: whether its tenancy gives it more than the pretrained base
   std::vector<TenantCounts> tenants_;
   std::vector<std::vector<WindowCounts>> windows_;
-  std::vector<Latency> latency_;
+  std::vector<TierLatency> latency_;
   std::vector<std::vector<int64_t>> usage_ns_;
   std::vector<std::vector<int64_t>> decode_pool_usage_ns_;
   std::vector<Miss> misses_;

@@ -1,4 +1,4 @@
-// Public: run_unit(). Runs training, then the base variant, then the re-runs that attribute misses, then
+// Public: simulate_unit(). Runs training, then the base variant, then the re-runs that attribute misses, then
 // fills rows.
 #include "sim/run/unit.h"
 
@@ -58,18 +58,21 @@ struct Causes {
 
 class Unit {
  public:
-  Unit(const World& world, UnitKey key, const std::atomic<bool>* stop)
+  Unit(const World& world, UnitKey key, const UnitSettings& settings)
       : world_(world),
         scenario_(world.scenario),
         key_(key),
-        stop_(stop),
+        stop_(settings.stop),
+        warmup_(settings.warmup.value_or(world.scenario.warmup)),
         streams_(stream_key(scenario_.seed, key.replication)),
-        number_(key.number(scenario_.replications)),
+        number_(key.number(most_replications(scenario_))),
         spec_(training_spec(world, key.tenancy)),
         training_(run_training(spec_)),
-        collector_(world, key.tenancy, streams_, training_) {}
+        collector_(world, key.tenancy, streams_, training_) {
+    collector_.leave_out(warmup_);
+  }
 
-  RunResults run() {
+  UnitOutcome run() {
     serving_ = run_serving(world_, key_.tenancy, streams_, training_, {.stop = stop_}, collector_);
     collector_.close(log_);
     attribute_misses();
@@ -84,7 +87,7 @@ class Unit {
     add_breach_rows();
     out_.requests = collector_.take_requests(number_);
     out_.units[0].digest = fmt::format("{:016x}", digest());
-    return std::move(out_);
+    return {std::move(out_), collector_.take_latency()};
   }
 
  private:
@@ -264,7 +267,7 @@ class Unit {
     for (size_t i = 0; i < rows.size(); ++i) {
       rows[i].unit = number_;
       rows[i].tier = i == 0 ? "all" : scenario_.tiers[i - 1].name;
-      rows[i].observed_s = seconds(scenario_.horizon - scenario_.warmup);
+      rows[i].observed_s = seconds(scenario_.horizon - warmup_);
     }
     for (uint32_t t = 0; t < world_.tenants.size(); ++t) {
       for (const size_t i : {size_t{0}, size_t{world_.tenants[t].tier.index} + 1}) add_service(rows[i], t);
@@ -293,22 +296,16 @@ class Unit {
   }
 
   void add_latency_rows() {
-    Collector::Latency all;
-    for (const Collector::Latency& tier : collector_.latency()) {
-      all.ttft.merge(tier.ttft);
-      all.tpot.merge(tier.tpot);
-      all.e2e.merge(tier.e2e);
-      all.ttft_engine.merge(tier.ttft_engine);
-      all.e2e_engine.merge(tier.e2e_engine);
-    }
+    TierLatency all;
+    for (const TierLatency& tier : collector_.latency()) all.merge(tier);
     add_latency("all", all);
     for (uint32_t tier = 0; tier < scenario_.tiers.size(); ++tier) {
       add_latency(scenario_.tiers[tier].name, collector_.latency()[tier]);
     }
   }
 
-  void add_latency(const std::string& tier, const Collector::Latency& latency) {
-    const auto row = [&](const char* metric, const Histogram& h) {
+  void add_latency(const std::string& tier, const TierLatency& latency) {
+    TierLatency::metrics(latency, [&](const char* metric, const Histogram& h) {
       out_.latency.push_back({.unit = number_,
                               .tier = tier,
                               .metric = metric,
@@ -319,12 +316,7 @@ class Unit {
                               .p95_s = quantile_s(h, 0.95),
                               .p99_s = quantile_s(h, 0.99),
                               .p999_s = quantile_s(h, 0.999)});
-    };
-    row("ttft", latency.ttft);
-    row("tpot", latency.tpot);
-    row("e2e", latency.e2e);
-    row("ttft_engine", latency.ttft_engine);
-    row("e2e_engine", latency.e2e_engine);
+    });
   }
 
   void add_tenant_rows() {
@@ -396,6 +388,7 @@ class Unit {
   const Scenario& scenario_;
   UnitKey key_;
   const std::atomic<bool>* stop_;
+  Duration warmup_;
   PhiloxKey streams_;
   int64_t number_;
   TrainingSpec spec_;
@@ -412,9 +405,9 @@ class Unit {
 
 }  // namespace
 
-RunResults run_unit(const World& world, UnitKey key, const std::atomic<bool>* stop) {
+UnitOutcome simulate_unit(const World& world, UnitKey key, const UnitSettings& settings) {
   const ScopedCheckContext context({world.scenario.seed, key.replication, nullptr});
-  return Unit(world, key, stop).run();
+  return Unit(world, key, settings).run();
 }
 
 }  // namespace cotenant

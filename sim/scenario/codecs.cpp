@@ -109,6 +109,19 @@ Codec<Duration> duration_codec(Duration low, Duration high) {
   return codec;
 }
 
+Codec<Duration> warmup_codec(Duration high) {
+  Codec<Duration> codec = duration_codec(Duration{}, high);
+  codec.type = "duration or auto";
+  codec.schema = fmt::format(R"({{"anyOf":[{{"enum":["auto"]}},{}]}})", codec.schema);
+  codec.parse = [parse = codec.parse](const std::string& text, const TextContext& context) {
+    return text == "auto" ? Parsed<Duration>(kAutomatic) : parse(text, context);
+  };
+  codec.print = [](const Duration& d, const TextContext&) {
+    return d == kAutomatic ? std::string("auto") : duration_text(d);
+  };
+  return codec;
+}
+
 Codec<Duration> end_codec() {
   Codec<Duration> codec = duration_codec(Duration{1}, kDay * 36'525);
   codec.print = [](const Duration& d, const TextContext&) {

@@ -13,6 +13,9 @@ namespace cotenant {
 // ends.
 
 Codec<Duration> duration_codec(Duration low, Duration high);
+// A duration from 0 on, or `auto`.
+inline constexpr Duration kAutomatic{-1};
+Codec<Duration> warmup_codec(Duration high);
 // For `until`: INT64_MAX is "not stated".
 Codec<Duration> end_codec();
 // 0 is "not stated" when it prints.

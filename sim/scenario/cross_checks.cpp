@@ -66,6 +66,7 @@ class Checker {
     check_names();
     if (problems_.count() == before) check_used();
     check_times();
+    check_precision();
     for (const Tier& tier : s_.tiers) check_tier(tier);
     for (const Pool& pool : s_.pools) check_batching(pool);
     for (const Pool& pool : s_.pools) check_decode_pool(pool);
@@ -177,6 +178,27 @@ class Checker {
   void unused(const char* section, const std::string& name, const char* message) {
     const YamlNode* node = find_node(root_, {section, name});
     if (node != nullptr) problems_.add_at_key(*node, {message, "use it or remove it"});
+  }
+
+  // How many replications a first look needs, so that an interval that happens to be narrow is rare, and that
+  // the limit leaves room for them.
+  void check_precision() {
+    constexpr int64_t kFirstLook = 10;
+    if (s_.precision == 0 || !stated({"precision"})) return;
+    const bool some = find_node(root_, {"replications"}) != nullptr;
+    if (some && !stated({"replications"})) return;
+    if (s_.replications < kFirstLook) {
+      at(some ? Path{"replications"} : Path{"precision"},
+         {fmt::format("a precision needs at least {} replications before the first look", kFirstLook),
+          fmt::format("replications: {}", kFirstLook)});
+      return;
+    }
+    const YamlNode* limit = find_node(root_, {"replications-limit"});
+    if (s_.replications_limit < s_.replications && (limit == nullptr || problems_.clean(*limit))) {
+      at(limit == nullptr ? Path{"replications"} : Path{"replications-limit"},
+         {"replications-limit is below the replications before the first look",
+          fmt::format("replications-limit: {}", s_.replications)});
+    }
   }
 
   void check_times() {

@@ -181,8 +181,12 @@ struct Scenario {
   uint64_t seed = 0;
   Duration horizon{};
   Duration warmup{};
+  bool warmup_auto = false;  // the warm-up is found by MSER-5; `warmup` is 0 then
   Duration window = kDay;
-  int64_t replications = 1;
+  int64_t replications = 1;          // with `precision`: before the first look
+  double precision = 0;              // relative half-width wanted of each entry's interval; 0 = not stated
+  std::string precision_of;          // the metric, as in an expectation; "" where `precision` is not stated
+  int64_t replications_limit = 160;  // with `precision`
   double limit_requests = 1e8;
   RecordRequests record;
   int64_t report_tenants = 200;
@@ -198,5 +202,10 @@ struct Scenario {
   std::map<std::string, std::string> policy;  // breach code -> ignore | warn | fail; absent = warn
   std::vector<ExpectationRow> expectations;
 };
+
+// How many replications of each entry a run may have.
+inline int64_t most_replications(const Scenario& scenario) {
+  return scenario.precision > 0 ? scenario.replications_limit : scenario.replications;
+}
 
 }  // namespace cotenant

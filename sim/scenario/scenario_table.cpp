@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "sim/scenario/codecs.h"
+#include "sim/scenario/expectation_text.h"
 
 namespace cotenant {
 namespace {
@@ -12,9 +13,16 @@ constexpr Bytes kMostBytes = {1'000'000'000'000'000};
 
 const Table<Scenario>& window_table() {
   static const Table<Scenario> table = {
-      scalar_field<Scenario>("warmup", duration_codec(Duration{}, kLongest), &Scenario::warmup,
-                             "time at the start that latency and attainment leave out; costs and request "
-                             "totals cover everything")
+      scalar_field<Scenario, Duration>(
+          "warmup", warmup_codec(kLongest),
+          [](const Scenario& s) { return s.warmup_auto ? kAutomatic : s.warmup; },
+          [](Scenario& s, Duration d) {
+            s.warmup_auto = d == kAutomatic;
+            s.warmup = s.warmup_auto ? Duration{} : d;
+          },
+          "time at the start that latency and attainment leave out; costs and request totals cover "
+          "everything. `auto` finds it by MSER-5 on the first replications (up to 5), the longest of all "
+          "tenancy entries; for loads that keep a level, not those that follow the hours of the day")
           .shown_as("2 h"),
       scalar_field<Scenario>("report", duration_codec(kSecond, kLongest), &Scenario::window,
                              "time that one row of the windows table covers")
@@ -722,7 +730,18 @@ Field<Scenario> version_field() {
       .required();
 }
 
+// Metrics that have an interval.
+std::vector<std::string> precision_metrics() {
+  std::vector<std::string> paths;
+  for (const Metric& metric : expectation_metrics()) {
+    const bool counts = metric.unit == MetricUnit::count;
+    if (!counts) paths.push_back(metric.path);
+  }
+  return paths;
+}
+
 Table<Scenario> head_rows() {
+  const auto precise = [](const Scenario& s) { return s.precision > 0; };
   return {
       version_field(),
       scalar_field<Scenario>("name", identifier_codec("three-models"), &Scenario::name,
@@ -735,7 +754,23 @@ Table<Scenario> head_rows() {
                              "simulated time")
           .required(),
       scalar_field<Scenario>("replications", whole_codec(1, 10'000), &Scenario::replications,
-                             "independent repetitions, for confidence intervals"),
+                             "independent repetitions, for confidence intervals; with `precision` the "
+                             "number before the first look, at least 10"),
+      scalar_field<Scenario>("precision", share_codec(), &Scenario::precision,
+                             "adds replications, each time as many again, until half the 95 % interval of "
+                             "`precision-of` is within this share of its value in every tenancy entry")
+          .shown_as("2 %")
+          .otherwise("replications as stated"),
+      scalar_field<Scenario>("precision-of", one_of_codec(precision_metrics()), &Scenario::precision_of,
+                             "the metric, over all tenants, whose interval is watched")
+          .otherwise("latency.e2e.mean",
+                     [](Scenario& s) {
+                       if (s.precision > 0) s.precision_of = "latency.e2e.mean";
+                     })
+          .only_when("precision is stated", precise),
+      scalar_field<Scenario>("replications-limit", whole_codec(10, 10'000), &Scenario::replications_limit,
+                             "no more replications than this, whether the precision is reached or not")
+          .only_when("precision is stated", precise),
       inside<Scenario>("window", window_table(), "what is left out, and how finely time is reported"),
       inside<Scenario>("limits", limits_table(), "what keeps a run from growing too large"),
       inside<Scenario>("record", record_table(), "what the results keep"),

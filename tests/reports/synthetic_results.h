@@ -75,6 +75,7 @@ class Builder {
     r.replications = shape_.replications;
     r.horizon_ns = shape_.windows * kDay.ns;
     r.warmup_ns = 2 * kHour.ns;
+    r.warmup_rule = kWarmupStated;
     r.window_ns = kDay.ns;
     r.currency = "USD";
     r.prices_as_of = "2026-11-01";

@@ -71,6 +71,58 @@ TEST_CASE("a missed expectation is exit code 1, a met one 0, a warning 0") {
   REQUIRE(run_program(folder, {"run", "warned.yaml"}).code == 0);
 }
 
+TEST_CASE(
+    "a tail of too few requests is not estimable, in every form, and an expectation on it is exit code 4") {
+  const Folder folder;
+  folder.write_profile_file();
+  folder.write("s.yaml", small_scenario_text("gold", "expect:\n  - latency.ttft.p99 < 100 s\n"));
+  const std::vector<std::string> few = {
+      "run", "s.yaml", "--set", "tenants.gold.load.arrivals=poisson rate=2/h", "--out", "few"};
+  const auto in_format = [&](const char* format) {
+    std::vector<std::string> words = few;
+    words.insert(words.end(), {"--format", format});
+    const Ended run = run_program(folder, words);
+    INFO(run.err);
+    REQUIRE(run.code == 4);
+    return run.out;
+  };
+  for (const char* format : {"text", "json", "markdown", "junit", "github"}) {
+    const std::string out = in_format(format);
+    INFO(format << ": " << out);
+    REQUIRE(out.find("not estimable") != std::string::npos);
+    REQUIRE(out.find("p99 needs 299") != std::string::npos);
+  }
+  REQUIRE(folder.read("few/report.html").find("not estimable") != std::string::npos);
+  const Ended csv = run_program(folder, {"inspect", "few/results.h5", "--table", "percentiles"});
+  REQUIRE(csv.out.find("ttft,99,") != std::string::npos);
+  REQUIRE(csv.out.find(",not estimable,not estimable") != std::string::npos);
+}
+
+TEST_CASE("a precision adds replications until it is reached, and says how many ran") {
+  const Folder folder;
+  folder.write_profile_file();
+  folder.write("s.yaml", small_scenario_text());
+  const auto run = [&](const char* precision, const char* threads, const std::string& out) {
+    const Ended ended = run_program(
+        folder, {"run", "s.yaml", "--replications", "10", "--set", std::string("precision=") + precision,
+                 "--set", "replications-limit=20", "--threads", threads, "--out", out});
+    INFO(ended.err);
+    REQUIRE(ended.code == 0);
+    return ended;
+  };
+  const Ended loose = run("90 %", "2", "loose");
+  REQUIRE(loose.err.find("10 replications: precision of 90 % of latency.e2e.mean reached") !=
+          std::string::npos);
+  REQUIRE(loose.out.find("10 replications (precision of 90 % of latency.e2e.mean reached)") !=
+          std::string::npos);
+  const Ended tight = run("0.1 %", "2", "tight");
+  REQUIRE(tight.out.find("20 replications (precision of 0.1 % of latency.e2e.mean not reached") !=
+          std::string::npos);
+  run("0.1 %", "1", "alone");
+  for (const std::string& file : kFiles)
+    REQUIRE(folder.read("tight/" + file) == folder.read("alone/" + file));
+}
+
 TEST_CASE("a run larger than limits.requests is refused before it starts, with the figure") {
   const Folder folder;
   folder.write_profile_file();

@@ -46,7 +46,8 @@ bool same_results(const RunResults& a, const RunResults& b) {
                a.scenario_file == b.scenario_file && a.scenario_digest == b.scenario_digest &&
                a.digest == b.digest && a.version == b.version && a.seed == b.seed &&
                a.replications == b.replications && a.horizon_ns == b.horizon_ns &&
-               a.warmup_ns == b.warmup_ns && a.window_ns == b.window_ns && a.currency == b.currency &&
+               a.warmup_ns == b.warmup_ns && a.warmup_rule == b.warmup_rule && a.precision == b.precision &&
+               a.precision_of == b.precision_of && a.window_ns == b.window_ns && a.currency == b.currency &&
                a.prices_as_of == b.prices_as_of && a.prices_source == b.prices_source &&
                a.complete == b.complete;
   equal =

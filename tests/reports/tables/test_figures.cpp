@@ -4,6 +4,7 @@
 #include "reports/tables/csv_table.h"
 #include "reports/tables/decision.h"
 #include "reports/tables/figures.h"
+#include "reports/tables/precision.h"
 #include "reports/tables/report_page.h"
 #include "reports/tables/summary.h"
 #include "reports/tables/text_report.h"
@@ -16,6 +17,8 @@ using namespace cotenant;
 using Json = nlohmann::json;
 
 namespace {
+
+constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
 const RunResults& sample() {
   static const RunResults results = synthetic::results({3, 90, "t", {"gold", "noisy", "standard"}});
@@ -108,6 +111,118 @@ TEST_CASE("a figure is not known when one replication does not know it") {
   REQUIRE_FALSE(figures.tenancy[0].all.ttft.p99.known());
   REQUIRE(figures.tenancy[0].all.ttft.p95.known());
   REQUIRE(summary_of(results)["tenancy"][0]["latency"]["ttft_s"]["p99"].is_null());
+}
+
+TEST_CASE("a latency percentile is that of all replications together, where the results hold it") {
+  RunResults results = sample();
+  const std::string tenancy = results.units[0].tenancy;
+  results.percentiles = {{tenancy, "gold", "ttft", 99, 5000, 900, 0.5, 0.4, 0.7},
+                         {tenancy, "gold", "ttft", 99.9, 2000, 700, kNan, kNan, kNan},
+                         {tenancy, "gold", "ttft", 50, 5000, 3, 0.2, kNan, kNan}};
+  const Figures figures = figures_of(results);
+  const LatencyFigures& ttft = figures.tenancy[0].tiers[0].ttft;
+  REQUIRE(ttft.p99.mean == 0.5);
+  REQUIRE(ttft.p99.low == 0.4);
+  REQUIRE(ttft.p99.by_replication.size() == 3);  // differences stay paired
+  REQUIRE(ttft.p99.not_estimable.empty());
+  REQUIRE_FALSE(ttft.p999.known());
+  REQUIRE(ttft.p999.not_estimable == "2000 requests, and p99.9 needs 2995");
+  REQUIRE(ttft.p50.known());
+  REQUIRE(ttft.p50.not_estimable ==
+          "no interval: the 5000 requests say as much as 3 independent ones, and p50 needs 6");
+  const Json latency = summary_of(results)["tenancy"][0]["tiers"][0]["latency"]["ttft_s"];
+  REQUIRE(latency["p999"].is_null());
+  REQUIRE(latency["not_estimable"]["p999"] == "2000 requests, and p99.9 needs 2995");
+  REQUIRE(latency["ci95"]["p99"] == Json::array({0.4, 0.7}));
+  const std::string text = markdown_report(report_page(results, figures, judge(results, figures)));
+  REQUIRE(text.find("500 ms (400 ms to 700 ms)") != std::string::npos);  // lopsided
+  results.percentiles[0].effective = 200;
+  results.percentiles[0].low_s = results.percentiles[0].high_s = kNan;
+  const Figures without = figures_of(results);
+  REQUIRE(markdown_report(report_page(results, without, judge(results, without)))
+              .find("gold: no interval: the 5000 requests say as much as 200 independent ones") !=
+          std::string::npos);
+}
+
+TEST_CASE("what is not estimable is said everywhere and never passes") {
+  RunResults results = sample();
+  for (LatencyRow& row : results.latency) row.p99_s = kNan;
+  for (const TenancyFigures& entry : figures_of(results).tenancy) {
+    for (const char* tier : {"all", "gold", "noisy", "standard"})
+      results.percentiles.push_back({entry.name, tier, "ttft", 99, 120, 100, kNan, kNan, kNan});
+  }
+  results.expectations = {expectation("latency.ttft.p99", "<", 1e9), expectation("latency.ttft.p99", ">", 0)};
+  results.expectations[1].severity = "warn";
+  results.objectives = {{"gold", "ttft", 99, 1e9}};
+  const std::string reason = "not estimable: 120 requests, and p99 needs 299";
+  const Figures figures = figures_of(results);
+  const Verdict verdict = judge(results, figures);
+  REQUIRE(verdict.met == 0);
+  REQUIRE(verdict.not_measured == 1);
+  REQUIRE(verdict.warned == 1);
+  REQUIRE(verdict.exit_code() == 4);
+  const ReportPage page = report_page(results, figures, verdict);
+  for (const std::string& text : {markdown_report(page), terminal_report(page)}) {
+    REQUIRE(text.find("? not estimable") != std::string::npos);
+    REQUIRE(text.find(reason) != std::string::npos);
+    REQUIRE(text.find("so not judged: ttft p99 of gold") != std::string::npos);
+  }
+  const std::string annotations = github_annotations(results, verdict);
+  INFO(annotations);
+  REQUIRE(annotations.find("not estimable") != std::string::npos);
+  REQUIRE(annotations.find("p99 needs 299") != std::string::npos);
+  const Json summary = summary_of(results);
+  REQUIRE(summary["expectations"][0]["met"].is_null());
+  REQUIRE(summary["expectations"][0]["note"] == reason);
+  REQUIRE(summary["differences"][1]["metric"] == "latency.ttft.p99");
+  REQUIRE(summary["differences"][1]["not_estimable"] == "120 requests, and p99 needs 299");
+  REQUIRE(table_csv(results, "percentiles")->find(",not estimable,not estimable,not estimable\r\n") !=
+          std::string::npos);
+}
+
+TEST_CASE("a run says whether the precision asked for was reached, by the widest entry") {
+  RunResults results = sample();
+  REQUIRE_FALSE(precision_reached(results, figures_of(results)).asked);
+  results.precision_of = "cost.total";
+  results.precision = 0.5;
+  const Figures figures = figures_of(results);
+  const Precision loose = precision_reached(results, figures);
+  double widest = 0;
+  for (const TenancyFigures& e : figures.tenancy)
+    widest = std::max(widest, (e.all.cost.total.high - e.all.cost.total.low) / 2 / e.all.cost.total.mean);
+  REQUIRE(loose.reached);
+  REQUIRE(loose.widest == widest);
+  // Relative to the truth: g / (1 + g).
+  results.precision = widest;
+  REQUIRE_FALSE(precision_reached(results, figures).reached);
+  results.precision = widest / (1 - widest) * 1.000001;
+  REQUIRE(precision_reached(results, figures).reached);
+  results.precision = widest / 2;
+  const std::string text = terminal_report(report_page(results, figures, judge(results, figures)));
+  REQUIRE(text.find("of cost.total not reached") != std::string::npos);
+  REQUIRE(summary_of(results)["precision"]["reached"] == false);
+  results.precision_of = "latency.ttft.p99";
+  for (LatencyRow& row : results.latency) {
+    if (row.unit == 4) row.p99_s = kNan;
+  }
+  const Precision none = precision_reached(results, figures_of(results));
+  REQUIRE_FALSE(none.reached);
+  REQUIRE(none.tenancy == results.units[4].tenancy);
+}
+
+TEST_CASE("a report says what was left out as warm-up and by which rule") {
+  RunResults results = sample();
+  const auto text = [&] {
+    const Figures figures = figures_of(results);
+    return markdown_report(report_page(results, figures, judge(results, figures)));
+  };
+  results.warmup_rule = kWarmupStated;
+  REQUIRE(text().find("the first 2 h, as stated") != std::string::npos);
+  results.warmup_rule = kWarmupFound;
+  REQUIRE(text().find("the first 2 h, found by MSER-5") != std::string::npos);
+  results.warmup_rule = kWarmupUnsettled;
+  REQUIRE(text().find("did not settle within half the run") != std::string::npos);
+  REQUIRE(summary_of(results)["warmup_rule"] == "MSER-5, not settled");
 }
 
 TEST_CASE("differences are paired: noise that all entries share cancels") {

@@ -46,6 +46,28 @@ TEST_CASE("a scenario is read with units resolved and defaults filled in") {
   REQUIRE(s.expectations[0].line == 30);
 }
 
+TEST_CASE("a warm-up may be found, and a precision says of what; both read back") {
+  std::string text = small_with("warmup: 2 h", "warmup: auto");
+  text.replace(text.find("horizon: 2 days\n"), 16, "horizon: 2 days\nreplications: 12\nprecision: 2.5 %\n");
+  const Result<Scenario> usual = read_text(text);
+  REQUIRE(usual.ok());
+  REQUIRE(usual.value().warmup_auto);
+  REQUIRE(usual.value().warmup == Duration{});
+  REQUIRE(usual.value().precision == 0.025);
+  REQUIRE(usual.value().precision_of == "latency.e2e.mean");
+  REQUIRE(usual.value().replications_limit == 160);
+  text.replace(text.find("precision: 2.5 %\n"), 17,
+               "precision: 2.5 %\nprecision-of: latency.ttft.p99\nreplications-limit: 48\n");
+  const Result<Scenario> full = read_text(text);
+  REQUIRE(full.ok());
+  REQUIRE(full.value().precision_of == "latency.ttft.p99");
+  REQUIRE(most_replications(full.value()) == 48);
+  const std::string resolved = resolved_text(full.value());
+  REQUIRE(resolved.find("warmup: auto") != std::string::npos);
+  REQUIRE(resolved_text(read_scenario(resolved, "resolved", {}).value()) == resolved);
+  REQUIRE(most_replications(read_text(small_scenario()).value()) == 1);
+}
+
 TEST_CASE("every scalar of a tier, a pool and an entry reaches the scenario") {
   std::string text =
       small_with("    slo: { ttft: p99 < 500 ms }",
@@ -244,6 +266,17 @@ TEST_CASE("what does not fit together is refused with its place") {
       {"name: small", "name: Small", "2:7 this is no name"},
       {"name: small", "name: ../x", "2:7 this is no name"},
       {"warmup: 2 h", "warmup: 2 days", "5:19 the warm-up does not end before the horizon"},
+      {"horizon: 2 days\n", "horizon: 2 days\nprecision: 2 %\n",
+       "5:12 a precision needs at least 10 replications before the first look"},
+      {"horizon: 2 days\n", "horizon: 2 days\nreplications: 5\nprecision: 2 %\n",
+       "5:15 a precision needs at least 10 replications before the first look"},
+      {"horizon: 2 days\n", "horizon: 2 days\nreplications: 20\nprecision: 2 %\nreplications-limit: 12\n",
+       "7:21 replications-limit is below the replications before the first look"},
+      {"horizon: 2 days\n", "horizon: 2 days\nprecision-of: latency.ttft.p99\n",
+       "5:1 `precision-of` has no meaning here"},
+      {"horizon: 2 days\n",
+       "horizon: 2 days\nreplications: 10\nprecision: 2 %\nprecision-of: requests.served\n",
+       "7:15 `requests.served` is not accepted here"},
       {"report: 1 day", "report: 1 s", "5:32 the horizon holds more than 100,000 report windows"},
       {"2026-11-01", "2026-02-29", "6:33 this is no date"},
       {"currency: USD", "currency: usd", "6:21 a currency is three capital letters"},
