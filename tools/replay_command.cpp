@@ -204,16 +204,18 @@ InputRow trust_of(const RunResults& results, const std::string& tenancy) {
 struct Prepared {
   LoadedScenario loaded;
   PoolProfiles profiles;
-  std::vector<ReplaySetup> setups;  // of the entries to replay
+  std::vector<ReplaySetup> setups;                     // of the entries to replay
+  std::vector<std::unique_ptr<ReplayDevice>> devices;  // of each
 };
 
-Result<Prepared> prepare(const CommandLine& line, const Options& options, LoadedScenario loaded) {
+Result<Prepared> prepare(const Options& options, LoadedScenario loaded) {
   Result<PoolProfiles> profiles = PoolProfiles::read(*loaded.world);
   if (!profiles.ok()) return profiles.problems();
-  Prepared made{std::move(loaded), std::move(profiles).value(), {}};
+  Prepared made{std::move(loaded), std::move(profiles).value(), {}, {}};
   Diagnostics problems;
   for (const size_t e : options.tenancies) {
-    ReplaySetup setup{made.loaded.world.get(), e, replay_needs(*made.loaded.world, e), {}};
+    ReplaySetup setup{made.loaded.world.get(), e, replay_needs(*made.loaded.world, e),
+                      made.profiles.by_pool()};
     if (setup.needs.weights.empty()) {
       problems.push_back({.message = fmt::format("entry '{}' serves no request: nothing can be replayed",
                                                  made.loaded.world->scenario.tenancies[e].label)});
@@ -221,6 +223,9 @@ Result<Prepared> prepare(const CommandLine& line, const Options& options, Loaded
     }
     const Diagnostics big = too_big(*made.loaded.world, setup, options);
     problems.insert(problems.end(), big.begin(), big.end());
+    auto device = options.wall ? make_wall_cpu(setup) : make_virtual_cpu(setup);
+    if (device.ok()) made.devices.push_back(std::move(device).value());
+    if (!device.ok()) problems.insert(problems.end(), device.problems().begin(), device.problems().end());
     made.setups.push_back(std::move(setup));
   }
   const double taken = options.wall ? share_taken_away() : 0;
@@ -230,7 +235,6 @@ Result<Prepared> prepare(const CommandLine& line, const Options& options, Loaded
          .help = "wait, or --clock virtual"});
   }
   if (!problems.empty()) return problems;
-  (void)line;
   return made;
 }
 
@@ -247,12 +251,11 @@ Exit replay_prepared(Prepared prepared, const CommandLine& line, const Options& 
   results.traces = std::move(prepared.loaded.traces);
   bool measured = true;
   ProgressLine progress;
-  for (ReplaySetup& setup : prepared.setups) {
-    setup.profiles = prepared.profiles.by_pool();
-    auto device = options.wall ? make_wall_cpu(setup) : make_virtual_cpu(setup);
-    if (!device.ok()) return refuse(device.problems());
+  for (size_t i = 0; i < prepared.setups.size(); ++i) {
+    const ReplaySetup& setup = prepared.setups[i];
     const std::string& label = world.scenario.tenancies[setup.tenancy].label;
-    ReplayOptions how{.device = device.value().get(), .stop = stop};
+    ReplayOptions how{
+        .device = prepared.devices[i].get(), .warmup = Duration{results.warmup_ns}, .stop = stop};
     how.progress = [&](int64_t segment) {
       progress.show(fmt::format("executing {}: segment {} of {}", printable(label), segment + 1,
                                 world.scenario.replications));
@@ -295,7 +298,7 @@ Exit replay_command(const Arguments& arguments) {
   if (!loaded.ok()) return refuse(loaded.problems());
   const Result<Options> options = options_of(line, loaded.value().world->scenario);
   if (!options.ok()) return refuse(options.problems());
-  Result<Prepared> prepared = prepare(line, options.value(), std::move(loaded).value());
+  Result<Prepared> prepared = prepare(options.value(), std::move(loaded).value());
   if (!prepared.ok()) return refuse(prepared.problems());
   return replay_prepared(std::move(prepared).value(), line, options.value());
 }

@@ -128,9 +128,8 @@ struct Samples {
 
 class Comparison {
  public:
-  Comparison(const World& world, std::string tenancy) : world_(world), tenancy_(std::move(tenancy)) {
-    observed_s_ = seconds(world.scenario.horizon - world.scenario.warmup);
-  }
+  Comparison(const World& world, std::string tenancy, Duration warmup)
+      : world_(world), tenancy_(std::move(tenancy)), observed_s_(seconds(world.scenario.horizon - warmup)) {}
 
   void add(const Finished& simulated, const Finished& executed) {
     ++segments_;
@@ -304,11 +303,11 @@ ReplayNeeds replay_needs(const World& world, size_t tenancy) {
 }
 
 void replay(const World& world, size_t tenancy, const ReplayOptions& options, RunResults& results) {
-  Comparison comparison(world, world.scenario.tenancies[tenancy].label);
+  Comparison comparison(world, world.scenario.tenancies[tenancy].label, options.warmup);
   for (uint32_t k = 0; k < world.scenario.replications; ++k) {
     if (options.progress) options.progress(k);
-    Finished simulated(Time{world.scenario.warmup.ns});
-    Finished executed(Time{world.scenario.warmup.ns});
+    Finished simulated(Time{options.warmup.ns});
+    Finished executed(Time{options.warmup.ns});
     const ReplaySegmentRow row = Segment(world, tenancy, k, options).run(simulated, executed);
     results.replay_segments.push_back(row);
     if (row.kept == 1) comparison.add(simulated, executed);

@@ -29,6 +29,7 @@ class ReplayDevice : public WorkExecutor {
 
 struct ReplayOptions {
   ReplayDevice* device = nullptr;
+  Duration warmup{};            // requests that arrive in it are not compared
   double steady_within = 0.15;  // a segment is kept if the reference stays within this of 1
   int64_t tries = 2;            // of a segment
   const std::atomic<bool>* stop = nullptr;
