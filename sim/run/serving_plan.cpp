@@ -19,8 +19,12 @@ ServingPlan::ServingPlan(const World& world, size_t tenancy, const TrainingOutco
   }
   for (const TierPlan& plan : world.plans[tenancy])
     client_of_tier_.push_back(&world.model_on_pool(plan.model, plan.pool).client);
-  for (uint32_t p = 0; p < scenario().pools.size(); ++p)
+  for (uint32_t p = 0; p < scenario().pools.size(); ++p) {
     limits_.push_back(generative(p) ? generative_limits(p) : GenerativeLimits{});
+    std::vector<const ServiceTimes*>& times = times_.emplace_back();
+    for (uint32_t m = 0; m < scenario().models.size(); ++m)
+      times.push_back(world.model_on_pool(m, p).times.get());
+  }
 }
 
 bool ServingPlan::has_place(uint32_t p, int64_t tokens, const Request& request) const {

@@ -41,7 +41,7 @@ class ServingPlan {
   // The scenario's model that these weights are of.
   [[nodiscard]] uint32_t model_of(ModelId weights) const { return model_of_weights_[weights.index]; }
   [[nodiscard]] const ServiceTimes& times_of(ModelId weights, uint32_t p) const {
-    return *world_->model_on_pool(model_of(weights), p).times;
+    return *times_[p][model_of(weights)];
   }
   // Loads and scrubs depend on the device, not on the model: any model of the pool answers.
   [[nodiscard]] const ServiceTimes& any_times(uint32_t p) const;
@@ -56,7 +56,8 @@ class ServingPlan {
   size_t tenancy_;
   std::vector<uint32_t> model_of_weights_;
   std::vector<const ClientCosts*> client_of_tier_;
-  std::vector<GenerativeLimits> limits_;  // by pool; empty where nothing is generated
+  std::vector<std::vector<const ServiceTimes*>> times_;  // by pool and model
+  std::vector<GenerativeLimits> limits_;                 // by pool; empty where nothing is generated
 };
 
 }  // namespace cotenant

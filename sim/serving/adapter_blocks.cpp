@@ -24,7 +24,7 @@ int64_t AdapterBlocks::idle_blocks(ModelId but) const {
   return idle_blocks_ - (kept != nullptr && kept->pins == 0 ? kept->holding.blocks : 0);
 }
 
-bool AdapterBlocks::make_free(int64_t blocks) {
+bool AdapterBlocks::evict(int64_t blocks) {
   while (memory_->free() < blocks && idle_blocks_ > 0) {
     const auto goes = std::min_element(entries_.begin(), entries_.end(), [](const Entry& a, const Entry& b) {
       if ((a.pins == 0) != (b.pins == 0)) return a.pins == 0;

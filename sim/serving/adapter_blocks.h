@@ -22,7 +22,7 @@ class AdapterBlocks {
   // Blocks that could be made free without touching `but`.
   [[nodiscard]] int64_t idle_blocks(ModelId but) const;
   // Evicts until `blocks` are free or nothing is left that may go; returns whether they are.
-  bool make_free(int64_t blocks);
+  bool make_free(int64_t blocks) { return memory_->free() >= blocks || evict(blocks); }
   // Takes `blocks`, on behalf of `user`. Requires: they are free; !holds(adapter).
   void load(ModelId adapter, int64_t blocks, const BlockOrigin& user);
   // A running sequence begins or ends to need it. Requires: holds(adapter).
@@ -37,6 +37,7 @@ class AdapterBlocks {
     int64_t pins = 0;
     int64_t last_use = 0;
   };
+  bool evict(int64_t blocks);
   [[nodiscard]] const Entry* find(ModelId adapter) const;
   Entry& entry(ModelId adapter);
 

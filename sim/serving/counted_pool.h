@@ -29,7 +29,7 @@ class CountedPool {
   int64_t allocate(int64_t blocks, TenantId tenant);
   // Whether the next free blocks, this many, were all written last by one and the same, or by nobody.
   [[nodiscard]] bool next_of_one_writer(int64_t blocks) const {
-    return blocks == 0 || (!runs_.empty() && runs_.front().blocks >= blocks);
+    return first_.blocks >= blocks;
   }
   // Gives `blocks` of `tenant` back. Requires: they are held.
   void release(int64_t blocks, TenantId tenant);
@@ -39,11 +39,17 @@ class CountedPool {
     TenantId writer;  // invalid = never written
     int64_t blocks = 0;
   };
+  Run next_run();
+
   int64_t total_;
   int64_t free_;
   int64_t allocated_ = 0;
   int64_t freed_ = 0;
-  std::deque<Run> runs_;
+  // In order; one is empty only if all behind it are. The ends stand here, so that most calls touch nothing
+  // else.
+  Run first_;
+  std::deque<Run> between_;
+  Run last_;
 };
 
 }  // namespace cotenant

@@ -294,7 +294,8 @@ bool GenerativeReplica::admit(Sequence& head, Work& work) {
   }
   if (adapter.valid()) pin_adapter(adapter);
   if (head.request.pinned) pinned_.renew(head.request, resident_);
-  Sequence s = line_.take();
+  running_.push_back(line_.take());
+  Sequence& s = running_.back();
   const TenantId tenant = s.request.tenant;
   const std::vector<PrefixKey>& keys = keys_of(s, 0, s.known - 1);
   const PrefixPool::Hit hit = kv_.find(keys);
@@ -314,7 +315,6 @@ bool GenerativeReplica::admit(Sequence& head, Work& work) {
     s.request.hit_tokens = static_cast<int32_t>(hit.blocks * kKvBlockTokens);
   }
   s.stamp_progress(now_);
-  running_.push_back(std::move(s));
   return true;
 }
 

@@ -23,18 +23,19 @@ size_t WaitingLine::queue_of(const Sequence& sequence) {
   return queues_.size() - 1;
 }
 
-uint32_t WaitingLine::node_of(Sequence sequence) {
+uint32_t WaitingLine::node_of(Sequence&& sequence) {
   ++size_;
   if (free_ == kNone) {
     nodes_.push_back({std::move(sequence), kNone});
     return static_cast<uint32_t>(nodes_.size() - 1);
   }
   const uint32_t node = std::exchange(free_, nodes_[free_].next);
-  nodes_[node] = {std::move(sequence), kNone};
+  nodes_[node].sequence = std::move(sequence);
+  nodes_[node].next = kNone;
   return node;
 }
 
-void WaitingLine::push(Sequence sequence) {
+void WaitingLine::push(Sequence&& sequence) {
   newest_ = sequence.request.queued;
   Queue& queue = queues_[queue_of(sequence)];
   const uint32_t node = node_of(std::move(sequence));
@@ -42,7 +43,7 @@ void WaitingLine::push(Sequence sequence) {
   queue.last = node;
 }
 
-void WaitingLine::put_back(Sequence sequence) {
+void WaitingLine::put_back(Sequence&& sequence) {
   Queue& queue = queues_[queue_of(sequence)];
   queue.new_here = false;                                                         // it was never away
   queue.deficit += service_of(sequence.request.prompt, sequence.request.output);  // paid for when it left

@@ -40,8 +40,8 @@ class WaitingLine {
   // weight_of: a tenant's share; above 0.
   WaitingLine(const LineRules& rules, std::function<double(TenantId)> weight_of);
 
-  void push(Sequence sequence);      // at the end of its tenant's queue
-  void put_back(Sequence sequence);  // at its front: what was preempted
+  void push(Sequence&& sequence);      // at the end of its tenant's queue
+  void put_back(Sequence&& sequence);  // at its front: what was preempted
   // The next of the sequences that came before `before` and that `may` accepts (it is asked about the first
   // of each tenant); nullptr = none. Valid until the next call that is not const.
   using Accepts = std::function<bool(const Sequence&)>;
@@ -99,7 +99,7 @@ class WaitingLine {
   };
   [[nodiscard]] const Sequence& front(const Queue& queue) const { return nodes_[queue.first].sequence; }
   size_t queue_of(const Sequence& sequence);
-  uint32_t node_of(Sequence sequence);
+  uint32_t node_of(Sequence&& sequence);
   [[nodiscard]] bool before(const Sequence& a, const Sequence& b) const;
   size_t first_in_order(Time before, const Accepts& may) const;
   size_t first_in_turn(Time before, const Accepts& may);
