@@ -172,7 +172,11 @@ void pin_to(int number) {
 // One replica's thread.
 class Worker {
  public:
-  using Told = std::function<void(uint32_t replica, double took_s)>;
+  struct Took {
+    double wall_s = 0;
+    double cpu_s = 0;
+  };
+  using Told = std::function<void(uint32_t replica, Took took)>;
   Worker(uint32_t replica, int cpu, Told told) : replica_(replica), told_(std::move(told)) {
     thread_ = std::thread([this, cpu] { run(cpu); });
   }
@@ -196,9 +200,10 @@ class Worker {
   void begin(Work work) {
     post([this, work = std::move(work)] {
       const auto from = std::chrono::steady_clock::now();
+      const double cpu_from = clock_.cpu_s();
       core_->run(replica_, work);
       const std::chrono::duration<double> took = std::chrono::steady_clock::now() - from;
-      told_(replica_, took.count());
+      told_(replica_, {took.count(), clock_.cpu_s() - cpu_from});
     });
   }
 
@@ -227,6 +232,7 @@ class Worker {
   }
   uint32_t replica_;
   Told told_;
+  ThreadClock clock_;
   std::unique_ptr<Core> core_;
   std::mutex mutex_;
   std::condition_variable changed_, idle_;
@@ -241,12 +247,19 @@ class WallCpu : public CpuDevice {
   using CpuDevice::CpuDevice;
   ~WallCpu() override { workers_.clear(); }
   std::string clock_name() const override { return "wall"; }
+  // Work that had to wait for its core counts as a slower device.
+  double reference() override {
+    std::unique_lock lock(mutex_);
+    const Worker::Took took = std::exchange(since_reference_, {});
+    lock.unlock();
+    return CpuDevice::reference() * (took.cpu_s > 0 ? took.wall_s / took.cpu_s : 1);
+  }
   void begin_run() override {
     workers_.clear();
     ended_.clear();
     for (uint32_t r = 0; r < needs_.replicas; ++r) {
       workers_.push_back(std::make_unique<Worker>(
-          r, static_cast<int>(r) + 1, [this](uint32_t replica, double took) { tell(replica, took); }));
+          r, static_cast<int>(r) + 1, [this](uint32_t replica, Worker::Took took) { tell(replica, took); }));
       workers_.back()->prepare([this] {
         auto core = std::make_unique<Core>(plan_, shapes_, &clock_);
         core->reserve(needs_);
@@ -272,12 +285,14 @@ class WallCpu : public CpuDevice {
   }
 
  private:
-  void tell(uint32_t replica, double took_s) {
+  void tell(uint32_t replica, Worker::Took took) {
     {
       const std::lock_guard lock(mutex_);
+      since_reference_.wall_s += took.wall_s;
+      since_reference_.cpu_s += took.cpu_s;
       const auto at = std::chrono::steady_clock::now() - began_;
       ended_.push_back({replica, Time{std::chrono::duration_cast<std::chrono::nanoseconds>(at).count()},
-                        static_cast<int64_t>(took_s * 1e12)});
+                        static_cast<int64_t>(took.wall_s * 1e12)});
     }
     told_.notify_one();
   }
@@ -285,6 +300,7 @@ class WallCpu : public CpuDevice {
   std::chrono::steady_clock::time_point began_;
   std::mutex mutex_;
   std::condition_variable told_;
+  Worker::Took since_reference_;
   std::deque<Ended> ended_;  // in order of their times
   Done done_;
 };

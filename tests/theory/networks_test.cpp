@@ -266,7 +266,7 @@ class SharedServer {
       piece.request.tenant = TenantId{job};
       piece.request.prompt = 1;
       piece.request.queued = loop_.now();
-      line_.push(piece);
+      line_.push(std::move(piece));
     }
     schedule_arrival(c);
   }
