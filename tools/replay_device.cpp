@@ -123,6 +123,7 @@ class CpuDevice : public ReplayDevice {
  private:
   double median_reference() {
     std::vector<double> rounds;
+    rounds.reserve(9);
     for (int i = 0; i < 9; ++i) rounds.push_back(reference_kernel_.round(&clock_));
     return median(std::move(rounds));
   }
@@ -137,7 +138,7 @@ class VirtualCpu : public CpuDevice {
   using CpuDevice::CpuDevice;
   std::string clock_name() const override { return "virtual"; }
   void begin_run() override {
-    core_.emplace(plan_, shapes_, &clock_);
+    core_ = std::make_unique<Core>(plan_, shapes_, &clock_);
     core_->reserve(needs_);
   }
   Done done() const override { return done_; }
@@ -150,7 +151,7 @@ class VirtualCpu : public CpuDevice {
   std::optional<Ended> wait(Time /*until*/) override { return std::nullopt; }
 
  private:
-  std::optional<Core> core_;
+  std::unique_ptr<Core> core_;
   Done done_;
 };
 
