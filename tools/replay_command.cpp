@@ -112,6 +112,7 @@ class PoolProfiles {
   }
   [[nodiscard]] std::vector<const Profile*> by_pool() const {
     std::vector<const Profile*> all;
+    all.reserve(profiles_.size());
     for (const Profile& profile : profiles_) all.push_back(&profile);
     return all;
   }
@@ -224,8 +225,11 @@ Result<Prepared> prepare(const Options& options, LoadedScenario loaded) {
     const Diagnostics big = too_big(*made.loaded.world, setup, options);
     problems.insert(problems.end(), big.begin(), big.end());
     auto device = options.wall ? make_wall_cpu(setup) : make_virtual_cpu(setup);
-    if (device.ok()) made.devices.push_back(std::move(device).value());
-    if (!device.ok()) problems.insert(problems.end(), device.problems().begin(), device.problems().end());
+    if (device.ok()) {
+      made.devices.push_back(std::move(device).value());
+    } else {
+      problems.insert(problems.end(), device.problems().begin(), device.problems().end());
+    }
     made.setups.push_back(std::move(setup));
   }
   const double taken = options.wall ? share_taken_away() : 0;

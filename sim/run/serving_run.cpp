@@ -199,14 +199,15 @@ class ServingRun {
   // Takes in what the executor ends in real time until then.
   void finish_outside(Time until) {
     while (const std::optional<WorkExecutor::Ended> ended = variant_.executor->wait(until)) {
-      clock_.now = std::max(clock_.now, ended->at);
+      const WorkExecutor::Ended& work = *ended;
+      clock_.now = std::max(clock_.now, work.at);
       std::visit(
           [&](auto& driver) {
             finished_.clear();
-            driver.finish_outside(ended->elapsed_ps, finished_);
+            driver.finish_outside(work.elapsed_ps, finished_);
             go_on(driver);
           },
-          replicas_[ended->replica]);
+          replicas_[work.replica]);
       until = std::min(until, clock_.next());
     }
   }
