@@ -2,16 +2,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <cstdio>
-#include <thread>
+#include <memory>
 
 #include "kernels/calibrate/device_facts.h"
 #include "kernels/calibrate/sampler.h"
 #include "reports/plots/plots.h"
 #include "reports/store/results_file.h"
-#include "sim/experiment/experiment.h"
 #include "sim/run/variant.h"
 #include "sim/scenario/quantity.h"
 #include "tools/command_line.h"
@@ -21,6 +19,7 @@
 #include "tools/replay_device.h"
 #include "tools/scenario_inputs.h"
 #include "tools/show_results.h"
+#include "tools/simulate.h"
 
 namespace cotenant {
 namespace {
@@ -123,43 +122,46 @@ class PoolProfiles {
 
 double bytes_needed(const World& world, const ReplayNeeds& needs) {
   double bytes = 0;
-  for (const ReplayNeeds::Model& need : needs.weights) {
+  for (const ReplayNeeds::Model& need : needs.models) {
     const ModelOnSku& on = world.model_on_pool(need.model, need.pool);
     // One more set while weights are packed; half as many tokens again, for a device slower than expected.
-    bytes += static_cast<double>((need.sets + 1) * on.facts.weight_bytes);
-    bytes += static_cast<double>(need.adapters * on.adapter_bytes.count);
+    bytes += static_cast<double>(need.weights.size() + 1) * static_cast<double>(on.facts.weight_bytes);
+    bytes += static_cast<double>(need.adapters.size()) * static_cast<double>(on.adapter_bytes.count);
     bytes += 1.5 * static_cast<double>(need.kv_tokens * on.facts.kv_bytes_per_token);
   }
   return bytes;
 }
 
-// Refuses what this machine cannot hold, or what would take too long; says what would fit.
-Diagnostics too_big(const World& world, const ReplaySetup& setup, const Options& options) {
-  Diagnostics problems;
-  const Scenario& s = world.scenario;
-  const std::string& label = s.tenancies[setup.tenancy].label;
+// Refuses what this machine cannot hold; says what would fit.
+Diagnostics too_large(const World& world, const ReplaySetup& setup, const Options& options) {
   const double copies = options.wall ? static_cast<double>(setup.needs.replicas) : 1;
   const double needed = copies * bytes_needed(world, setup.needs);
   const auto memory = static_cast<double>(read_cpu_facts().memory_bytes) * kMostMemory;
-  if (needed > memory) {
-    problems.push_back(
-        {.message = fmt::format("entry '{}' needs {:.1f} GB of memory to execute; {:.1f} GB are "
-                                "allowed here (80 % of the machine's)",
-                                label, needed * 1e-9, memory * 1e-9),
-         .help = fmt::format("{:.2g} times as many tenants with weights of their own would fit, or "
-                             "a smaller model",
-                             memory / needed)});
-  }
+  if (needed <= memory) return {};
+  return {{.message = fmt::format(
+               "entry '{}' needs {:.1f} GB of memory to execute; {:.1f} GB are allowed here (80 % "
+               "of the machine's)",
+               world.scenario.tenancies[setup.tenancy].label, needed * 1e-9, memory * 1e-9),
+           .help = fmt::format(
+               "{:.2g} times as many tenants with weights of their own would fit, or a smaller model",
+               memory / needed)}};
+}
+
+// Refuses what would take too long, all entries together; says what would fit.
+Diagnostics too_long(const World& world, const std::vector<ReplaySetup>& setups, const Options& options) {
+  const Scenario& s = world.scenario;
   const double horizon = seconds(s.horizon);
-  const double wall = options.wall ? horizon * static_cast<double>(s.replications) : setup.needs.device_s;
-  if (wall > options.max_wall_s) {
-    problems.push_back(
-        {.message = fmt::format("entry '{}' would take about {:.0f} s to execute; --max-wall is {:.0f} s",
-                                label, wall, options.max_wall_s),
-         .help = fmt::format("--set horizon={:.0f}s fits, or fewer replications",
-                             std::floor(horizon * options.max_wall_s / wall * 0.9))});
-  }
-  return problems;
+  double expected = 0;
+  for (const ReplaySetup& setup : setups)
+    expected += options.wall ? horizon * static_cast<double>(s.replications) : setup.needs.device_s;
+  if (expected <= options.max_wall_s) return {};
+  const double fits = std::floor(horizon * options.max_wall_s / expected * 0.9);
+  return {{.message = fmt::format("it would take about {:.0f} s to execute; --max-wall is {:g} s", expected,
+                                  options.max_wall_s),
+           .help = fits < 1
+                       ? "more --max-wall, fewer replications, or one --tenancy"
+                       : fmt::format("--set horizon={:.0f}s fits, or fewer replications, or one --tenancy",
+                                     fits)}};
 }
 
 // Real time means nothing where others take this core away: the share of wall time that a busy loop did not
@@ -217,13 +219,13 @@ Result<Prepared> prepare(const Options& options, LoadedScenario loaded) {
   for (const size_t e : options.tenancies) {
     ReplaySetup setup{made.loaded.world.get(), e, replay_needs(*made.loaded.world, e),
                       made.profiles.by_pool()};
-    if (setup.needs.weights.empty()) {
+    if (setup.needs.models.empty()) {
       problems.push_back({.message = fmt::format("entry '{}' serves no request: nothing can be replayed",
                                                  made.loaded.world->scenario.tenancies[e].label)});
       continue;
     }
-    const Diagnostics big = too_big(*made.loaded.world, setup, options);
-    problems.insert(problems.end(), big.begin(), big.end());
+    const Diagnostics large = too_large(*made.loaded.world, setup, options);
+    problems.insert(problems.end(), large.begin(), large.end());
     auto device = options.wall ? make_wall_cpu(setup) : make_virtual_cpu(setup);
     if (device.ok()) {
       made.devices.push_back(std::move(device).value());
@@ -232,7 +234,9 @@ Result<Prepared> prepare(const Options& options, LoadedScenario loaded) {
     }
     made.setups.push_back(std::move(setup));
   }
-  const double taken = options.wall ? share_taken_away() : 0;
+  const Diagnostics slow = too_long(*made.loaded.world, made.setups, options);
+  problems.insert(problems.end(), slow.begin(), slow.end());
+  const double taken = options.wall && problems.empty() ? share_taken_away() : 0;
   if (taken > 0.05) {
     problems.push_back(
         {.message = fmt::format("the host is busy: others took {:.0f} % of this core's time", 100 * taken),
@@ -247,9 +251,7 @@ Exit replay_prepared(Prepared prepared, const CommandLine& line, const Options& 
   const std::string folder = line.word_or("out", "out/" + world.scenario.name + "-replay");
   make_folder(folder);
   const std::atomic<bool>* stop = stop_on_interrupt();
-  RunResults results = run_experiment(
-      world,
-      {.threads = static_cast<int64_t>(std::max(std::thread::hardware_concurrency(), 1U)), .stop = stop});
+  RunResults results = simulate(world, cores(), stop);
   results.version = kVersion;
   results.inputs = std::move(prepared.loaded.inputs);
   results.traces = std::move(prepared.loaded.traces);

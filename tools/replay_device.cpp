@@ -17,18 +17,13 @@
 
 #include "kernels/calibrate/cache_eviction.h"
 #include "kernels/calibrate/reference_kernel.h"
+#include "kernels/calibrate/visits.h"
 #include "kernels/execute/cpu_runner.h"
 #include "sim/core/check.h"
 #include "sim/run/serving_plan.h"
 
 namespace cotenant {
 namespace {
-
-double median(std::vector<double> values) {
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
-}
 
 std::vector<ExecutedPart> executed(const Work& work) {
   std::vector<ExecutedPart> parts;
@@ -54,8 +49,12 @@ class Core {
   }
 
   void reserve(const ReplayNeeds& needs) {
-    for (const ReplayNeeds::Model& model : needs.weights)
-      runners_.at(model.model).reserve(model.kv_tokens + model.kv_tokens / 2, {});
+    for (const ReplayNeeds::Model& model : needs.models) {
+      CpuRunner::Needs all{.kv_tokens = model.kv_tokens + model.kv_tokens / 2, .weights = {}, .adapters = {}};
+      for (const ModelId set : model.weights) all.weights.push_back(set.index);
+      for (const ModelId adapter : model.adapters) all.adapters.push_back(adapter.index);
+      runners_.at(model.model).reserve(all);
+    }
   }
 
   // Seconds of CPU time.
@@ -81,10 +80,17 @@ class Core {
 Result<std::map<uint32_t, CpuRunner::Shape>> shapes_of(const ReplaySetup& setup) {
   std::map<uint32_t, CpuRunner::Shape> shapes;
   Diagnostics problems;
-  for (const ReplayNeeds::Model& need : setup.needs.weights) {
+  for (const ReplayNeeds::Model& need : setup.needs.models) {
     const Model& model = setup.world->scenario.models[need.model];
-    Result<CpuRunner::Shape> shape =
-        CpuRunner::shape_of(*setup.profiles[need.pool], model.shape, model.adapter_rank);
+    const Profile& profile = *setup.profiles[need.pool];
+    if (profile.device.kind != "cpu") {
+      problems.push_back(
+          {.message = fmt::format("pool '{}' has its times from {}, which is no processor core",
+                                  setup.world->scenario.pools[need.pool].name, profile.device.name),
+           .help = "a profile of this machine: cotenant calibrate --device cpu --quick"});
+      continue;
+    }
+    Result<CpuRunner::Shape> shape = CpuRunner::shape_of(profile, model.shape, model.adapter_rank);
     if (shape.ok()) {
       shapes.emplace(need.model, std::move(shape).value());
     } else {
@@ -103,12 +109,12 @@ class CpuDevice : public ReplayDevice {
         shapes_(std::move(shapes)),
         training_(run_training(training_spec(*setup.world, setup.tenancy))),
         plan_(*setup.world, setup.tenancy, training_),
-        eviction_(setup.profiles[setup.needs.weights.front().pool]->device.last_level_cache_bytes),
+        eviction_(setup.profiles[setup.needs.models.front().pool]->device.last_level_cache_bytes),
         reference_kernel_(&eviction_) {
-    const Profile& profile = *setup.profiles[setup.needs.weights.front().pool];
+    const Profile& profile = *setup.profiles[setup.needs.models.front().pool];
     name_ = fmt::format("cpu, {}", profile.device.name);
     reference_kernel_.round(&clock_);
-    calibrated_ = profile.reference_s.empty() ? median_reference() : median(profile.reference_s);
+    calibrated_ = profile.reference_s.empty() ? median_reference() : median_of(profile.reference_s);
   }
   std::string name() const override { return name_; }
   double reference() override { return median_reference() / calibrated_; }
@@ -125,7 +131,7 @@ class CpuDevice : public ReplayDevice {
     std::vector<double> rounds;
     rounds.reserve(9);
     for (int i = 0; i < 9; ++i) rounds.push_back(reference_kernel_.round(&clock_));
-    return median(std::move(rounds));
+    return median_of(std::move(rounds));
   }
   CacheEviction eviction_;
   ReferenceKernel reference_kernel_;
@@ -326,7 +332,14 @@ Result<std::unique_ptr<ReplayDevice>> make_wall_cpu(const ReplaySetup& setup) {
                                                setup.needs.replicas, setup.needs.replicas + 1, cores),
                         .help = "smaller pools (--set pools.NAME.size=1), or --clock virtual"}};
   }
-  for (const Pool& pool : setup.world->scenario.pools) {
+  for (uint32_t p = 0; p < setup.world->scenario.pools.size(); ++p) {
+    const Pool& pool = setup.world->scenario.pools[p];
+    const Sku& sku = setup.world->scenario.skus[setup.world->sku_of_pool(p)];
+    if (sku.store_byte_per_s > 0) {
+      return Diagnostics{
+          {.message = fmt::format("sku '{}' loads from a store, which nobody is in real time", sku.name),
+           .help = "no store-bandwidth, or --clock virtual"}};
+    }
     if (pool.instances > 1) {
       return Diagnostics{
           {.message = fmt::format("pool '{}' has {} instances on a device; in real time one core "

@@ -10,9 +10,9 @@
 #include "sim/experiment/experiment.h"
 #include "tools/command_line.h"
 #include "tools/interrupt.h"
-#include "tools/progress.h"
 #include "tools/scenario_inputs.h"
 #include "tools/show_results.h"
+#include "tools/simulate.h"
 #include "tools/timeline_file.h"
 
 namespace cotenant {
@@ -48,30 +48,7 @@ std::string estimate(const World& world, double expected, int64_t threads) {
 }
 
 int64_t thread_count(const CommandLine& line) {
-  const auto cores = static_cast<int64_t>(std::thread::hardware_concurrency());
-  return line.whole_of("threads").value_or(std::max<int64_t>(cores, 1));
-}
-
-RunResults simulate(const World& world, int64_t threads) {
-  ProgressLine progress;
-  ExperimentOptions options;
-  options.threads = threads;
-  options.stop = stop_on_interrupt();
-  options.progress = [&](const ExperimentProgress& p) {
-    progress.show(fmt::format("unit {} of {}, {:.1f} M requests simulated", p.done, p.total,
-                              static_cast<double>(p.requests) * 1e-6));
-  };
-  options.precise = [&](const RunResults& so_far) {
-    const Precision precision = precision_reached(so_far, figures_of(so_far));
-    progress.clear();
-    std::fputs(
-        fmt::format("{} replications: {}\n", so_far.replications, precision_text(precision, so_far)).c_str(),
-        stderr);
-    return precision.reached;
-  };
-  RunResults results = run_experiment(world, options);
-  progress.clear();
-  return results;
+  return line.whole_of("threads").value_or(cores());
 }
 
 Exit run_loaded(LoadedScenario loaded, const CommandLine& line, ReportFormat format) {
@@ -93,7 +70,7 @@ Exit run_loaded(LoadedScenario loaded, const CommandLine& line, ReportFormat for
   const std::string folder = line.word_or("out", "out/" + world.scenario.name);
   make_folder(folder);  // before the work, so that an unwritable place is known at once
   const auto started = std::chrono::steady_clock::now();
-  RunResults results = simulate(world, threads);
+  RunResults results = simulate(world, threads, stop_on_interrupt());
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - started;
   if (results.units.empty()) {
     std::fputs("interrupted before a unit was finished: nothing was written\n", stderr);

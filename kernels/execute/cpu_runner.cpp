@@ -81,11 +81,12 @@ const Examples& CpuRunner::examples(int64_t rows) {
   return sets[next_examples_++ % kExampleSets];
 }
 
-void CpuRunner::reserve(int64_t kv_tokens, const std::vector<uint32_t>& weights) {
+void CpuRunner::reserve(const Needs& needs) {
   CHECK(sequences_.empty());
-  for (const uint32_t set : weights) warm(set);
+  for (const uint32_t weights : needs.weights) warm(weights);
+  for (const int64_t index : needs.adapters) adapter(index);
   if (config_.layers == 0) return;
-  kv_ = std::make_unique<KvPool>(config_, (kv_tokens + cpu::kKvBlockTokens - 1) / cpu::kKvBlockTokens);
+  kv_ = std::make_unique<KvPool>(config_, (needs.kv_tokens + cpu::kKvBlockTokens - 1) / cpu::kKvBlockTokens);
   const std::vector<float>& values = cache_values();
   for (int64_t layer = 0; layer < kv_->layers(); ++layer) {
     float* to = kv_->layer(layer);
@@ -166,7 +167,10 @@ double CpuRunner::score(uint32_t weights, int64_t rows) {
 }
 
 void CpuRunner::warm(uint32_t weights) {
-  if (config_.layers == 0) return scorer(weights).model.forward(examples(1)), void();
+  if (config_.layers == 0) {
+    scorer(weights).model.forward(examples(1));
+    return;
+  }
   KvCache cache(config_, 1);
   const std::vector<int32_t> token = {0};
   decoder(weights).step(std::vector<SequenceWork>{{.tokens = token, .cache = &cache}});

@@ -50,9 +50,14 @@ class CpuRunner {
   // `clock` outlives it.
   CpuRunner(Shape shape, SampleClock* clock);
 
-  // Makes and fills memory for the caches of sequences of so many tokens together, and these weights, so that
-  // a step finds them ready. Beyond that memory is made when it is needed. Requires: nothing has run.
-  void reserve(int64_t kv_tokens, const std::vector<uint32_t>& weights);
+  struct Needs {
+    int64_t kv_tokens = 0;  // of sequences that run at once
+    std::vector<uint32_t> weights;
+    std::vector<int64_t> adapters;
+  };
+  // Makes all this, so that a step finds it ready; what comes beyond is made when it is needed. Requires:
+  // nothing has run.
+  void reserve(const Needs& needs);
 
   // Runs one round: its parts, one after the other. Returns seconds of CPU time. `group`: whose sequences
   // these are; those of the group that are not in this round give up their caches.

@@ -4,11 +4,13 @@
 #include <cmath>
 #include <limits>
 #include <map>
+#include <optional>
 #include <set>
 #include <tuple>
 
 #include "sim/run/service_level.h"
 #include "sim/run/serving_run.h"
+#include "sim/stats/histogram.h"
 #include "sim/stats/interval.h"
 
 namespace cotenant {
@@ -20,17 +22,15 @@ constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 class Finished : public ObservationSink {
  public:
   struct Times {
-    double ttft = 0;
-    double tpot = kNaN;
-    double e2e = 0;
+    Duration ttft;
+    std::optional<Duration> tpot;
+    Duration e2e;
     int64_t tokens = 0;
   };
   explicit Finished(Time from) : from_(from) {}
   void request(const RequestObservation& o) override {
     if (o.outcome != RequestOutcome::served || o.arrival < from_) return;
-    const auto tpot = tpot_of(o);
-    all[{o.tenant.index, o.number}] = {seconds(ttft_of(o)), tpot ? seconds(*tpot) : kNaN, seconds(e2e_of(o)),
-                                       o.output > 0 ? o.output : o.prompt};
+    all[{o.tenant.index, o.number}] = {ttft_of(o), tpot_of(o), e2e_of(o), o.output > 0 ? o.output : o.prompt};
   }
   std::map<std::pair<uint32_t, uint32_t>, Times> all;  // by tenant and number
 
@@ -49,20 +49,15 @@ double busy_s(const ServingTotals& totals) {
   return static_cast<double>(ns) * 1e-9;
 }
 
-double quantile(std::vector<double>& values, double p) {
-  if (p > 0.95 && !quantile_is_estimable(p, static_cast<int64_t>(values.size()))) return kNaN;
-  if (values.empty()) return kNaN;
-  const auto rank = static_cast<size_t>(std::ceil(p * static_cast<double>(values.size())));
-  const auto at = values.begin() + static_cast<std::ptrdiff_t>(std::max<size_t>(rank, 1) - 1);
-  std::nth_element(values.begin(), at, values.end());
-  return *at;
+// Seconds; p = 0 is the mean. NaN: not estimable.
+double figure_of(const Histogram& h, double p) {
+  const auto n = static_cast<int64_t>(h.count());
+  if (n == 0 || (p > 0.95 && !quantile_is_estimable(p, n))) return kNaN;
+  return (p == 0 ? h.mean() : static_cast<double>(h.quantile(p))) * 1e-9;
 }
 
-double mean(const std::vector<double>& values) {
-  if (values.empty()) return kNaN;
-  double sum = 0;
-  for (const double v : values) sum += v;
-  return sum / static_cast<double>(values.size());
+double ratio_of(double simulated, double executed) {
+  return executed > 0 ? simulated / executed : kNaN;
 }
 
 // Which weights and adapters serve, and how many tokens run at once.
@@ -74,7 +69,7 @@ class Needs : public ObservationSink {
     const TierPlan& plan = plans_[world_.tenants[o.tenant.index].tier.index];
     Use& use = uses_[plan.model];
     use.pool = plan.pool;
-    use.sets.insert(o.weights);
+    use.weights.insert(o.weights);
     if (o.adapter.valid()) use.adapters.insert(o.adapter);
     const Time end = o.finished.ns >= 0 ? o.finished : Time{world_.scenario.horizon.ns};
     use.changes.emplace_back(o.admitted, int64_t{o.prompt} + o.output);
@@ -87,8 +82,11 @@ class Needs : public ObservationSink {
       int64_t tokens = 0;
       int64_t most = 0;
       for (const auto& [at, change] : use.changes) most = std::max(most, tokens += change);
-      needs.weights.push_back({model, use.pool, static_cast<int64_t>(use.sets.size()),
-                               static_cast<int64_t>(use.adapters.size()), most});
+      needs.models.push_back({.model = model,
+                              .pool = use.pool,
+                              .weights = {use.weights.begin(), use.weights.end()},
+                              .adapters = {use.adapters.begin(), use.adapters.end()},
+                              .kv_tokens = most});
     }
     return needs;
   }
@@ -96,7 +94,7 @@ class Needs : public ObservationSink {
  private:
   struct Use {
     uint32_t pool = 0;
-    std::set<ModelId> sets;
+    std::set<ModelId> weights;
     std::set<ModelId> adapters;
     std::vector<std::pair<Time, int64_t>> changes;  // of the tokens that run
   };
@@ -107,8 +105,8 @@ class Needs : public ObservationSink {
 
 // The same figure of both sides, in one segment or over all.
 struct Sides {
-  std::vector<double> simulated;
-  std::vector<double> executed;
+  Histogram simulated;  // ns
+  Histogram executed;
 };
 
 struct Scope {
@@ -140,7 +138,7 @@ class Comparison {
       const Finished::Times& e = other->second;
       add_pair(key.first, "ttft", s.ttft, e.ttft);
       add_pair(key.first, "e2e", s.e2e, e.e2e);
-      if (!std::isnan(s.tpot)) add_pair(key.first, "tpot", s.tpot, e.tpot);
+      if (s.tpot && e.tpot) add_pair(key.first, "tpot", *s.tpot, *e.tpot);
     }
     for (const auto& [key, e] : executed.all) count_tokens(key.first, e.tokens, &Samples::executed_tokens);
   }
@@ -157,12 +155,12 @@ class Comparison {
     return {Scope{"all", "all"}, Scope{"tier", world_.tier_of(TenantId{tenant}).name},
             Scope{"tenant", world_.tenants[tenant].name}};
   }
-  void add_pair(uint32_t tenant, const char* metric, double simulated, double executed) {
+  void add_pair(uint32_t tenant, const char* metric, Duration simulated, Duration executed) {
     for (const Scope& scope : scopes_of(tenant)) {
       std::vector<Sides>& segments = scopes_[scope].latency[metric];
       segments.resize(segments_);
-      segments.back().simulated.push_back(simulated);
-      segments.back().executed.push_back(executed);
+      segments.back().simulated.add(simulated.ns);
+      segments.back().executed.add(executed.ns);
     }
   }
   void count_tokens(uint32_t tenant, int64_t tokens, std::vector<double> Samples::*side) {
@@ -185,32 +183,32 @@ class Comparison {
 
   // `ratios`: one for each segment; those that have none do not count.
   static void close(ReplayRow& r, std::vector<double> ratios) {
-    r.ratio = r.executed > 0 ? r.simulated / r.executed : kNaN;
+    r.ratio = ratio_of(r.simulated, r.executed);
     std::erase_if(ratios, [](double v) { return std::isnan(v); });
     const MeanInterval interval = mean_interval(ratios);
     r.ratio_low = interval.low;
     r.ratio_high = interval.high;
   }
 
-  void latency_rows(const Scope& scope, const std::string& metric, std::vector<Sides>& segments,
+  void latency_rows(const Scope& scope, const std::string& metric, const std::vector<Sides>& segments,
                     std::vector<ReplayRow>& out) const {
     struct Figure {
       const char* name;
       double p;  // 0 = the mean
     };
     for (const Figure& figure : {Figure{"mean", 0}, {"p50", 0.5}, {"p95", 0.95}, {"p99", 0.99}}) {
-      const auto of = [&](std::vector<double>& v) { return figure.p == 0 ? mean(v) : quantile(v, figure.p); };
       ReplayRow r = row(scope, metric, figure.name);
       Sides all;
       std::vector<double> ratios;
-      for (Sides& segment : segments) {
-        all.simulated.insert(all.simulated.end(), segment.simulated.begin(), segment.simulated.end());
-        all.executed.insert(all.executed.end(), segment.executed.begin(), segment.executed.end());
-        ratios.push_back(of(segment.simulated) / of(segment.executed));
+      for (const Sides& segment : segments) {
+        all.simulated.merge(segment.simulated);
+        all.executed.merge(segment.executed);
+        ratios.push_back(
+            ratio_of(figure_of(segment.simulated, figure.p), figure_of(segment.executed, figure.p)));
       }
-      r.count = static_cast<int64_t>(all.simulated.size());
-      r.simulated = of(all.simulated);
-      r.executed = of(all.executed);
+      r.count = static_cast<int64_t>(all.simulated.count());
+      r.simulated = figure_of(all.simulated, figure.p);
+      r.executed = figure_of(all.executed, figure.p);
       close(r, std::move(ratios));
       out.push_back(std::move(r));
     }
@@ -224,11 +222,10 @@ class Comparison {
     for (size_t i = 0; i < segments_; ++i) {
       r.simulated += samples.simulated_tokens[i];
       r.executed += samples.executed_tokens[i];
-      ratios.push_back(samples.simulated_tokens[i] / samples.executed_tokens[i]);
+      ratios.push_back(ratio_of(samples.simulated_tokens[i], samples.executed_tokens[i]));
     }
-    const auto latency = samples.latency.find("e2e");
-    for (const Sides& segment : latency == samples.latency.end() ? std::vector<Sides>{} : latency->second)
-      r.count += static_cast<int64_t>(segment.simulated.size());
+    for (const Sides& segment : samples.latency["e2e"])
+      r.count += static_cast<int64_t>(segment.simulated.count());
     r.simulated /= observed_s_ * static_cast<double>(segments_);
     r.executed /= observed_s_ * static_cast<double>(segments_);
     close(r, std::move(ratios));

@@ -43,12 +43,12 @@ struct ReplayNeeds {
   // Of each model that serves, in the order of the scenario's models.
   struct Model {
     uint32_t model = 0;
-    uint32_t pool = 0;      // that serves it first
-    int64_t sets = 0;       // distinct weights, in use at some time
-    int64_t adapters = 0;   // distinct
+    uint32_t pool = 0;             // that serves it first
+    std::vector<ModelId> weights;  // in use at some time
+    std::vector<ModelId> adapters;
     int64_t kv_tokens = 0;  // prompts and outputs of requests that run at once, at most
   };
-  std::vector<Model> weights;
+  std::vector<Model> models;
 };
 ReplayNeeds replay_needs(const World& world, size_t tenancy);
 

@@ -1,4 +1,4 @@
-// Public: LogFigures.
+// Public: LogFigures, quantile_of.
 #include "sim/fit/log_figures.h"
 
 #include <algorithm>
@@ -30,16 +30,9 @@ double trimmed_mean(const Vector& sorted) {
   return sum / static_cast<double>(sorted.size() - 2 * cut);
 }
 
-double quantile(const Vector& sorted, double q) {
-  const double at = q * static_cast<double>(sorted.size() - 1);
-  const auto low = static_cast<size_t>(at);
-  const size_t high = std::min(low + 1, sorted.size() - 1);
-  return sorted[low] + (at - static_cast<double>(low)) * (sorted[high] - sorted[low]);
-}
-
 double median(Vector values) {
   std::sort(values.begin(), values.end());
-  return quantile(values, 0.5);
+  return quantile_of(values, 0.5);
 }
 
 // What was sent within a span around each request, of the whole log.
@@ -68,6 +61,13 @@ class SentAround {
 };
 
 }  // namespace
+
+double quantile_of(const Vector& sorted, double q) {
+  const double at = q * static_cast<double>(sorted.size() - 1);
+  const auto low = static_cast<size_t>(at);
+  const size_t high = std::min(low + 1, sorted.size() - 1);
+  return sorted[low] + (at - static_cast<double>(low)) * (sorted[high] - sorted[low]);
+}
 
 LogFigures::LogFigures(const LogReplay& replay, std::vector<size_t> requests)
     : replay_(replay), requests_(std::move(requests)) {
@@ -156,7 +156,7 @@ Vector LogFigures::of(const Values& values, const std::vector<uint32_t>& copies)
     for (const uint32_t place : figure.places) drawn.insert(drawn.end(), copies[place], v[place]);
     if (drawn.empty()) drawn.push_back(v[figure.places.front()]);  // drawn by nobody: a block's whole group
     std::sort(drawn.begin(), drawn.end());
-    out.push_back(figure.quantile > 0 ? quantile(drawn, figure.quantile) : trimmed_mean(drawn));
+    out.push_back(figure.quantile > 0 ? quantile_of(drawn, figure.quantile) : trimmed_mean(drawn));
   }
   return out;
 }

@@ -52,4 +52,7 @@ class LogFigures {
   std::vector<Figure> figures_;
 };
 
+// The q-quantile, linear between order statistics. Requires: sorted, not empty, 0 <= q <= 1.
+double quantile_of(const Vector& sorted, double q);
+
 }  // namespace cotenant

@@ -169,13 +169,6 @@ class Fit {
   int simulations_ = 0;
 };
 
-double quantile_of(const Vector& sorted, double q) {
-  const double at = q * static_cast<double>(sorted.size() - 1);
-  const auto low = static_cast<size_t>(at);
-  const size_t high = std::min(low + 1, sorted.size() - 1);
-  return sorted[low] + (at - static_cast<double>(low)) * (sorted[high] - sorted[low]);
-}
-
 LogComparison compared(Vector measured, Vector predicted, double q) {
   std::sort(measured.begin(), measured.end());
   std::sort(predicted.begin(), predicted.end());

@@ -83,8 +83,7 @@ class ServingRun {
     for (const Arrival* next = arrivals_.peek(); next != nullptr; next = arrivals_.peek()) {
       const Arrival arrival = *next;
       arrivals_.pop();
-      if (totals_.requests % 128 == 0 && variant_.stop != nullptr && variant_.stop->load())
-        throw UnitStopped{};
+      if (totals_.requests % 128 == 0) obey_stop();
       handle_events(arrival.at);
       clock_.now = arrival.at;
       arrive(arrival);
@@ -196,8 +195,14 @@ class ServingRun {
     go_on(driver);
   }
 
-  // Takes in what the executor ends in real time until then.
+  void obey_stop() const {
+    if (variant_.stop != nullptr && variant_.stop->load()) throw UnitStopped{};
+  }
+
+  // Takes in what the executor ends in real time until then. Executed work takes long: each piece asks for a
+  // stop.
   void finish_outside(Time until) {
+    obey_stop();
     while (const std::optional<WorkExecutor::Ended> ended = variant_.executor->wait(until)) {
       const WorkExecutor::Ended& work = *ended;
       clock_.now = std::max(clock_.now, work.at);

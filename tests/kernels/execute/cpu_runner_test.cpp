@@ -47,7 +47,7 @@ TEST_CASE("a shape has the buckets of the profile, and a model without kernels i
 TEST_CASE("a round runs its parts one after the other and only that is measured") {
   Ticks clock;
   CpuRunner runner(CpuRunner::shape_of(with_buckets(), "decoder-25m", 8).value(), &clock);
-  runner.reserve(48, {0});  // the long ones below do not fit
+  runner.reserve({.kv_tokens = 48, .weights = {0}, .adapters = {4}});  // the long ones below do not fit
   const ExecutedPart base{0, {{.id = 1, .context = 0, .tokens = 20, .most = 40}}};
   const ExecutedPart own{3, {{.id = 2, .context = 5, .tokens = 1, .most = 6, .adapter = 4}}};
   REQUIRE(runner.step(0, {base}) == Approx(1e-3));

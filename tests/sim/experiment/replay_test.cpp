@@ -123,10 +123,10 @@ TEST_CASE("what a replay will take is known before it begins") {
   for (const ReplaySegmentRow& s : results.replay_segments) executed += s.executed_s;
   const ReplayNeeds needs = replay_needs(*world, 0);
   REQUIRE(needs.device_s == Approx(executed).epsilon(0.2));
-  REQUIRE(needs.weights.size() == 1);
-  REQUIRE(needs.weights[0].sets == 1);
-  REQUIRE(needs.weights[0].adapters == 0);
+  REQUIRE(needs.models.size() == 1);
+  REQUIRE(needs.models[0].weights == std::vector<ModelId>{ModelId{0}});
+  REQUIRE(needs.models[0].adapters.empty());
   // One long request at least, and no more than all requests that arrived.
-  REQUIRE(needs.weights[0].kv_tokens > 1000);
-  REQUIRE(needs.weights[0].kv_tokens < 200'000);
+  REQUIRE(needs.models[0].kv_tokens > 1000);
+  REQUIRE(needs.models[0].kv_tokens < 200'000);
 }

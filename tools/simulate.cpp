@@ -1,0 +1,41 @@
+#include "tools/simulate.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <thread>
+
+#include "reports/tables/precision.h"
+#include "sim/experiment/experiment.h"
+#include "tools/progress.h"
+
+namespace cotenant {
+
+RunResults simulate(const World& world, int64_t threads, const std::atomic<bool>* stop) {
+  ProgressLine progress;
+  ExperimentOptions options;
+  options.threads = threads;
+  options.stop = stop;
+  options.progress = [&](const ExperimentProgress& p) {
+    progress.show(fmt::format("unit {} of {}, {:.1f} M requests simulated", p.done, p.total,
+                              static_cast<double>(p.requests) * 1e-6));
+  };
+  options.precise = [&](const RunResults& so_far) {
+    const Precision precision = precision_reached(so_far, figures_of(so_far));
+    progress.clear();
+    std::fputs(
+        fmt::format("{} replications: {}\n", so_far.replications, precision_text(precision, so_far)).c_str(),
+        stderr);
+    return precision.reached;
+  };
+  RunResults results = run_experiment(world, options);
+  progress.clear();
+  return results;
+}
+
+int64_t cores() {
+  return std::max<int64_t>(std::thread::hardware_concurrency(), 1);
+}
+
+}  // namespace cotenant
