@@ -10,6 +10,7 @@ void BreachLog::breach(const Event& event) {
   total.count += 1;
   total.quantity += event.quantity;
   if (total.kept == kEventsPerCode) return;
+  CHECK_MSG(fires(event.code, event.witness).value_or(false), "a breach can be replayed from its witness");
   total.kept += 1;
   events_.push_back(event);
 }
@@ -56,7 +57,7 @@ std::vector<BreachEventRow> BreachLog::events(int64_t unit) const {
                     .subject = e.subject,
                     .actor = e.actor,
                     .quantity = e.quantity,
-                    .witness = e.witness});
+                    .witness = e.witness.text()});
   }
   return rows;
 }

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "sim/core/time.h"
+#include "sim/isolation/witness.h"
 #include "sim/ledger/rows.h"
 
 namespace cotenant {
@@ -16,14 +17,14 @@ class BreachLog {
 
   // `checks` more opportunities for `code` were looked at.
   void checked(const std::string& code, int64_t checks) { totals_[code].checks += checks; }
-  // One breach. `quantity` in the code's unit.
+  // One breach. `quantity` in the code's unit. Requires: the code's rule fires on the witness.
   struct Event {
     std::string code;
     Time at;
     std::string subject;
     std::string actor;
     double quantity = 0;
-    std::string witness;
+    Witness witness;
   };
   void breach(const Event& event);
   // Whether the next event of `code` would be kept; if not, counted() is enough.

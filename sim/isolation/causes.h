@@ -23,7 +23,8 @@ struct Miss {
   TenantId tenant;
   uint32_t number = 0;
   Time arrival;
-  Duration excess{};                         // beyond the first objective that was missed; 0 = never finished
+  Duration limit{};                          // the first objective that was missed; 0 = there was no answer
+  Duration took{-1};                         // what it took instead; -1 = there was no answer
   bool met_alone = false;                    // filled from variant alone:T
   bool met_without_platform_delays = false;  // filled from variant no-platform
 };

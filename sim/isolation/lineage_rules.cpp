@@ -1,7 +1,5 @@
 #include "sim/isolation/lineage_rules.h"
 
-#include <fmt/format.h>
-
 namespace cotenant {
 
 void check_consent(const RunCheck& run, const Lineage& lineage, std::span<const Tenant> tenants,
@@ -18,8 +16,11 @@ void check_consent(const RunCheck& run, const Lineage& lineage, std::span<const 
                 .subject = tenant.name,
                 .actor = lineage.at(run.made).name,
                 .quantity = static_cast<double>(records),
-                .witness = fmt::format("run that made \"{}\" used data of {}; consent train-shared: false",
-                                       lineage.at(run.made).name, tenant.name)});
+                .witness = Witness()
+                               .add("run that made", lineage.at(run.made).name)
+                               .add("for others", run.for_others)
+                               .add("data of", tenant.name)
+                               .add("agreed to train shared models", tenant.consent.train_shared)});
   }
 }
 
@@ -33,7 +34,11 @@ bool check_lineage(ModelId model, TenantId user, Time at, const Lineage& lineage
                 .subject = tenants[owner.index].name,
                 .actor = tenants[user.index].name,
                 .quantity = 0,
-                .witness = lineage.path(model, owner, tenants)});
+                .witness = Witness()
+                               .add("given to", tenants[user.index].name)
+                               .add("owner", tenants[owner.index].name)
+                               .add("agreed to serve others", tenants[owner.index].consent.serve_others)
+                               .add("path", lineage.path(model, owner, tenants))});
   }
   return !objecting.empty();
 }

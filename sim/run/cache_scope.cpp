@@ -1,8 +1,6 @@
 // Public here: scoped_content, log_prefix_use.
 #include "sim/run/cache_scope.h"
 
-#include <fmt/format.h>
-
 namespace cotenant {
 namespace {
 
@@ -38,15 +36,18 @@ void log_prefix_use(const PrefixUse& use, const World& world, const Lineage& lin
   for (const CrossModelHit& hit : use.cross_model) {
     const std::string& user = world.tenants[hit.user.tenant.index].name;
     const std::string& maker = world.tenants[hit.maker.tenant.index].name;
-    log.breach(
-        {.code = "C3",
-         .at = hit.at,
-         .subject = maker,
-         .actor = user,
-         .quantity = static_cast<double>(hit.blocks),
-         .witness = fmt::format(
-             "request {} of {}, served by \"{}\", used {} KV blocks that \"{}\" computed for {}", hit.request,
-             user, model_name(hit.user, lineage), hit.blocks, model_name(hit.maker, lineage), maker)});
+    log.breach({.code = "C3",
+                .at = hit.at,
+                .subject = maker,
+                .actor = user,
+                .quantity = static_cast<double>(hit.blocks),
+                .witness = Witness()
+                               .add("request", int64_t{hit.request})
+                               .add("tenant", user)
+                               .add("served by", model_name(hit.user, lineage))
+                               .add("blocks", hit.blocks)
+                               .add("computed by", model_name(hit.maker, lineage))
+                               .add("computed for", maker)});
     silent -= 1;
     silent_blocks -= hit.blocks;
   }

@@ -1,7 +1,5 @@
 #include "sim/run/collector.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <tuple>
 
@@ -154,8 +152,11 @@ void Collector::judge_request(const RequestObservation& o) {
   if (o.outcome == RequestOutcome::over_quota) {
     tenant.missed_over_quota += 1;
   } else if (misses_.size() < kMostMisses) {
-    misses_.push_back(
-        {.tenant = o.tenant, .number = o.number, .arrival = o.arrival, .excess = judgement.excess});
+    misses_.push_back({.tenant = o.tenant,
+                       .number = o.number,
+                       .arrival = o.arrival,
+                       .limit = judgement.limit,
+                       .took = judgement.took});
   } else {
     misses_not_kept_ += 1;
   }
@@ -173,15 +174,16 @@ void Collector::check_model(const RequestObservation& o) {
     wrong_model_count_ += 1;
     if (wrong_models_.size() == BreachLog::kEventsPerCode) continue;
     const ModelVersion& version = training_.lineage.at(model);
-    wrong_models_.push_back(
-        {.code = "A1",
-         .at = o.finished,
-         .subject = world_.tenants[version.audience.index].name,
-         .actor = world_.tenants[o.tenant.index].name,
-         .quantity = 1,
-         .witness = fmt::format("request {} of {} was served by \"{}\", which is for {} only", o.number,
-                                world_.tenants[o.tenant.index].name, version.name,
-                                world_.tenants[version.audience.index].name)});
+    wrong_models_.push_back({.code = "A1",
+                             .at = o.finished,
+                             .subject = world_.tenants[version.audience.index].name,
+                             .actor = world_.tenants[o.tenant.index].name,
+                             .quantity = 1,
+                             .witness = Witness()
+                                            .add("request", int64_t{o.number})
+                                            .add("tenant", world_.tenants[o.tenant.index].name)
+                                            .add("served by", version.name)
+                                            .add("made for", world_.tenants[version.audience.index].name)});
   }
 }
 

@@ -137,17 +137,20 @@ class Unit {
   }
 
   void log_neighbour_breach(const Miss& miss) {
-    if (!log_.keeps("P1")) return log_.counted("P1", 1, seconds(miss.excess));
+    const Duration excess = miss.took.ns < 0 ? Duration{} : miss.took - miss.limit;
+    if (!log_.keeps("P1")) return log_.counted("P1", 1, seconds(excess));
     const std::string& name = world_.tenants[miss.tenant.index].name;
-    log_.breach(
-        {.code = "P1",
-         .at = miss.arrival,
-         .subject = name,
-         .actor = {},
-         .quantity = seconds(miss.excess),
-         .witness = fmt::format("request {} of {}: {} ms beyond its objective; met alone on the entitlement; "
-                                "missed without platform delays too",
-                                miss.number, name, miss.excess.ns / 1'000'000)});
+    Witness witness;
+    witness.add("request", int64_t{miss.number}).add("tenant", name).add("limit", miss.limit);
+    miss.took.ns < 0 ? witness.add("together", "no answer") : witness.add("together", miss.took);
+    witness.add("met alone", miss.met_alone)
+        .add("met without platform delays", miss.met_without_platform_delays);
+    log_.breach({.code = "P1",
+                 .at = miss.arrival,
+                 .subject = name,
+                 .actor = {},
+                 .quantity = seconds(excess),
+                 .witness = witness});
   }
 
   // ---- rows ----

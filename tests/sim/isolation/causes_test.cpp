@@ -25,8 +25,15 @@ TEST_CASE("a miss is found by tenant and number, and nothing else is") {
 
 TEST_CASE("the log counts every breach and keeps the first hundred as events") {
   BreachLog log;
+  const BreachLog::Event event{
+      .code = "D1",
+      .at = {},
+      .subject = "a",
+      .actor = {},
+      .quantity = 2,
+      .witness = Witness().add("for others", true).add("agreed to train shared models", false)};
   log.checked("D1", 1000);
-  for (int i = 0; i < 250; ++i) log.breach({.code = "D1", .at = {}, .subject = "a", .quantity = 2});
+  for (int i = 0; i < 250; ++i) log.breach(event);
   REQUIRE(log.events(5).size() == 100);
   for (const BreachRow& row : log.rows(5, {{"D1", "fail"}})) {
     REQUIRE(row.unit == 5);

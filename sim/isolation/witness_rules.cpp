@@ -1,0 +1,69 @@
+// Public here: fires(): the rule of each code, on a witness alone.
+#include <map>
+
+#include "sim/isolation/witness.h"
+
+namespace cotenant {
+namespace {
+
+using Fires = std::optional<bool>;
+
+// P1: missed together with all others, by being late or by no answer; met alone on the entitlement; missed
+// without platform delays too. A guilty tenant that is named: met without it.
+Fires neighbour(const Witness& w) {
+  const auto limit = w.span("limit");
+  const auto together = w.span("together");
+  const auto alone = w.truth("met alone");
+  const auto still = w.truth("met without platform delays");
+  if (!limit || !alone || !still || !w.word("together")) return std::nullopt;
+  const bool missed = together ? *together >= *limit : w.word("together") == "no answer";
+  const auto cured = w.truth("met without the guilty");
+  return missed && *alone && !*still && cured.value_or(true);
+}
+
+// A1: what served is made for one tenant, and that is another one.
+Fires wrong_model(const Witness& w) {
+  const auto tenant = w.word("tenant");
+  const auto audience = w.word("made for");
+  if (!tenant || !audience) return std::nullopt;
+  return *audience != *tenant;
+}
+
+// C3: state that something else computed was used.
+Fires other_model(const Witness& w) {
+  const auto served = w.word("served by");
+  const auto computed = w.word("computed by");
+  const auto blocks = w.whole("blocks");
+  if (!served || !computed || !blocks) return std::nullopt;
+  return *served != *computed && *blocks > 0;
+}
+
+// D1: a model for others, from data whose owner had not agreed.
+Fires without_consent(const Witness& w) {
+  const auto others = w.truth("for others");
+  const auto consent = w.truth("agreed to train shared models");
+  if (!others || !consent) return std::nullopt;
+  return *others && !*consent;
+}
+
+// D4: the path from the model to the data of somebody else, who had not agreed that it serves others.
+Fires lineage(const Witness& w) {
+  const auto user = w.word("given to");
+  const auto owner = w.word("owner");
+  const auto path = w.word("path");
+  const auto consent = w.truth("agreed to serve others");
+  if (!user || !owner || !path || !consent) return std::nullopt;
+  return *owner != *user && !*consent && path->ends_with(" <- data of " + *owner);
+}
+
+}  // namespace
+
+std::optional<bool> fires(const std::string& code, const Witness& witness) {
+  static const std::map<std::string, Fires (*)(const Witness&)> rules = {
+      {"A1", wrong_model}, {"C3", other_model}, {"D1", without_consent}, {"D4", lineage}, {"P1", neighbour},
+  };
+  const auto rule = rules.find(code);
+  return rule == rules.end() ? std::nullopt : rule->second(witness);
+}
+
+}  // namespace cotenant
