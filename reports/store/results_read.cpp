@@ -55,9 +55,10 @@ void read_table(Hdf5Reader& file, const std::string& name, std::vector<Row>& row
 // Whether a double of this column may be NaN: only what is estimated from samples.
 bool may_be_nan(const std::string& column) {
   static const std::set<std::string> estimated = {
-      "ttft_p99_s", "mean_s",   "p50_s",     "p90_s",     "p95_s",     "p99_s",
-      "p999_s",     "quantity", "effective", "value_s",   "low_s",     "high_s",
-      "simulated",  "executed", "ratio",     "ratio_low", "ratio_high"};
+      "ttft_p99_s", "mean_s",          "p50_s",         "p90_s",     "p95_s",      "p99_s",
+      "p999_s",     "quantity",        "effective",     "value_s",   "low_s",      "high_s",
+      "simulated",  "executed",        "ratio",         "ratio_low", "ratio_high", "leave_one_out_s",
+      "shapley_s",  "entitled_tokens", "dominant_share"};
   return estimated.contains(column);
 }
 

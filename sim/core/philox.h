@@ -35,6 +35,7 @@ enum class Purpose : uint32_t {
   service_noise = 9,
   session = 10,        // which sessions there are; turns and think times of one of them
   system_prompt = 11,  // which of its system prompts a request begins with
+  blame = 12,          // orders of tenants for Shapley values
   weights = 100,       // random parameters and inputs of models that are really run
 };
 

@@ -10,6 +10,11 @@ MissCause cause_of(const Miss& miss) {
   return miss.met_without_platform_delays ? MissCause::platform : MissCause::neighbour;
 }
 
+const char* neighbour_code(const Miss& miss) {
+  if (miss.outcome == RequestOutcome::queue_full) return "P4";
+  return miss.met_with_cache_kept ? "P6" : "P1";
+}
+
 size_t find_miss(std::span<const Miss> misses, TenantId tenant, uint32_t number) {
   const auto key = [](const Miss& m) { return std::tuple(m.tenant, m.number); };
   const auto at = std::lower_bound(misses.begin(), misses.end(), std::tuple(tenant, number),

@@ -5,6 +5,7 @@
 
 #include "sim/core/ids.h"
 #include "sim/core/time.h"
+#include "sim/ledger/observation.h"
 
 namespace cotenant {
 
@@ -14,7 +15,7 @@ enum class MissCause : uint8_t {
   over_quota,         // its tenant was beyond its own quota
   under_provisioned,  // missed as well with its tenant alone on its entitlement
   platform,           // met when loads and starts take no time
-  neighbour,          // otherwise: P1
+  neighbour,          // otherwise
   unattributed,       // re-runs were turned off
 };
 
@@ -23,13 +24,21 @@ struct Miss {
   TenantId tenant;
   uint32_t number = 0;
   Time arrival;
+  RequestOutcome outcome = RequestOutcome::served;
   Duration limit{};                          // the first objective that was missed; 0 = there was no answer
   Duration took{-1};                         // what it took instead; -1 = there was no answer
   bool met_alone = false;                    // filled from variant alone:T
   bool met_without_platform_delays = false;  // filled from variant no-platform
+  // Of those whose neighbours are the cause:
+  TenantId guilty;  // met without this tenant; invalid: missed without each of those that were tested
+  bool met_with_cache_kept = false;  // met if others had not evicted what the tenant had in a prefix cache
 };
 
 MissCause cause_of(const Miss& miss);
+
+// Under which code the ledger has a miss whose cause is a neighbour: P4 where it was refused because others
+// filled the queue, P6 where others evicted its cache, else P1.
+const char* neighbour_code(const Miss& miss);
 
 // Position of (tenant, number) in `misses`, sorted by both; misses.size() if it is not there.
 size_t find_miss(std::span<const Miss> misses, TenantId tenant, uint32_t number);

@@ -21,6 +21,39 @@ Fires neighbour(const Witness& w) {
   return missed && *alone && !*still && cured.value_or(true);
 }
 
+// P6: a neighbour's P1 that the tenant would have met with what it had in the cache.
+Fires eviction(const Witness& w) {
+  const auto kept = w.truth("met with its cache kept");
+  const Fires as_p1 = neighbour(w);
+  if (!kept || !as_p1) return std::nullopt;
+  return *as_p1 && *kept;
+}
+
+// P4: refused within its quota, because others had filled the queue.
+Fires refused(const Witness& w) {
+  const auto outcome = w.word("outcome");
+  const Fires as_p1 = neighbour(w);
+  if (!outcome || !as_p1) return std::nullopt;
+  return *as_p1 && *outcome == "queue full";
+}
+
+// P2: requests waiting, and none served, for longer than allowed.
+Fires starved(const Witness& w) {
+  const auto without = w.span("waited without service");
+  const auto allowed = w.span("allowed");
+  const auto overtaken = w.truth("others that came later were served");
+  if (!without || !allowed || !overtaken) return std::nullopt;
+  return *without > *allowed && *overtaken;
+}
+
+// P3: a gap in service that the scheduler promises not to allow.
+Fires unfair(const Witness& w) {
+  const auto gap = w.whole("gap");
+  const auto bound = w.whole("bound");
+  if (!gap || !bound) return std::nullopt;
+  return *gap > *bound;
+}
+
 // A1: what served is made for one tenant, and that is another one.
 Fires wrong_model(const Witness& w) {
   const auto tenant = w.word("tenant");
@@ -60,7 +93,8 @@ Fires lineage(const Witness& w) {
 
 std::optional<bool> fires(const std::string& code, const Witness& witness) {
   static const std::map<std::string, Fires (*)(const Witness&)> rules = {
-      {"A1", wrong_model}, {"C3", other_model}, {"D1", without_consent}, {"D4", lineage}, {"P1", neighbour},
+      {"A1", wrong_model}, {"C3", other_model}, {"D1", without_consent}, {"D4", lineage},  {"P1", neighbour},
+      {"P2", starved},     {"P3", unfair},      {"P4", refused},         {"P6", eviction},
   };
   const auto rule = rules.find(code);
   return rule == rules.end() ? std::nullopt : rule->second(witness);

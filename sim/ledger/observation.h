@@ -57,6 +57,8 @@ class ObservationSink {
  public:
   virtual ~ObservationSink() = default;
   virtual void request(const RequestObservation& observation) = 0;
+  // Whether nothing that may still come is of interest: the run may end at once.
+  [[nodiscard]] virtual bool enough() const { return false; }
 };
 
 }  // namespace cotenant

@@ -129,6 +129,8 @@ struct ServiceRow {
   int64_t missed_under_provisioned = 0;
   int64_t missed_platform = 0;
   int64_t missed_neighbour = 0;
+  int64_t neighbour_single = 0;      // of these, met without one of the tenants that were tested
+  int64_t neighbour_collective = 0;  // the others
   int64_t unattributed = 0;
 
   template <class V>
@@ -140,7 +142,10 @@ struct ServiceRow {
     v("slo_missed", "requests", &R::slo_missed), v("missed_over_quota", "requests", &R::missed_over_quota);
     v("missed_under_provisioned", "requests", &R::missed_under_provisioned);
     v("missed_platform", "requests", &R::missed_platform);
-    v("missed_neighbour", "requests", &R::missed_neighbour), v("unattributed", "requests", &R::unattributed);
+    v("missed_neighbour", "requests", &R::missed_neighbour);
+    v("neighbour_single", "requests", &R::neighbour_single);
+    v("neighbour_collective", "requests", &R::neighbour_collective);
+    v("unattributed", "requests", &R::unattributed);
   }
 };
 
@@ -207,8 +212,12 @@ struct TenantRow {
   int64_t slo_missed = 0;
   int64_t missed_over_quota = 0;
   int64_t missed_neighbour = 0;
+  int64_t guilty_of = 0;  // misses of others that are met without this one
   int64_t prompt_tokens = 0;
   int64_t output_tokens = 0;
+  int64_t demanded_tokens = 0;  // prompt + output of all that arrived within quota
+  double entitled_tokens = 0;   // its share of its pool while it was there; NaN where the pool is its own
+  double dominant_share = 0;  // greatest of its shares of device time, KV memory and slots; NaN: not followed
   int64_t serving_nano = 0;
   int64_t training_nano = 0;
   int64_t storage_nano = 0;
@@ -222,11 +231,70 @@ struct TenantRow {
     v("served", "requests", &R::served), v("over_quota", "requests", &R::over_quota);
     v("slo_met", "requests", &R::slo_met), v("slo_missed", "requests", &R::slo_missed);
     v("missed_over_quota", "requests", &R::missed_over_quota);
-    v("missed_neighbour", "requests", &R::missed_neighbour);
+    v("missed_neighbour", "requests", &R::missed_neighbour), v("guilty_of", "requests", &R::guilty_of);
     v("prompt_tokens", "tokens", &R::prompt_tokens), v("output_tokens", "tokens", &R::output_tokens);
+    v("demanded_tokens", "tokens", &R::demanded_tokens), v("entitled_tokens", "tokens", &R::entitled_tokens);
+    v("dominant_share", "", &R::dominant_share);
     v("serving_nano", "nano-currency", &R::serving_nano),
         v("training_nano", "nano-currency", &R::training_nano);
     v("storage_nano", "nano-currency", &R::storage_nano), v("idle_nano", "nano-currency", &R::idle_nano);
+  }
+};
+
+// Who made whose requests late: one victim and one actor, over the victim's misses that neighbours caused.
+// Names in parentheses are no tenants: kItself and the following.
+struct BlameRow {
+  int64_t unit = 0;
+  std::string victim;
+  std::string actor;
+  int64_t requests = 0;  // of the victim
+  int64_t single = 0;    // of these, met without the actor: they carry its name
+  int64_t answered = 0;  // of these; all times are totals over them
+  // Direct overlap: the work of the actor during them. Sums over the actors to
+  // the time that they were at replicas.
+  double waiting_s = 0;
+  double beside_s = 0;
+  double leave_one_out_s = 0;  // how much sooner all of them end without the actor; NaN: not tested
+  double shapley_s = 0;  // the actor's Shapley value of their delay over the victim alone; NaN: not asked
+  double shapley_error_s = 0;  // its standard error; 0 = every coalition was run
+
+  template <class V>
+  static void describe(V&& v) {
+    using R = BlameRow;
+    v("unit", "", &R::unit), v("victim", "", &R::victim), v("actor", "", &R::actor);
+    v("requests", "requests", &R::requests), v("single", "requests", &R::single);
+    v("answered", "requests", &R::answered);
+    v("waiting_s", "s", &R::waiting_s), v("beside_s", "s", &R::beside_s);
+    v("leave_one_out_s", "s", &R::leave_one_out_s), v("shapley_s", "s", &R::shapley_s);
+    v("shapley_error_s", "s", &R::shapley_error_s);
+  }
+};
+inline constexpr const char* kItself = "(itself)";
+inline constexpr const char* kNobody = "(nobody)";
+inline constexpr const char* kModelLoads = "(loads)";
+inline constexpr const char* kOtherTenants = "(other tenants)";
+
+// How fairly one shared pool served its tenants: sim/run/service_watch.h.
+struct FairnessRow {
+  int64_t unit = 0;
+  std::string pool;
+  std::string scheduler;
+  double gap = 0;            // greatest difference in service of two tenants that both waited, on one replica
+  double bound = 0;          // what weighted-fair promises: 2 U
+  int64_t pairs = 0;         // of tenants, that waited together
+  int64_t not_followed = 0;  // backlogs that were not followed
+  int64_t backlogs = 0;      // spans in which a tenant had requests waiting
+  int64_t starved = 0;       // of these, without any service for longer than the tenant's objective allows
+  double longest_starved_s = 0;
+
+  template <class V>
+  static void describe(V&& v) {
+    using R = FairnessRow;
+    v("unit", "", &R::unit), v("pool", "", &R::pool), v("scheduler", "", &R::scheduler);
+    v("gap", "tokens/weight", &R::gap), v("bound", "tokens/weight", &R::bound);
+    v("pairs", "pairs", &R::pairs), v("not_followed", "backlogs", &R::not_followed);
+    v("backlogs", "backlogs", &R::backlogs), v("starved", "backlogs", &R::starved);
+    v("longest_starved_s", "s", &R::longest_starved_s);
   }
 };
 
@@ -463,6 +531,8 @@ struct RunResults {
   std::vector<LatencyRow> latency;
   std::vector<PercentileRow> percentiles;
   std::vector<TenantRow> tenants;
+  std::vector<BlameRow> blame;
+  std::vector<FairnessRow> fairness;
   std::vector<BreachRow> breaches;
   std::vector<BreachEventRow> breach_events;
   std::vector<RequestRow> requests;
@@ -478,7 +548,7 @@ struct RunResults {
   static void tables(Self& self, V&& v) {
     v("units", self.units), v("windows", self.windows), v("pools", self.pools);
     v("service", self.service), v("latency", self.latency), v("percentiles", self.percentiles);
-    v("tenants", self.tenants);
+    v("tenants", self.tenants), v("blame", self.blame), v("fairness", self.fairness);
     v("breaches", self.breaches), v("breach_events", self.breach_events), v("requests", self.requests);
     v("inputs", self.inputs), v("traces", self.traces), v("replay_segments", self.replay_segments);
     v("replay", self.replay), v("objectives", self.objectives), v("expectations", self.expectations);

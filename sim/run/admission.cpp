@@ -1,6 +1,8 @@
 #include "sim/run/admission.h"
 
 #include <algorithm>
+#include <limits>
+#include <map>
 
 #include "sim/serving/shared_device.h"
 
@@ -43,6 +45,40 @@ std::optional<Time> Admission::admit(const Request& request, Time now) {
   if (quota && !quota->try_take(now)) return std::nullopt;
   if (!entitlement_) return now;
   return entitlement_->admit(now, static_cast<double>(request.prompt + request.output));
+}
+
+std::vector<double> entitled_tokens(const ServingPlan& plan, Time from) {
+  const World& world = plan.world();
+  std::vector<double> entitled(world.tenants.size(), std::numeric_limits<double>::quiet_NaN());
+  std::vector<uint32_t> by_joining;
+  for (uint32_t t = 0; t < world.tenants.size(); ++t) {
+    if (!plan.dedicated(TenantId{t})) by_joining.push_back(t);
+  }
+  std::stable_sort(by_joining.begin(), by_joining.end(),
+                   [&](uint32_t a, uint32_t b) { return world.tenants[a].joined < world.tenants[b].joined; });
+  for (uint32_t p = 0; p < world.scenario.pools.size(); ++p) {
+    // Integral of 1 / (weights present), from `from` to each joining and to the horizon.
+    std::map<uint32_t, double> at_joining;
+    double integral = 0;
+    double weights = 0;
+    Time until = from;
+    const auto go_on = [&](Time to) {
+      if (weights > 0 && to > until) integral += seconds(to - until) / weights;
+      until = std::max(until, to);
+    };
+    for (const uint32_t t : by_joining) {
+      if (plan.of(TenantId{t}).pool != p) continue;
+      go_on(std::min(world.tenants[t].joined, Time{world.scenario.horizon.ns}));
+      at_joining[t] = integral;
+      weights += world.tenants[t].weight;
+    }
+    go_on(Time{world.scenario.horizon.ns});
+    for (const auto& [t, before] : at_joining) {
+      entitled[t] = pool_capacity_per_s(world, plan.of(TenantId{t}).model, p) * world.tenants[t].weight *
+                    (integral - before);
+    }
+  }
+  return entitled;
 }
 
 double pool_capacity_per_s(const World& world, uint32_t model, uint32_t pool_index) {

@@ -27,4 +27,8 @@ class Admission {
 // batch): the capacity that entitlements are shares of. DESIGN idea 10.
 double pool_capacity_per_s(const World& world, uint32_t model, uint32_t pool);
 
+// What each tenant was entitled to in [from, horizon): its share of its pool's capacity while it was there.
+// By tenant; NaN where it has devices of its own.
+std::vector<double> entitled_tokens(const ServingPlan& plan, Time from);
+
 }  // namespace cotenant

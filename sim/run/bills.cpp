@@ -57,8 +57,9 @@ class Biller {
     std::vector<int64_t> weights;
     weights.reserve(members.size());
     for (const uint32_t t : members) weights.push_back(usage.empty() ? 1 : usage[t]);
-    const std::vector<NanoDollars> parts = apportion(amount, weights);
-    for (size_t i = 0; i < members.size(); ++i) bills_.by_window.back()[members[i]].*kind += parts[i];
+    const std::vector<int64_t> parts = apportion(amount.count, weights);
+    for (size_t i = 0; i < members.size(); ++i)
+      bills_.by_window.back()[members[i]].*kind += NanoDollars{parts[i]};
   }
 
   // Usage is booked when a request ends. Busy time of a window in which none ended waits for the next that

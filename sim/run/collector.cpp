@@ -113,6 +113,7 @@ void Collector::request(const RequestObservation& o) {
   tenant.queue_full += o.outcome == RequestOutcome::queue_full ? 1 : 0;
   tenant.timed_out += o.outcome == RequestOutcome::timed_out ? 1 : 0;
   tenant.too_large += o.outcome == RequestOutcome::too_large ? 1 : 0;
+  if (o.outcome != RequestOutcome::over_quota) tenant.demanded_tokens += o.prompt + o.output;
   tenant.in_flight += o.outcome == RequestOutcome::in_flight ? 1 : 0;
   const size_t booked = window_of(o.finished.ns >= 0 ? o.finished : end_);
   usage_ns_[booked][o.tenant.index] += o.usage_ns;
@@ -155,6 +156,7 @@ void Collector::judge_request(const RequestObservation& o) {
     misses_.push_back({.tenant = o.tenant,
                        .number = o.number,
                        .arrival = o.arrival,
+                       .outcome = o.outcome,
                        .limit = judgement.limit,
                        .took = judgement.took});
   } else {

@@ -1,5 +1,6 @@
 #include "sim/run/driven_device.h"
 
+#include "sim/run/serving_watch.h"
 #include "sim/run/work_executor.h"
 
 namespace cotenant {
@@ -53,6 +54,14 @@ WorkSpan DrivenDevice::span_of(const Work& work, Time from, int64_t rounds) cons
     span.adapters += part.shape.adapters;
   }
   return span;
+}
+
+void DrivenDevice::tell_begun(const Work& work) const {
+  for (ServingWatch* watch : variant_->watches) watch->begun(place_, work, clock_->now);
+}
+
+void DrivenDevice::tell_ended(uint32_t instance, int64_t rounds) const {
+  for (ServingWatch* watch : variant_->watches) watch->ended(place_, instance, rounds, clock_->now);
 }
 
 void DrivenDevice::record(WorkSpan span) const {

@@ -33,6 +33,9 @@ class DrivenDevice {
   [[nodiscard]] WorkSpan span_of(const Work& work, Time from, int64_t rounds) const;
   // Tells the timeline that a span ends now. Requires: there is a timeline.
   void record(WorkSpan span) const;
+  // Tells the watches.
+  void tell_begun(const Work& work) const;
+  void tell_ended(uint32_t instance, int64_t rounds) const;
   [[nodiscard]] bool recorded() const { return variant_->timeline != nullptr; }
 
   const ServingPlan* plan_;

@@ -9,7 +9,8 @@ namespace {
 
 GenerativeLimits limits_on(const ServingPlan& plan, uint32_t pool, const Variant& variant) {
   GenerativeLimits limits = plan.generative_limits(pool);
-  limits.lists_sequences = variant.executor != nullptr;
+  limits.lists_sequences = variant.executor != nullptr || !variant.watches.empty();
+  limits.keeps_evicted = variant.keeps_evicted;
   return limits;
 }
 
@@ -53,12 +54,14 @@ void GenerativeDriver::begin() {
 bool GenerativeDriver::begin_load() {
   const std::optional<Duration> length = load_time(work_);
   if (length && length->ns == 0) return false;
+  tell_begun(work_);
   meter_.enter(clock_->now, DeviceState::starting);
   if (length) expect(clock_->now + *length, RunEventKind::work_done);
   return true;
 }
 
 void GenerativeDriver::begin_steps() {
+  tell_begun(work_);
   meter_.enter(clock_->now, DeviceState::busy);
   if (variant_->executor != nullptr) {
     if (const auto elapsed = variant_->executor->begin(place(), work_)) {
@@ -105,8 +108,9 @@ void GenerativeDriver::shorten_block() {
 
 void GenerativeDriver::finish(std::vector<Request>& finished) {
   record_work();
-  if (work_.kind == Work::Kind::load) return machine_.done({.now = clock_->now}, finished);
-  const int64_t steps = block_.steps;
+  const int64_t steps = work_.kind == Work::Kind::load ? 0 : block_.steps;
+  tell_ended(0, steps);
+  if (steps == 0) return machine_.done({.now = clock_->now}, finished);
   const __int128 cost = block_.cost_ps(steps);
   const Duration before_last{block_.elapsed_ns(steps - 1, carry_ps_)};
   carry_ps_ = static_cast<int64_t>((cost + carry_ps_) % 1000);

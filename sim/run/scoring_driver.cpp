@@ -6,11 +6,20 @@
 #include "sim/run/work_executor.h"
 
 namespace cotenant {
+namespace {
+
+ScoringLimits limits_on(const ServingPlan& plan, uint32_t pool, const Variant& variant) {
+  ScoringLimits limits = plan.scoring_limits(pool);
+  limits.lists_sequences = !variant.watches.empty();
+  return limits;
+}
+
+}  // namespace
 
 ScoringDriver::ScoringDriver(const ServingPlan& plan, const Variant& variant, RunClock& clock,
                              const ReplicaPlace& place)
     : DrivenDevice(plan, variant, clock, place),
-      machine_(plan.scoring_limits(place.pool),
+      machine_(limits_on(plan, place.pool, variant),
                [&plan](ModelId model) { return plan.artefact_bytes(model); }),
       device_(plan.slowdown_of_two(place.pool)) {}
 
@@ -37,6 +46,7 @@ void ScoringDriver::begin() {
 bool ScoringDriver::begin_load() {
   const std::optional<Duration> length = load_time(work_);
   if (length && length->ns == 0) return false;
+  tell_begun(work_);
   begin_span();
   loads_on_ = work_.instance;
   loading_ = true;
@@ -48,6 +58,7 @@ bool ScoringDriver::begin_load() {
 }
 
 void ScoringDriver::begin_batch() {
+  tell_begun(work_);
   if (const std::optional<int64_t> alone_ps = batch_ps()) {
     device_.start(clock_->now, work_.instance, *alone_ps);
   } else {
@@ -82,6 +93,7 @@ void ScoringDriver::finish(std::vector<Request>& finished) {
   while (device_.next_end() <= clock_->now) {
     const SharedDevice::Ended ended = device_.finish(clock_->now);
     end_span(ended.id);
+    tell_ended(ended.id, 1);
     machine_.done({.now = clock_->now, .steps = 1, .elapsed_ps = ended.device_ps, .instance = ended.id},
                   finished);
   }
@@ -97,6 +109,7 @@ void ScoringDriver::end_load() {
   loading_ = false;
   loaded_ = kTimeMax;
   end_span(loads_on_);
+  tell_ended(loads_on_, 0);
   machine_.done({.now = clock_->now}, none_);
 }
 
@@ -105,6 +118,7 @@ void ScoringDriver::finish_outside(int64_t elapsed_ps, std::vector<Request>& fin
   const uint32_t instance =
       *std::exchange(outside_, std::nullopt);  // NOLINT(bugprone-unchecked-optional-access)
   end_span(instance);
+  tell_ended(instance, 1);
   machine_.done({.now = clock_->now, .steps = 1, .elapsed_ps = elapsed_ps, .instance = instance}, finished);
 }
 

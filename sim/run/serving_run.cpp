@@ -11,6 +11,7 @@
 #include "sim/run/assigner.h"
 #include "sim/run/generative_driver.h"
 #include "sim/run/scoring_driver.h"
+#include "sim/run/serving_watch.h"
 #include "sim/run/timeline.h"
 #include "sim/run/trace_deal.h"
 #include "sim/run/work_executor.h"
@@ -19,12 +20,10 @@
 namespace cotenant {
 namespace {
 
-// The demand of all tenants, or of one alone.
-std::vector<DemandSource> demand_of(const World& world, TenantId alone) {
+std::vector<DemandSource> demand_of(const World& world, const Variant& variant) {
   std::vector<DemandSource> sources = world.sources;
-  if (!alone.valid()) return sources;
   for (uint32_t t = 0; t < sources.size(); ++t) {
-    if (TenantId{t} != alone) sources[t].law = nullptr;
+    if (!variant.has(TenantId{t})) sources[t].law = nullptr;
   }
   return sources;
 }
@@ -70,7 +69,8 @@ class ServingRun {
         sink_(sink),
         plan_(world, tenancy, training),
         end_{scenario_.horizon.ns},
-        arrivals_(demand_of(world, variant.tenant), deal_traces(world, key, variant.tenant), key,
+        arrivals_(demand_of(world, variant),
+                  deal_traces(world, key, [&](TenantId tenant) { return variant.has(tenant); }), key,
                   scenario_.horizon),
         admission_(plan_, variant.kind == Variant::Kind::alone ? variant.tenant : TenantId{}),
         assigner_(plan_, key) {}
@@ -84,6 +84,7 @@ class ServingRun {
       const Arrival arrival = *next;
       arrivals_.pop();
       if (totals_.requests % 128 == 0) obey_stop();
+      if (sink_.enough()) return std::move(totals_);
       handle_events(arrival.at);
       clock_.now = arrival.at;
       arrive(arrival);
@@ -91,6 +92,7 @@ class ServingRun {
     handle_events(Time{end_.ns - 1});
     clock_.now = end_;
     close_window();
+    for (ServingWatch* watch : variant_.watches) watch->closed(end_);
     report_unfinished();
     return std::move(totals_);
   }
@@ -128,7 +130,7 @@ class ServingRun {
   void plan_joins() {
     for (uint32_t t = 0; t < world_.tenants.size(); ++t) {
       if (!plan_.dedicated(TenantId{t})) continue;
-      if (variant_.tenant.valid() && variant_.tenant != TenantId{t}) continue;
+      if (!variant_.has(TenantId{t})) continue;
       clock_.push(world_.tenants[t].joined, {RunEventKind::join, t, 0}, t, 0);
     }
   }
@@ -223,6 +225,7 @@ class ServingRun {
     const uint32_t r = driver.place().index;
     if (!finished_.empty()) report_load(driver);
     for (const Request& request : finished_) {
+      left(driver, request);
       if (request.output_later > 0) {
         send_kv(std::get<GenerativeDriver>(replicas_[r]), request);
       } else {
@@ -235,10 +238,21 @@ class ServingRun {
 
   void report_timed_out(ScoringDriver& driver) {
     if (driver.timed_out().empty()) return;
-    for (const Request& q : driver.timed_out())
+    for (const Request& q : driver.timed_out()) {
+      left(driver, q);
       observe(q, RequestOutcome::timed_out, ReplicaId{driver.place().index});
+    }
     driver.timed_out().clear();
     report_load(driver);
+  }
+
+  template <class D>
+  void entered(const D& driver, const Request& request) {
+    for (ServingWatch* watch : variant_.watches) watch->entered(driver.place(), request, clock_.now);
+  }
+  template <class D>
+  void left(const D& driver, const Request& request) {
+    for (ServingWatch* watch : variant_.watches) watch->left(driver.place(), request, clock_.now);
   }
 
   template <class D>
@@ -286,6 +300,7 @@ class ServingRun {
                                                        : choose(plan.pool, request);
     if (auto* scoring = std::get_if<ScoringDriver>(&replicas_[r])) {
       if (!scoring->enqueue(request)) return observe(request, RequestOutcome::queue_full, ReplicaId{r});
+      entered(*scoring, request);
       report_load(*scoring);
       scoring->begin();
       return report_timed_out(*scoring);
@@ -317,6 +332,7 @@ class ServingRun {
 
   void enqueue(uint32_t r, const Request& request) {
     auto& driver = std::get<GenerativeDriver>(replicas_[r]);
+    entered(driver, request);
     driver.enqueue(request);
     report_load(driver);
   }

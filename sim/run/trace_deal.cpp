@@ -6,7 +6,8 @@
 
 namespace cotenant {
 
-std::vector<Arrival> deal_traces(const World& world, PhiloxKey key, TenantId only) {
+std::vector<Arrival> deal_traces(const World& world, PhiloxKey key,
+                                 const std::function<bool(TenantId)>& keep) {
   std::vector<Arrival> dealt;
   uint32_t first = 0;  // position of the tier's first tenant
   for (uint32_t tier_index = 0; tier_index < world.scenario.tiers.size(); ++tier_index) {
@@ -25,8 +26,7 @@ std::vector<Arrival> deal_traces(const World& world, PhiloxKey key, TenantId onl
                                   : static_cast<uint32_t>(popularity.sample(stream));
         const uint32_t number = numbers[rank]++;
         const Time at{tier.starts.ns + row.at.ns};
-        const bool kept = !only.valid() || only.index == first + rank;
-        if (!kept || at.ns >= world.scenario.horizon.ns) continue;
+        if (!keep(TenantId{first + rank}) || at.ns >= world.scenario.horizon.ns) continue;
         dealt.push_back(
             {at, first + rank, number, static_cast<int32_t>(row.prompt_tokens),
              static_cast<int32_t>(row.output_tokens),

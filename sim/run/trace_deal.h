@@ -1,4 +1,5 @@
 #pragma once
+#include <functional>
 #include <vector>
 
 #include "sim/core/ids.h"
@@ -8,8 +9,10 @@
 namespace cotenant {
 
 // Deals the rows of every trace in the world to the tenants of its tier, by Zipf popularity of their rank, or
-// to whom the trace names, in time order over all tiers. Requires: it names no more than the tier has. The deal depends on the key alone. `only`: keep this tenant's rows (numbered as
-// in the whole deal); invalid = all.
-std::vector<Arrival> deal_traces(const World& world, PhiloxKey key, TenantId only);
+// to whom the trace names, in time order over all tiers; rows of tenants that `keep` refuses are left out
+// (the others are numbered as in the whole deal). The deal depends on the key alone. Requires: a trace names
+// no more tenants than its tier has.
+std::vector<Arrival> deal_traces(const World& world, PhiloxKey key,
+                                 const std::function<bool(TenantId)>& keep);
 
 }  // namespace cotenant

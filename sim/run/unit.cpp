@@ -7,37 +7,21 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <set>
+#include <optional>
 
 #include "sim/isolation/lineage_rules.h"
 #include "sim/ledger/digest.h"
+#include "sim/run/admission.h"
+#include "sim/run/attribution.h"
 #include "sim/run/bills.h"
 #include "sim/run/cache_scope.h"
 #include "sim/run/collector.h"
+#include "sim/run/fairness.h"
 #include "sim/run/service_level.h"
 #include "sim/stats/interval.h"
 
 namespace cotenant {
 namespace {
-
-// The sink of a counterfactual variant: marks the misses of the base variant whose objective is met here.
-class MissSink : public ObservationSink {
- public:
-  MissSink(const World& world, std::vector<Miss>& misses, bool Miss::*mark)
-      : world_(world), misses_(misses), mark_(mark) {}
-  void request(const RequestObservation& o) override {
-    const size_t at = find_miss(misses_, o.tenant, o.number);
-    if (at == misses_.size()) return;
-    const Judgement judgement = judge(o, world_.tier_of(o.tenant).slo, Time{world_.scenario.horizon.ns});
-    // Undecided at the horizon: no limit was missed so far.
-    misses_[at].*mark_ = judgement.level != ServiceLevel::missed;
-  }
-
- private:
-  const World& world_;
-  std::vector<Miss>& misses_;
-  bool Miss::*mark_;
-};
 
 double nan() {
   return std::numeric_limits<double>::quiet_NaN();
@@ -53,6 +37,8 @@ struct Causes {
   int64_t under_provisioned = 0;
   int64_t platform = 0;
   int64_t neighbour = 0;
+  int64_t single = 0;
+  int64_t guilty_of = 0;  // misses of others
   int64_t unattributed = 0;
 };
 
@@ -63,6 +49,7 @@ class Unit {
         scenario_(world.scenario),
         key_(key),
         stop_(settings.stop),
+        blame_(settings.blame),
         warmup_(settings.warmup.value_or(world.scenario.warmup)),
         streams_(stream_key(scenario_.seed, key.replication)),
         number_(key.number(most_replications(scenario_))),
@@ -75,7 +62,7 @@ class Unit {
   UnitOutcome run() {
     serving_ = run_serving(world_, key_.tenancy, streams_, training_, {.stop = stop_}, collector_);
     collector_.close(log_);
-    attribute_misses();
+    attribute_misses(blame_);
     bills_ = bill(world_, key_.tenancy, training_, spec_.devices, serving_,
                   {collector_.usage_ns(), collector_.decode_pool_usage_ns()});
     add_unit_row();
@@ -93,29 +80,20 @@ class Unit {
  private:
   // ---- causes ----
 
-  void attribute_misses() {
-    misses_ = collector_.take_misses();
+  void attribute_misses(const BlameSettings& blame) {
+    std::vector<Miss> misses = collector_.take_misses();
     causes_.resize(world_.tenants.size());
     if (!scenario_.counterfactuals) {
-      for (const Miss& miss : misses_) causes_[miss.tenant.index].unattributed += 1;
+      for (const Miss& miss : misses) causes_[miss.tenant.index].unattributed += 1;
       return;
     }
-    std::set<TenantId> tenants;
-    for (const Miss& miss : misses_) tenants.insert(miss.tenant);
-    for (const TenantId tenant : tenants) {
-      rerun({.kind = Variant::Kind::alone, .tenant = tenant, .stop = stop_}, &Miss::met_alone);
-    }
-    const bool any_left =
-        std::any_of(misses_.begin(), misses_.end(), [](const Miss& m) { return m.met_alone; });
-    if (any_left) {
-      rerun({.kind = Variant::Kind::no_platform, .stop = stop_}, &Miss::met_without_platform_delays);
-    }
-    for (const Miss& miss : misses_) count_cause(miss);
-  }
-
-  void rerun(const Variant& variant, bool Miss::*mark) {
-    MissSink sink(world_, misses_, mark);
-    rerun_requests_ += run_serving(world_, key_.tenancy, streams_, training_, variant, sink).requests;
+    attribution_ = attribute({.world = &world_,
+                              .tenancy = key_.tenancy,
+                              .streams = streams_,
+                              .training = &training_,
+                              .stop = stop_},
+                             std::move(misses), blame);
+    for (const Miss& miss : attribution_->misses) count_cause(miss);
   }
 
   void count_cause(const Miss& miss) {
@@ -129,28 +107,13 @@ class Unit {
         break;
       case MissCause::neighbour:
         causes.neighbour += 1;
-        log_neighbour_breach(miss);
+        causes.single += miss.guilty.valid() ? 1 : 0;
+        if (miss.guilty.valid()) causes_[miss.guilty.index].guilty_of += 1;
+        log_neighbour_breach(miss, *attribution_, world_.tenants, log_);
         break;
       default:
         causes.unattributed += 1;
     }
-  }
-
-  void log_neighbour_breach(const Miss& miss) {
-    const Duration excess = miss.took.ns < 0 ? Duration{} : miss.took - miss.limit;
-    if (!log_.keeps("P1")) return log_.counted("P1", 1, seconds(excess));
-    const std::string& name = world_.tenants[miss.tenant.index].name;
-    Witness witness;
-    witness.add("request", int64_t{miss.number}).add("tenant", name).add("limit", miss.limit);
-    miss.took.ns < 0 ? witness.add("together", "no answer") : witness.add("together", miss.took);
-    witness.add("met alone", miss.met_alone)
-        .add("met without platform delays", miss.met_without_platform_delays);
-    log_.breach({.code = "P1",
-                 .at = miss.arrival,
-                 .subject = name,
-                 .actor = {},
-                 .quantity = seconds(excess),
-                 .witness = witness});
   }
 
   // ---- rows ----
@@ -179,7 +142,7 @@ class Unit {
     CHECK_MSG(serving_.kv_allocated == serving_.kv_freed + serving_.kv_held, "KV blocks are conserved");
     row.base_fallback = collector_.base_fallback();
     row.events = serving_.events;
-    row.counterfactual_requests = rerun_requests_;
+    row.counterfactual_requests = attribution_ ? attribution_->rerun_requests : 0;
     row.devices_peak = serving_.devices_peak + spec_.devices;
     for (const Tenant& t : world_.tenants) row.tenants_end += t.joined.ns < scenario_.horizon.ns ? 1 : 0;
     row.models_end = static_cast<int64_t>(training_.lineage.size());
@@ -295,6 +258,8 @@ class Unit {
     row.missed_under_provisioned += causes_[tenant].under_provisioned;
     row.missed_platform += causes_[tenant].platform;
     row.missed_neighbour += causes_[tenant].neighbour;
+    row.neighbour_single += causes_[tenant].single;
+    row.neighbour_collective += causes_[tenant].neighbour - causes_[tenant].single;
     row.unattributed += causes_[tenant].unattributed;
   }
 
@@ -323,6 +288,9 @@ class Unit {
   }
 
   void add_tenant_rows() {
+    const ServingPlan plan(world_, key_.tenancy, training_);
+    const std::vector<double> entitled = entitled_tokens(plan, Time{0});
+    const std::vector<double> dominant = dominant_shares_of(plan);
     for (uint32_t t = 0; t < world_.tenants.size(); ++t) {
       const Tenant& tenant = world_.tenants[t];
       const Collector::TenantCounts& c = collector_.tenants()[t];
@@ -340,14 +308,27 @@ class Unit {
                               .slo_missed = c.slo_missed,
                               .missed_over_quota = c.missed_over_quota,
                               .missed_neighbour = causes_[t].neighbour,
+                              .guilty_of = causes_[t].guilty_of,
                               .prompt_tokens = c.prompt_tokens,
                               .output_tokens = c.output_tokens,
+                              .demanded_tokens = c.demanded_tokens,
+                              .entitled_tokens = entitled[t],
+                              .dominant_share = dominant[t],
                               .serving_nano = money.serving.count,
                               .training_nano = money.training.count,
                               .storage_nano = money.storage.count,
                               .idle_nano = money.idle.count});
     }
     add_platform_row();
+  }
+
+  [[nodiscard]] std::vector<double> dominant_shares_of(const ServingPlan& plan) const {
+    if (!attribution_ || !attribution_->watched) return std::vector<double>(world_.tenants.size(), nan());
+    std::vector<int64_t> device_ns(world_.tenants.size(), 0);
+    for (const std::vector<int64_t>& window : collector_.usage_ns()) {
+      for (size_t t = 0; t < device_ns.size(); ++t) device_ns[t] += window[t];
+    }
+    return dominant_shares(plan, attribution_->service, device_ns);
   }
 
   // What was leased while no tenant was there to charge: a row of its own, so that the rows sum to the total.
@@ -360,6 +341,7 @@ class Unit {
     row.tenant = -1;
     row.tier = kNoTenant;
     row.name = kNoTenant;
+    row.entitled_tokens = row.dominant_share = nan();
     set_money(row, money);
     out_.tenants.push_back(std::move(row));
   }
@@ -376,9 +358,27 @@ class Unit {
     log_.counted("R1", serving_.hand_overs.unscrubbed,
                  static_cast<double>(serving_.hand_overs.unscrubbed_bytes.count));
     log_prefix_use(serving_.prefix, world_, training_.lineage, log_);
-    if (scenario_.counterfactuals) log_.checked("P1", out_.service[0].arrived - out_.service[0].over_quota);
+    if (attribution_) add_fairness(out_.service[0].arrived - out_.service[0].over_quota);
     out_.breaches = log_.rows(number_, scenario_.policy);
     out_.breach_events = log_.events(number_);
+  }
+
+  // `judged`: requests within quota that met or missed their objectives.
+  void add_fairness(int64_t judged) {
+    for (const char* code : {"P1", "P4"}) log_.checked(code, judged);
+    out_.blame = std::move(attribution_->blame);
+    for (BlameRow& row : out_.blame) row.unit = number_;
+    for (const TierPlan& plan : world_.plans[key_.tenancy]) {
+      if (scenario_.pools[plan.pool].prefix_cache != Pool::PrefixCache::off) log_.checked("P6", judged);
+    }
+    // Where no request missed its objective, none waited for ten times as long.
+    if (attribution_->starvation_defined) log_.checked("P2", judged);
+    if (!attribution_->watched) return;
+    const ServingPlan plan(world_, key_.tenancy, training_);
+    out_.fairness = fairness_rows(plan, attribution_->service);
+    for (FairnessRow& row : out_.fairness) row.unit = number_;
+    log_starvation(world_, attribution_->service, log_);
+    log_unfair_service(plan, attribution_->service, log_);
   }
 
   uint64_t digest() const {
@@ -391,6 +391,7 @@ class Unit {
   const Scenario& scenario_;
   UnitKey key_;
   const std::atomic<bool>* stop_;
+  BlameSettings blame_;
   Duration warmup_;
   PhiloxKey streams_;
   int64_t number_;
@@ -399,10 +400,9 @@ class Unit {
   Collector collector_;
   ServingTotals serving_;
   Bills bills_;
-  std::vector<Miss> misses_;
+  std::optional<Attribution> attribution_;  // none where counterfactuals are off
   std::vector<Causes> causes_;
   BreachLog log_;
-  int64_t rerun_requests_ = 0;
   RunResults out_;
 };
 

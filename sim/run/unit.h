@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "sim/ledger/rows.h"
+#include "sim/run/blame_settings.h"
 #include "sim/run/tier_latency.h"
 #include "sim/scenario/world.h"
 
@@ -21,7 +22,8 @@ struct UnitKey {
 };
 
 struct UnitSettings {
-  std::optional<Duration> warmup;           // instead of the scenario's: `auto` has been found
+  std::optional<Duration> warmup;  // instead of the scenario's: `auto` has been found
+  BlameSettings blame;
   const std::atomic<bool>* stop = nullptr;  // set from another thread, it ends the unit with UnitStopped
 };
 struct UnitOutcome {
@@ -35,7 +37,7 @@ UnitOutcome simulate_unit(const World& world, UnitKey key, const UnitSettings& s
 
 // Its rows alone, with the scenario's warm-up.
 inline RunResults run_unit(const World& world, UnitKey key, const std::atomic<bool>* stop = nullptr) {
-  return simulate_unit(world, key, {.warmup = {}, .stop = stop}).rows;
+  return simulate_unit(world, key, {.warmup = {}, .blame = {}, .stop = stop}).rows;
 }
 
 }  // namespace cotenant

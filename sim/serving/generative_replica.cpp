@@ -28,6 +28,7 @@ GenerativeReplica::GenerativeReplica(const GenerativeLimits& limits,
       line_(line_rules(limits), std::move(weight_of)) {
   CHECK(limits.token_budget >= limits.max_sequences && limits.max_sequences > 0);
   CHECK(limits.pipeline_depth == 1 || limits.pipeline_depth == 2);
+  if (limits.keeps_evicted) kv_.remember_evicted();
 }
 
 void GenerativeReplica::enqueue(const Request& request, Time now) {
@@ -306,7 +307,7 @@ bool GenerativeReplica::admit(Sequence& head, Work& work) {
   take_over(admission.from_others);
   if (kv_.cached()) note_prefix(s, hit.blocks, admission.reuse);
   count(tenant, 1, blocks);
-  s.computed = std::max(hit.blocks * kKvBlockTokens, s.brought);
+  s.computed = std::max(hit.kept * kKvBlockTokens, s.brought);
   // Who brings its KV cache was charged for the prompt where that was computed.
   if (s.request.preempted == 0 && s.brought == 0) line_.charge(tenant, service_of(s.request.prompt, 0));
   if (s.request.decode_wait_ns < 0) s.request.decode_wait_ns += now_.ns;
@@ -427,7 +428,8 @@ void GenerativeReplica::shape_parts(Work& work) {
     if (limits_.lists_sequences) {
       const Request& r = s.request;
       part->sequences.push_back({r.tenant, r.number, r.adapter, s.computed, s.chunk,
-                                 int64_t{r.prompt} + r.output + r.output_later});
+                                 int64_t{r.prompt} + r.output + r.output_later, s.computed >= r.prompt,
+                                 s.computed + s.chunk == s.known});
     }
     if (s.decodes()) {
       shape.min_context = shape.decode_sequences == 0 ? s.computed : std::min(shape.min_context, s.computed);

@@ -31,7 +31,9 @@ struct GenerativeLimits {
   int64_t pipeline_depth = 2;    // 1 or 2: steps that are decided before the result of the last one is known
   bool lists_sequences = false;  // a step names its sequences, for who executes it
   bool prefix_cache = false;     // what was computed is found again by its content
-  int64_t kv_blocks = 0;         // one of them is kept back, as engines keep a block for padding
+  // What if others had not evicted anything: what they did is not computed again, though it takes new blocks.
+  bool keeps_evicted = false;
+  int64_t kv_blocks = 0;  // one of them is kept back, as engines keep a block for padding
   Bytes kv_block_bytes{};
   bool adapters_in_kv = false;  // adapters take KV blocks, and leave them before anybody is preempted
   Bytes weight_budget{};        // for weights, and for adapters that are not in KV blocks

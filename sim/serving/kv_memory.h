@@ -28,6 +28,8 @@ class KvMemory {
   [[nodiscard]] int64_t allocated() const { return cached() ? cache_.allocated() : counted_.allocated(); }
   [[nodiscard]] int64_t freed() const { return cached() ? cache_.freed() : counted_.freed(); }
 
+  // From now on what is evicted for other tenants counts as kept in find(). Nothing in counted memory.
+  void remember_evicted() { cache_.remember_evicted(); }
   // The blocks of `keys`, from the front, that are here; none in counted memory.
   [[nodiscard]] PrefixPool::Hit find(std::span<const PrefixKey> keys) const;
   struct Admission {

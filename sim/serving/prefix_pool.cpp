@@ -68,6 +68,13 @@ PrefixPool::Hit PrefixPool::find(std::span<const PrefixKey> keys) const {
     ++hit.blocks;
     hit.idle += blocks_[block].holders == 0 ? 1 : 0;
   }
+  hit.kept = hit.blocks;
+  if (!remembers_) return hit;
+  while (hit.kept < static_cast<int64_t>(keys.size())) {
+    const PrefixKey key = keys[static_cast<size_t>(hit.kept)];
+    if (key == 0 || (lookup(key) == kNone && evicted_.count(key) == 0)) break;
+    ++hit.kept;
+  }
   return hit;
 }
 
@@ -91,10 +98,13 @@ bool PrefixPool::take(const BlockOrigin& writer, Table& table) {
   const uint32_t block = first_free_;
   unlink_free(block);
   Block& b = blocks_[block];
-  if (b.key != 0) erase(b.key);
+  const bool from_other = b.writer.tenant.valid() && b.writer.tenant != writer.tenant;
+  if (b.key != 0) {
+    erase(b.key);
+    if (remembers_ && from_other) evicted_.insert(b.key);
+  }
   b.key = 0;
   b.holders = 1;
-  const bool from_other = b.writer.tenant.valid() && b.writer.tenant != writer.tenant;
   b.writer = writer;
   table.push_back(block);
   return from_other;

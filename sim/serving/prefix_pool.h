@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 #include <span>
+#include <unordered_set>
 #include <vector>
 
 #include "sim/core/ids.h"
@@ -29,6 +30,7 @@ class PrefixPool {
   struct Hit {
     int64_t blocks = 0;
     int64_t idle = 0;
+    int64_t kept = 0;  // as `blocks`, with what was evicted for others and is remembered
   };
   [[nodiscard]] Hit find(std::span<const PrefixKey> keys) const;
   // Appends the blocks of `keys`, all of which are here, to `table`; says which `user` should not have found.
@@ -37,6 +39,8 @@ class PrefixPool {
   bool take(const BlockOrigin& writer, Table& table);
   // The block is full: others may find it. A second block of the same content stays without a key.
   void seal(uint32_t block, PrefixKey key);
+  // From now on the keys of blocks that are evicted for another tenant than their writer are remembered.
+  void remember_evicted() { remembers_ = true; }
   // Nobody finds the block any more.
   void unseal(uint32_t block);
   // Gives the blocks of a sequence back and empties the table.
@@ -71,6 +75,8 @@ class PrefixPool {
   };
   std::vector<Entry> index_;
   int shift_ = 0;
+  bool remembers_ = false;
+  std::unordered_set<PrefixKey> evicted_;  // for other tenants
 };
 
 }  // namespace cotenant

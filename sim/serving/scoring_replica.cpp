@@ -220,6 +220,14 @@ void ScoringReplica::next(Time now, Work& work) {
   work.parts.push_back({weights, {}, {}});
   work.parts[0].shape.residency = weights == last_weights_ ? Residency::hot : Residency::cold;
   last_weights_ = weights;
+  if (limits_.lists_sequences) list_requests(*idle, work.parts[0]);
+}
+
+void ScoringReplica::list_requests(const Instance& instance, StepPart& part) const {
+  lines_.for_each(instance.batch, [&](const Request& r) {
+    part.sequences.push_back({.tenant = r.tenant, .number = r.number, .tokens = r.prompt});
+    return true;
+  });
 }
 
 void ScoringReplica::done(const WorkEnd& end, std::vector<Request>& finished) {

@@ -20,6 +20,7 @@ struct ScoringLimits {
   Bytes weight_budget{};
   int64_t resident_limit = 0;
   ResidentSet::Need largest_need{};  // of a request; needed where tenants are pinned
+  bool lists_sequences = false;      // a batch names its requests, for who watches it
 };
 
 // What batch the requests that wait for one set of weights could form without waiting longer: they are added
@@ -100,6 +101,7 @@ class ScoringReplica {
   void remove(size_t queue);
   size_t choose(Time now);
   void take_batch(size_t queue, Time now, Instance& instance);
+  void list_requests(const Instance& instance, StepPart& part) const;
 
   ScoringLimits limits_;
   std::function<Bytes(ModelId)> artefact_bytes_;

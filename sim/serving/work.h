@@ -7,7 +7,7 @@
 
 namespace cotenant {
 
-// What a step computes for one sequence: `tokens` behind `context`.
+// What a step computes for one sequence: `tokens` behind `context`. Of a batch: the rows of one request.
 struct SequenceStep {
   TenantId tenant;
   uint32_t number = 0;  // of the tenant's request
@@ -15,6 +15,8 @@ struct SequenceStep {
   int64_t context = 0;
   int64_t tokens = 0;
   int64_t last_context = 0;  // the most that it may come to
+  bool decodes = false;      // `tokens` are not of a prompt: they were generated
+  bool emits = false;        // a token, in every round
 };
 
 // The part of a step that one set of weights computes.

@@ -180,6 +180,8 @@ TEST_CASE("each planted fault raises exactly its code, and a clean scenario none
 TEST_CASE("a zero count says out of how many checks") {
   Scenario s = testing::small_scenario();
   s.pools[0].prefix_cache = Pool::PrefixCache::tenant;
+  s.pools[0].scheduler = LineOrder::weighted_fair;
+  s.pools[0].max_sequences = 1;  // so that tenants wait together
   testing::add_sessions(s.tiers[0], SystemPrompt::Across::tenant);
   const RunResults results = run_unit(*testing::small_world(s), {3, 0});
   size_t implemented = 0;

@@ -1,0 +1,28 @@
+#pragma once
+#include <span>
+#include <vector>
+
+#include "sim/isolation/breach_log.h"
+#include "sim/run/service_watch.h"
+#include "sim/run/serving_plan.h"
+
+namespace cotenant {
+
+// Rows of the shared pools that tenants of this entry used; `unit` stays 0.
+std::vector<FairnessRow> fairness_rows(const ServingPlan& plan, const ServiceWatch& service);
+
+// P2: each span in which a tenant had requests waiting, and none served, for longer than its objective
+// allows.
+void log_starvation(const World& world, const ServiceWatch& service, BreachLog& log);
+
+// P3: pools whose scheduler is weighted-fair, without limits that pass tenants over, where the gap is beyond
+// 2 U. One check for each pair of tenants that waited together.
+void log_unfair_service(const ServingPlan& plan, const ServiceWatch& service, BreachLog& log);
+
+// The greatest of a tenant's shares of its pool over the horizon: device time, KV memory, sequence slots.
+// Ghodsi et al., "Dominant Resource Fairness", NSDI 2011. By tenant; `device_ns` is its device time; NaN
+// where it has devices of its own.
+std::vector<double> dominant_shares(const ServingPlan& plan, const ServiceWatch& service,
+                                    std::span<const int64_t> device_ns);
+
+}  // namespace cotenant
