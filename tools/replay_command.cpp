@@ -251,7 +251,7 @@ Exit replay_prepared(Prepared prepared, const CommandLine& line, const Options& 
   const std::string folder = line.word_or("out", "out/" + world.scenario.name + "-replay");
   make_folder(folder);
   const std::atomic<bool>* stop = stop_on_interrupt();
-  RunResults results = simulate(world, cores(), stop);
+  RunResults results = simulate(world, {.threads = cores(), .blame = {}, .stop = stop});
   results.version = kVersion;
   results.inputs = std::move(prepared.loaded.inputs);
   results.traces = std::move(prepared.loaded.traces);

@@ -9,6 +9,7 @@
 #include "reports/plots/plots.h"
 #include "reports/store/atomic_file.h"
 #include "reports/store/results_file.h"
+#include "reports/tables/breach_text.h"
 #include "reports/tables/csv_table.h"
 #include "reports/tables/profile_text.h"
 #include "reports/tables/request_time.h"
@@ -65,7 +66,7 @@ Exit inspect_profile(const CommandLine& line, const Diagnostics& as_results) {
     if (!alike) problems.insert(problems.end(), profile.problems().begin(), profile.problems().end());
     return refuse(problems);
   }
-  for (const char* option : {"table", "request", "slowest"}) {
+  for (const char* option : {"table", "request", "slowest", "breach"}) {
     if (line.has(option))
       return refuse_usage(fmt::format("--{} is for results; this is a profile", option), "--points PREFIX");
   }
@@ -99,7 +100,25 @@ Exit inspect_requests(const RunResults& results, const CommandLine& line) {
   return Exit::ok;
 }
 
+// --breach N.
+Exit inspect_breach(const RunResults& results, int64_t number) {
+  const auto rows = static_cast<int64_t>(results.breach_events.size());
+  if (rows == 0) return refuse_usage("the result holds no breach", "--table breaches shows the zeros");
+  if (number < 1 || number > rows)
+    return refuse_usage(fmt::format("--breach takes 1 to {}: the rows of the table breach_events", rows),
+                        "--table breach_events lists them");
+  show(breach_text(results, static_cast<size_t>(number)));
+  return Exit::ok;
+}
+
 Exit inspect_results(const RunResults& results, const CommandLine& line) {
+  if (const auto number = line.whole_of("breach")) {
+    for (const char* option : {"table", "request", "slowest"}) {
+      if (line.has(option))
+        return refuse_usage(fmt::format("--breach and --{} are different questions", option), "one of them");
+    }
+    return inspect_breach(results, *number);
+  }
   if (line.has("request") || line.has("slowest")) {
     if (line.has("table"))
       return refuse_usage("--table prints rows, --request and --slowest explain them", "one of them");
@@ -156,6 +175,9 @@ Exit inspect_command(const Arguments& arguments) {
              "where the time of a request went and behind whom it waited: its row in the table "
              "requests, the first is 1");
   line.whole("slowest", "the requests that took longest, with their numbers for --request");
+  line.whole("breach",
+             "what a breach rests on, replayed from its evidence alone: its row in the table breach_events, "
+             "the first is 1");
   line.word("points", "print every point of a profile's kernels whose names begin so");
   line.word("plot", "draw a profile's roofline into this .svg file");
   line.word("against", "compare a profile with another one of the same device");

@@ -27,6 +27,11 @@ CommandLine command_line() {
   add_scenario_options(line);
   add_timeline_options(line);
   line.whole("threads", "units that run side by side (default: one a core); changes no result");
+  line.word("blame",
+            "how far to go in naming who made requests late: leave-one-out (default), or shapley as well");
+  line.whole("blame-groups",
+             "players of the Shapley value: tenants by name and one for all others; up to 7 (default) exact, "
+             "beyond that by 200 random orders");
   line.word("out", "folder for the results (default: out/NAME of the scenario)");
   line.word("format", "what stdout shows: text, json, markdown, junit or github (default: text)");
   return line;
@@ -47,6 +52,34 @@ std::string estimate(const World& world, double expected, int64_t threads) {
           : "");
 }
 
+BlameSettings blame_settings(const CommandLine& line) {
+  BlameSettings blame;
+  blame.shapley = line.word_or("blame", "") == "shapley";
+  blame.groups = line.whole_of("blame-groups").value_or(blame.groups);
+  return blame;
+}
+
+std::string blame_cost(const BlameSettings& blame, double expected) {
+  if (!blame.shapley) return "";
+  const auto most = static_cast<double>(blame.most_reruns());
+  return fmt::format(
+      "blame shapley: up to {:.0f} more re-runs of each unit in which neighbours made requests late, {:.3g} "
+      "requests at most\n",
+      most, most * expected);
+}
+
+std::optional<Exit> refuse_blame(const CommandLine& line) {
+  const std::string blame = line.word_or("blame", "leave-one-out");
+  if (blame != "leave-one-out" && blame != "shapley")
+    return refuse_usage("--blame takes leave-one-out or shapley", "cotenant run --help");
+  const auto groups = line.whole_of("blame-groups");
+  if (!groups) return std::nullopt;
+  if (blame != "shapley") return refuse_usage("--blame-groups needs --blame shapley", "");
+  if (*groups < 2 || *groups > BlameSettings::kMostGroups)
+    return refuse_usage(fmt::format("--blame-groups takes 2 to {}", BlameSettings::kMostGroups), "");
+  return std::nullopt;
+}
+
 int64_t thread_count(const CommandLine& line) {
   return line.whole_of("threads").value_or(cores());
 }
@@ -56,6 +89,8 @@ Exit run_loaded(LoadedScenario loaded, const CommandLine& line, ReportFormat for
   const int64_t threads = thread_count(line);
   const double expected = expected_requests(world);
   std::fputs(estimate(world, expected, threads).c_str(), stderr);
+  const BlameSettings blame = blame_settings(line);
+  std::fputs(blame_cost(blame, expected).c_str(), stderr);
   const double total =
       expected * static_cast<double>(most_replications(world.scenario) * world.scenario.tenancies.size());
   if (total > world.scenario.limit_requests) {
@@ -70,7 +105,7 @@ Exit run_loaded(LoadedScenario loaded, const CommandLine& line, ReportFormat for
   const std::string folder = line.word_or("out", "out/" + world.scenario.name);
   make_folder(folder);  // before the work, so that an unwritable place is known at once
   const auto started = std::chrono::steady_clock::now();
-  RunResults results = simulate(world, threads, stop_on_interrupt());
+  RunResults results = simulate(world, {.threads = threads, .blame = blame, .stop = stop_on_interrupt()});
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - started;
   if (results.units.empty()) {
     std::fputs("interrupted before a unit was finished: nothing was written\n", stderr);
@@ -99,6 +134,7 @@ Exit run_command(const Arguments& arguments) {
   const std::optional<ReportFormat> format = report_format(line.word_or("format", "text"));
   if (!format)
     return refuse_usage("--format takes text, json, markdown, junit or github", "cotenant run --help");
+  if (const auto refused = refuse_blame(line)) return *refused;
   if (line.whole_of("threads").value_or(1) < 1) return refuse_usage("--threads takes 1 or more", "");
   Result<LoadedScenario> loaded = load_scenario(line);
   if (!loaded.ok()) return refuse(loaded.problems());

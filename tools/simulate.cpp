@@ -12,11 +12,12 @@
 
 namespace cotenant {
 
-RunResults simulate(const World& world, int64_t threads, const std::atomic<bool>* stop) {
+RunResults simulate(const World& world, const SimulateOptions& wanted) {
   ProgressLine progress;
   ExperimentOptions options;
-  options.threads = threads;
-  options.stop = stop;
+  options.threads = wanted.threads;
+  options.blame = wanted.blame;
+  options.stop = wanted.stop;
   options.progress = [&](const ExperimentProgress& p) {
     progress.show(fmt::format("unit {} of {}, {:.1f} M requests simulated", p.done, p.total,
                               static_cast<double>(p.requests) * 1e-6));

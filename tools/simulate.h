@@ -3,13 +3,19 @@
 #include <cstdint>
 
 #include "sim/ledger/rows.h"
+#include "sim/run/blame_settings.h"
 #include "sim/scenario/world.h"
 
 namespace cotenant {
 
-// Every unit of the scenario on so many threads, with its progress on stderr; more replications as long as
-// its precision is not reached. `stop`: set, no further unit is begun.
-RunResults simulate(const World& world, int64_t threads, const std::atomic<bool>* stop);
+struct SimulateOptions {
+  int64_t threads = 1;
+  BlameSettings blame;
+  const std::atomic<bool>* stop = nullptr;  // set: no further unit is begun
+};
+// Every unit of the scenario, with its progress on stderr; more replications as long as its precision is not
+// reached.
+RunResults simulate(const World& world, const SimulateOptions& options);
 
 // Of this machine; at least 1.
 int64_t cores();

@@ -110,6 +110,7 @@ std::string metric_text(const std::string& metric, double value, const std::stri
   if (relative || metric == "slo_attainment" || metric == "prefix_hit_share") return share_text(value);
   if (metric.starts_with("latency.")) return seconds_text(value);
   if (metric.starts_with("cost.")) return money_text(value, currency);
+  if (metric.starts_with("fairness.")) return amount_text(value);
   if (metric == "goodput") return amount_text(value) + " /s";
   return mean_count_text(value);
 }

@@ -252,9 +252,10 @@ GroupFigures group_figures(const Entry& entry, const std::string& tier, double m
   group.slo_attainment = of([](const ServiceRow& s) {
     return share(static_cast<double>(s.slo_met), static_cast<double>(s.arrived - s.over_quota));
   });
-  group.misses = {count(&ServiceRow::missed_over_quota), count(&ServiceRow::missed_under_provisioned),
-                  count(&ServiceRow::missed_platform), count(&ServiceRow::missed_neighbour),
-                  count(&ServiceRow::unattributed)};
+  group.misses = {count(&ServiceRow::missed_over_quota),   count(&ServiceRow::missed_under_provisioned),
+                  count(&ServiceRow::missed_platform),     count(&ServiceRow::missed_neighbour),
+                  count(&ServiceRow::unattributed),        count(&ServiceRow::neighbour_single),
+                  count(&ServiceRow::neighbour_collective)};
   group.cost = cost_figures(entry, tier, months);
   return group;
 }
@@ -374,7 +375,15 @@ Figure find_miss(const MissFigures& misses, std::string_view name) {
   if (name == "over-quota") return misses.over_quota;
   if (name == "under-provisioned") return misses.under_provisioned;
   if (name == "platform") return misses.platform;
+  if (name == "single") return misses.single;
+  if (name == "collective") return misses.collective;
   return name == "neighbour" ? misses.neighbour : Figure();
+}
+
+Figure find_fairness(const FairnessFigures& fairness, std::string_view name) {
+  if (name == "jain") return fairness.jain;
+  if (name == "max-min") return fairness.max_min;
+  return name == "gap-of-bound" ? fairness.gap_of_bound : Figure();
 }
 
 // Totals have no interval: they are sums, not means.
@@ -442,8 +451,12 @@ Figures figures_of(const RunResults& results) {
     percentiles[{row.tenancy, row.tier, row.metric, row.percentile}] = &row;
   const double months = static_cast<double>(results.horizon_ns) / static_cast<double>(kMonth.ns);
   Figures figures;
-  for (const std::string& name : names)
+  for (const std::string& name : names) {
+    std::map<int64_t, int64_t> replications;
+    for (const UnitFacts* unit : by_name[name]) replications[unit->row->unit] = unit->row->replication;
     figures.tenancy.push_back(tenancy_figures(Entry(by_name[name], percentiles), months));
+    figures.tenancy.back().fairness = fairness_figures(results, replications);
+  }
   for (size_t a = 0; a < figures.tenancy.size(); ++a) {
     for (size_t b = a + 1; b < figures.tenancy.size(); ++b) {
       const TenancyFigures& x = figures.tenancy[a];
@@ -479,6 +492,7 @@ Figure find_figure(const TenancyFigures& entry, const GroupFigures& group, std::
   if (head == "cost") return find_cost(group.cost, rest);
   if (head == "misses") return find_miss(group.misses, rest);
   if (head == "requests") return whole ? find_request(entry.requests, rest) : Figure();
+  if (head == "fairness") return whole ? find_fairness(entry.fairness, rest) : Figure();
   if (head == "breaches") return whole ? find_breach(entry, rest) : Figure();
   if (rest.starts_with("ttft.")) return find_latency(group.ttft, rest.substr(5));
   if (rest.starts_with("tpot.")) return find_latency(group.tpot, rest.substr(5));

@@ -7,28 +7,11 @@
 #include <string_view>
 #include <vector>
 
+#include "reports/tables/fairness_figures.h"
+#include "reports/tables/figure.h"
 #include "sim/ledger/rows.h"
 
 namespace cotenant {
-
-// The mean over replications of the replication's value, and its 95 % interval by Student's t; of latency
-// percentiles the percentile of all replications together, and its interval by order statistics
-// (PercentileRow). NaN = not known: a replication without a value makes the mean NaN, one replication has no
-// interval.
-struct Figure {
-  double mean = std::numeric_limits<double>::quiet_NaN();
-  double low = std::numeric_limits<double>::quiet_NaN();
-  double high = std::numeric_limits<double>::quiet_NaN();
-  std::map<int64_t, double> by_replication;
-  std::string not_estimable;  // why `mean`, or else the interval, is not known; empty where nobody can say
-
-  [[nodiscard]] bool known() const { return mean == mean; }
-  [[nodiscard]] bool has_interval() const { return low == low && high == high; }
-};
-Figure figure_of(std::map<int64_t, double> by_replication);
-// Paired: the difference a - b, and the ratio a / b, within each replication that both have.
-Figure difference(const Figure& a, const Figure& b);
-Figure ratio(const Figure& a, const Figure& b);
 
 // Seconds, after the warm-up.
 struct LatencyFigures {
@@ -46,6 +29,7 @@ struct CostFigures {
 // SLO misses by cause, requests after the warm-up.
 struct MissFigures {
   Figure over_quota, under_provisioned, platform, neighbour, unattributed;
+  Figure single, collective;  // of neighbour: one tenant is guilty, or none of those tested by itself
 };
 
 // One tier, or "all".
@@ -92,6 +76,7 @@ struct TenancyFigures {
   GroupFigures all;
   std::vector<GroupFigures> tiers;  // in order of name
   std::vector<BreachFigures> breaches;
+  FairnessFigures fairness;
   Figure devices_peak, tenants_end, models_end;
   Figure prefix_hit_share;  // of the tokens that requests came with; not known without a prefix cache
 };
@@ -116,9 +101,10 @@ Figures figures_of(const RunResults& results);
 // goodput, slo_attainment, prefix_hit_share,
 // cost.{total,serving,training,storage,idle,per-1k-requests,per-tenant-month},
 // requests.{arrived,served,rejected,dropped,in_flight}, breaches.CODE, breaches.grade-{D,E,M},
-// misses.{over-quota,under-provisioned,platform,neighbour}.
-// `group`: entry.all or one of entry.tiers; requests, breaches and prefix_hit_share are known for entry.all
-// only.
+// misses.{over-quota,under-provisioned,platform,neighbour,single,collective},
+// fairness.{jain,max-min,gap-of-bound}.
+// `group`: entry.all or one of entry.tiers; requests, breaches, fairness and prefix_hit_share are known for
+// entry.all only.
 // An unknown path, and what is not modelled, gives a figure that is not known.
 Figure find_figure(const TenancyFigures& entry, const GroupFigures& group, std::string_view metric);
 // Whether the metric of a whole entry is the worst of its tiers (latency, attainment), not their sum.

@@ -66,7 +66,7 @@ ReportPage report_page(const RunResults& results, const Figures& figures, const 
   const ReportInput input{results, figures, verdict, find(figures, page.decision.chosen)};
   page.comparison = comparison_table(input);
   page.sections = {cost_section(input), service_section(input), checks_section(input),
-                   isolation_section(input)};
+                   neighbour_section(input), isolation_section(input)};
   const bool replayed = !results.replay_segments.empty();
   if (replayed) page.sections.push_back(replay_section(input));
   page.sections.push_back(trust_section(input));

@@ -15,6 +15,7 @@ TextTable comparison_table(const ReportInput& input);
 ReportSection cost_section(const ReportInput& input);
 ReportSection service_section(const ReportInput& input);
 ReportSection checks_section(const ReportInput& input);
+ReportSection neighbour_section(const ReportInput& input);
 ReportSection isolation_section(const ReportInput& input);
 ReportSection trust_section(const ReportInput& input);
 // Requires: the results are of a replay.

@@ -84,6 +84,8 @@ void add_group(Json& object, const GroupFigures& group, const std::string& curre
                          .add("under_provisioned", group.misses.under_provisioned)
                          .add("platform", group.misses.platform)
                          .add("neighbour", group.misses.neighbour)
+                         .add("neighbour_single", group.misses.single)
+                         .add("neighbour_collective", group.misses.collective)
                          .add("unattributed", group.misses.unattributed)
                          .done();
   object["cost"] = cost(group.cost, currency);
@@ -114,6 +116,29 @@ Json breaches(const TenancyFigures& entry) {
   return object;
 }
 
+Json attainment(const FairnessFigures::Attainment& a) {
+  return {{"name", a.name},
+          {"tier", a.tier},
+          {"requests", a.share.count},
+          {"slo_attainment", number(a.share.mean)},
+          {"slo_attainment_wilson95", {number(a.share.low), number(a.share.high)}}};
+}
+
+Json fairness(const FairnessFigures& f) {
+  Json object = WithIntervals()
+                    .add("jain", f.jain)
+                    .add("jain_raw", f.jain_raw)
+                    .add("max_min", f.max_min)
+                    .add("gap_of_bound", f.gap_of_bound)
+                    .done();
+  object["tiers"] = Json::array();
+  for (const FairnessFigures::Attainment& tier : f.tiers) object["tiers"].push_back(attainment(tier));
+  object["worst_tenant"] = f.worst.name.empty() ? Json(nullptr) : attainment(f.worst);
+  object["dominant_tenant"] = f.dominant.empty() ? Json(nullptr) : Json(f.dominant);
+  object["dominant_share"] = number(f.dominant_share);
+  return object;
+}
+
 Json tenancy(const TenancyFigures& entry, const std::string& currency) {
   Json object = {{"name", entry.name}, {"kind", entry.kind}, {"replications", entry.replications}};
   const RequestTotals& r = entry.requests;
@@ -130,6 +155,7 @@ Json tenancy(const TenancyFigures& entry, const std::string& currency) {
                         {"base_fallback", r.base_fallback}};
   add_group(object, entry.all, currency);
   object["breaches"] = breaches(entry);
+  object["fairness"] = fairness(entry.fairness);
   object["devices_peak"] = number(entry.devices_peak.mean);
   object["tenants_end"] = number(entry.tenants_end.mean);
   object["models_end"] = number(entry.models_end.mean);

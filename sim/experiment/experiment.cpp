@@ -18,16 +18,16 @@
 namespace cotenant {
 namespace {
 
-template <class Rows>
-void append(Rows& to, Rows& from) {
-  to.insert(to.end(), std::make_move_iterator(from.begin()), std::make_move_iterator(from.end()));
-}
-
+// Every table, by its name: of two of the same type each gets its own.
 void append_tables(RunResults& to, RunResults& from) {
-  append(to.units, from.units), append(to.windows, from.windows), append(to.pools, from.pools);
-  append(to.service, from.service), append(to.latency, from.latency), append(to.tenants, from.tenants);
-  append(to.breaches, from.breaches), append(to.breach_events, from.breach_events);
-  append(to.requests, from.requests);
+  RunResults::tables(to, [&](const std::string& name, auto& rows) {
+    RunResults::tables(from, [&](const std::string& other, auto& more) {
+      if constexpr (std::is_same_v<decltype(rows), decltype(more)>) {
+        if (name != other) return;
+        rows.insert(rows.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
+      }
+    });
+  });
 }
 
 RunResults header_of(const Scenario& scenario) {
@@ -109,7 +109,8 @@ class Units {
   bool simulate(UnitKey key) {
     if (options_.stop != nullptr && options_.stop->load()) return false;
     try {
-      UnitOutcome made = simulate_unit(world_, key, {.warmup = warmup_.length, .stop = options_.stop});
+      UnitOutcome made = simulate_unit(
+          world_, key, {.warmup = warmup_.length, .blame = options_.blame, .stop = options_.stop});
       const std::lock_guard lock(mutex_);
       const UnitRow row = made.rows.units[0];
       progress_.done += 1;

@@ -4,6 +4,7 @@
 #include <functional>
 
 #include "sim/ledger/rows.h"
+#include "sim/run/blame_settings.h"
 #include "sim/scenario/world.h"
 
 namespace cotenant {
@@ -18,6 +19,7 @@ struct ExperimentOptions {
   int64_t threads = 1;
   // Called after each unit, from one thread at a time.
   std::function<void(const ExperimentProgress&)> progress;
+  BlameSettings blame;
   const std::atomic<bool>* stop = nullptr;  // set: no further unit is begun
   // Where the scenario states a precision: whether results reach it. They hold everything but recorded
   // requests and breach events.

@@ -4,8 +4,8 @@
 #include <vector>
 
 #include "sim/core/time.h"
-#include "sim/isolation/witness.h"
 #include "sim/ledger/rows.h"
+#include "sim/ledger/witness.h"
 
 namespace cotenant {
 

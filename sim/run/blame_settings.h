@@ -10,6 +10,7 @@ struct BlameSettings {
   // coalition is run, beyond that kOrders random orders.
   static constexpr int64_t kExactGroups = 7;
   static constexpr int64_t kOrders = 200;
+  static constexpr int64_t kMostGroups = 32;
   int64_t groups = kExactGroups;
   // Re-runs of a unit that the Shapley value needs at most.
   [[nodiscard]] int64_t most_reruns() const;

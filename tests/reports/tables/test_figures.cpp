@@ -268,7 +268,7 @@ TEST_CASE("the summary holds the fields of its contract") {
   REQUIRE(t["breaches"]["P1"]["grade"] == "D");
   REQUIRE(t["breaches"]["P1"]["count"] == 28);
   REQUIRE(t["breaches"]["P1"]["count_total"] == 84);
-  REQUIRE(t["breaches"]["P2"]["status"] == "not modelled yet");
+  REQUIRE(t["breaches"]["C2"]["status"] == "not modelled yet");
   REQUIRE(t["breaches"]["P2"]["count"].is_null());
   REQUIRE(t["breaches"].size() == breach_codes().size() + 3);
   REQUIRE(t["tiers"].size() == 3);
@@ -418,7 +418,7 @@ TEST_CASE("text reports name what was not modelled, and annotations point at the
   const Verdict verdict = judge(sample(), figures);
   const ReportPage page = report_page(sample(), figures, verdict);
   const std::string markdown = markdown_report(page);
-  REQUIRE(markdown.find("Not modelled yet, so nothing is claimed about: P2 starvation") != std::string::npos);
+  REQUIRE(markdown.find("Not modelled yet, so nothing is claimed about: P5 fault propagation") != std::string::npos);
   REQUIRE(markdown.find("0 of 78") != std::string::npos);
   REQUIRE(terminal_report(page).find("Choose tuned.") != std::string::npos);
   const std::string annotations = github_annotations(sample(), verdict);

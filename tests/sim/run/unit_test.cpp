@@ -1,7 +1,7 @@
 #include <catch2/catch.hpp>
 
-#include "sim/isolation/witness.h"
 #include "sim/ledger/digest.h"
+#include "sim/ledger/witness.h"
 #include "sim/run/serving_run.h"
 #include "sim/run/unit.h"
 #include "tests/sim/run/small_world.h"

@@ -1,7 +1,7 @@
 // Public here: fires(): the rule of each code, on a witness alone.
 #include <map>
 
-#include "sim/isolation/witness.h"
+#include "sim/ledger/witness.h"
 
 namespace cotenant {
 namespace {

@@ -1,4 +1,4 @@
-#include "sim/isolation/witness.h"
+#include "sim/ledger/witness.h"
 
 #include <fmt/format.h>
 
