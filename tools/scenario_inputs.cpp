@@ -8,6 +8,7 @@
 #include <map>
 #include <set>
 
+#include "kernels/profile/adapter_ranks.h"
 #include "kernels/profile/physical_floor.h"
 #include "reports/store/results_file.h"
 #include "sim/scenario/read.h"
@@ -81,6 +82,7 @@ class Loader {
     Result<std::unique_ptr<World>> world = build_world(scenario_, std::move(inputs_));
     if (!world.ok()) return world.problems();
     loaded_.world = std::move(world).value();
+    list_assumed_ranks();
     return std::move(loaded_);
   }
 
@@ -219,6 +221,18 @@ class Loader {
     }
     if (!scenario_.training.stated) return;
     add("size of training data", "4 bytes a token, 1 KiB a recommender row", "assumed");
+  }
+
+  void list_assumed_ranks() {
+    for (size_t k = 0; k < scenario_.skus.size(); ++k) {
+      for (size_t m = 0; m < scenario_.models.size(); ++m) {
+        if (!loaded_.world->models_on_sku[k][m].rank_assumed) continue;
+        loaded_.inputs.push_back({fmt::format("time of adapters of rank {}: {}",
+                                              scenario_.models[m].adapter_rank, scenario_.skus[k].profile),
+                                  fmt::format("in proportion to rank, from rank {}, and no less", kPlainRank),
+                                  "assumed", "not known"});
+      }
+    }
   }
 
   const Scenario& scenario_;

@@ -17,7 +17,8 @@ namespace cotenant {
 namespace {
 
 constexpr size_t kEventsMax = 1'000'000;
-constexpr size_t kEventsOfRequest = 8;  // begin and end of it and of three phases
+constexpr size_t kEventsOfRequest = 8;   // begin and end of it and of three phases
+constexpr size_t kEventsOfTransfer = 2;  // begin and end
 
 Diagnostic usage_problem(std::string message, std::string help) {
   Diagnostic d;
@@ -115,10 +116,19 @@ class TraceText {
     window_ = {timeline.from, timeline.until};
     std::set<uint32_t> pools;
     std::set<std::pair<uint32_t, uint32_t>> threads;
-    for (const WorkSpan& span : timeline.spans) {
+    const auto name_row = [&](const WorkSpan& span) {
       if (pools.insert(span.pool).second) name_pool(span.pool);
       if (threads.emplace(span.replica, span.instance).second) name_thread(span);
+    };
+    for (const WorkSpan& span : timeline.spans) {
+      name_row(span);
       add_span(span);
+    }
+    for (const TransferSpan& span : timeline.transfers) {
+      WorkSpan row;
+      row.replica = span.replica, row.pool = span.pool, row.owner = span.owner;
+      name_row(row);
+      add_transfer(span);
     }
     for (const RequestObservation& request : timeline.requests) {
       const uint32_t pool = pool_of(request.tenant);
@@ -175,7 +185,20 @@ class TraceText {
                       process(span.pool), thread(span.pool, span.replica, span.instance), arguments));
   }
 
+  // On the row of the replica that sends, as an asynchronous event: it works on meanwhile, and with a latency
+  // two transfers overlap.
+  void add_transfer(const TransferSpan& span) {
+    id_ = fmt::format("{}.{}.{}.kv", tenancy_, span.tenant.index, span.number);
+    place_ = fmt::format(R"("pid":{},"tid":{})", process(span.pool), thread(span.pool, span.replica, 0));
+    category_ = "transfer";
+    edge('b', "\"KV transfer\"", span.from,
+         fmt::format(R"(,"args":{{"tenant":{},"number":{},"bytes":{}}})",
+                     json_text(world_.tenants[span.tenant.index].name), span.number, span.bytes.count));
+    edge('e', "\"KV transfer\"", span.until, "");
+  }
+
   void add_request(const RequestObservation& o) {
+    category_ = "request";
     const Time end = o.finished.ns < 0 ? window_.until : o.finished;
     const Duration out{o.client_out_ns};
     const auto or_end = [&](Time at, Duration less) { return at.ns < 0 ? end : std::min(at - less, end); };
@@ -202,13 +225,15 @@ class TraceText {
   // One end of an asynchronous event, cut at the window's ends.
   void edge(char which, const std::string& name, Time at, const std::string& more) {
     const Time cut = std::clamp(at, window_.from, window_.until);
-    event(fmt::format(R"("ph":"{}","name":{},"cat":"request","id":"{}","ts":{},{}{})", which, name, id_,
+    event(fmt::format(R"("ph":"{}","name":{},"cat":"{}","id":"{}","ts":{},{}{})", which, name, category_, id_,
                       microseconds(cut.ns), place_, more));
   }
 
   const World& world_;
   size_t tenancy_ = 0;
   Window window_;
+  // Of the asynchronous event that is written now.
+  const char* category_ = "";
   std::string id_;
   std::string place_;
   std::string text_;
@@ -242,7 +267,8 @@ Result<bool> write_timeline(const World& world, const CommandLine& line) {
   for (const size_t entry : entries.value()) {
     Timeline timeline{.from = window.value().from, .until = window.value().until, .limit = left};
     record_timeline(world, entry, timeline);
-    const size_t events = timeline.spans.size() + kEventsOfRequest * timeline.requests.size();
+    const size_t events = timeline.spans.size() + kEventsOfTransfer * timeline.transfers.size() +
+                          kEventsOfRequest * timeline.requests.size();
     if (timeline.full || events > left) {
       return usage_problem(fmt::format("--window '{}' holds more than {} events",
                                        printable(line.word_or("window", "")), kEventsMax),

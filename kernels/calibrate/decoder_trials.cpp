@@ -55,13 +55,14 @@ using Points = std::vector<int64_t>;
 // inherit that.
 struct DecoderGrid {
   Points tokens, lora_tokens, heads, sequences;  // padded
-  Points chunks, contexts, sums, adapters;
+  Points chunks, contexts, sums, adapters, ranks;
 };
 
 DecoderGrid decoder_grid(bool quick) {
   DecoderGrid grid;
   if (quick) {
     grid.adapters = {1, 2, 4, 8, 16};
+    grid.ranks = {16, 64};
     grid.tokens = {1, 2, 4, 8, 16, 32, 64, 96, 128, 192, 256, 384, 512};
     grid.lora_tokens = {1, 2, 4, 8, 16, 32, 64, 128, 256, 512};
     grid.heads = {1, 2, 4, 8, 16, 32, 64};
@@ -72,8 +73,9 @@ DecoderGrid decoder_grid(bool quick) {
     return grid;
   }
   grid.adapters = {1, 2, 3, 4, 6, 8, 12, 16};
+  grid.ranks = {8, 16, 64};
   grid.tokens = {1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128, 160, 192, 224, 256, 320, 384, 448, 512};
-  grid.lora_tokens = grid.tokens;
+  grid.lora_tokens = {1, 2, 4, 8, 16, 32, 64, 128, 256, 512};
   grid.heads = {1, 2, 4, 8, 12, 16, 24, 32, 48, 64};
   grid.sequences = {1, 2, 4, 8, 16, 32, 64};
   grid.chunks = {2, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 320, 384, 448, 512};
@@ -117,20 +119,19 @@ DecoderTrials::DecoderTrials(const DecoderConfig& config, uint64_t seed)
     : seed_(seed),
       weights_(random_decoder(config, seed)),
       whole_{Decoder(weights_)},
-      lora_{Decoder(weights_)},
-      adapters_(kAdapters) {}
+      lora_{Decoder(weights_)} {}
 
 std::function<void()> DecoderTrials::one_token(const StepOptions& part) {
   if (!one_token_) one_token_ = prepare({{.tokens = 1}});
   return [step = one_token_, part] { step->run(part); };
 }
 
-const Adapter* DecoderTrials::adapter(int64_t index) {
-  if (index < 0) return nullptr;
-  std::unique_ptr<Adapter>& a = adapters_.at(static_cast<size_t>(index));
-  if (!a)
-    a = std::make_unique<Adapter>(random_adapter(config(), kRank, seed_ + 1 + static_cast<uint64_t>(index)));
-  return a.get();
+const Adapter* DecoderTrials::adapter(const SequencePlan& plan) {
+  if (plan.adapter < 0) return nullptr;
+  const auto [it, is_new] = adapters_.try_emplace({plan.rank, plan.adapter});
+  if (is_new)
+    it->second = random_adapter(config(), plan.rank, seed_ + 1 + static_cast<uint64_t>(plan.adapter));
+  return &it->second;
 }
 
 std::shared_ptr<PreparedStep> DecoderTrials::prepare(const std::vector<SequencePlan>& sequences) {
@@ -141,7 +142,7 @@ std::shared_ptr<PreparedStep> DecoderTrials::prepare(const std::vector<SequenceP
 std::shared_ptr<PreparedStep> DecoderTrials::prepare_on(Primed* on,
                                                         const std::vector<SequencePlan>& sequences) {
   auto step = std::make_shared<PreparedStep>(&on->decoder, config());
-  for (const SequencePlan& plan : sequences) step->add(plan, adapter(plan.adapter));
+  for (const SequencePlan& plan : sequences) step->add(plan, adapter(plan));
   if (step->rows() > on->rows) step->prime();
   on->rows = std::max(on->rows, step->rows());
   return step;
@@ -194,17 +195,17 @@ Trial DecoderTrials::head(int64_t sequences) {
 }
 
 // More adapters than tokens cannot be: such points are run with as many adapters as tokens.
-Trial DecoderTrials::lora(int64_t tokens, int64_t adapters) {
+Trial DecoderTrials::lora(int64_t tokens, int64_t adapters, int64_t rank) {
   const int64_t distinct = std::min(tokens, adapters);
   std::vector<SequencePlan> plans;
   for (int64_t i = 0; i < distinct; ++i) {
-    plans.push_back({.tokens = part_of(tokens, distinct, i), .adapter = i});
+    plans.push_back({.tokens = part_of(tokens, distinct, i), .adapter = i, .rank = rank});
   }
   Trial t = trial_of(prepare_on(&lora_, plans), kOnlyLora);
   const auto per_rank = static_cast<double>(config().adapter_parameters_per_rank());
   t.before_hot = one_token(kOnlyLinear);
-  t.flop = 2.0 * static_cast<double>(tokens * kRank) * per_rank;
-  t.bytes = kFloatBytes * per_rank * static_cast<double>(distinct * kRank + tokens);
+  t.flop = 2.0 * static_cast<double>(tokens * rank) * per_rank;
+  t.bytes = kFloatBytes * per_rank * static_cast<double>(distinct * rank + tokens);
   return t;
 }
 
@@ -242,10 +243,12 @@ std::vector<KernelPlan> decoder_plans(const DecoderConfig& config, bool quick,
        [=](const Points& x) { return trials().head(x[0]); },
        {}},
       {model + "lora",
-       {{"tokens", bucket, grid.lora_tokens}, {"adapters", linear, grid.adapters}},
-       [=](const Points& x) { return trials().lora(x[0], x[1]); },
+       {{"tokens", bucket, grid.lora_tokens},
+        {"adapters", linear, grid.adapters},
+        {"rank", linear, grid.ranks}},
+       [=](const Points& x) { return trials().lora(x[0], x[1], x[2]); },
        [](const Points& x) {
-         return Points{x[0], std::min(x[0], x[1])};
+         return Points{x[0], std::min(x[0], x[1]), x[2]};
        }},
   };
 }

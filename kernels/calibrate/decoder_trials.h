@@ -1,4 +1,5 @@
 #pragma once
+#include <map>
 #include <memory>
 #include <span>
 #include <vector>
@@ -13,6 +14,7 @@ struct SequencePlan {
   int64_t tokens = 1;
   int64_t context = 0;   // what its cache holds before the step
   int64_t adapter = -1;  // index of the adapter; -1 = none
+  int64_t rank = 16;     // of the adapter
   bool want_logits = true;
 };
 
@@ -37,11 +39,9 @@ class PreparedStep {
   std::vector<SequenceWork> batch_;
 };
 
-// The kernels of a decoder, on random weights; adapters have rank 16 on all linears.
+// The kernels of a decoder, on random weights; adapters are on all linears.
 class DecoderTrials {
  public:
-  static constexpr int64_t kAdapters = 16;
-  static constexpr int64_t kRank = 16;
   DecoderTrials(const DecoderConfig& config, uint64_t seed);
   [[nodiscard]] const DecoderConfig& config() const { return weights_.config; }
   // Ready to run with any options. The result must not outlive this object.
@@ -51,12 +51,12 @@ class DecoderTrials {
   Trial attention_prefill(int64_t chunk, int64_t context);
   Trial attention_decode(int64_t sequences, int64_t context);
   Trial head(int64_t sequences);
-  Trial lora(int64_t tokens, int64_t adapters);
+  Trial lora(int64_t tokens, int64_t adapters, int64_t rank);
   // All weights, tensor by tensor.
   [[nodiscard]] std::vector<std::span<const float>> tensors() const;
 
  private:
-  const Adapter* adapter(int64_t index);
+  const Adapter* adapter(const SequencePlan& plan);
   // A part of a step of one token: the linears stand between two calls of every other part of a step, and the
   // head between two calls of the linears.
   std::function<void()> one_token(const StepOptions& part);
@@ -71,8 +71,8 @@ class DecoderTrials {
   DecoderWeights weights_;
   Primed whole_;
   Primed lora_;  // adapters add to the rows of a step; by themselves they would let them grow call by call
-  std::vector<std::unique_ptr<Adapter>> adapters_;  // made on first use
-  std::shared_ptr<PreparedStep> one_token_;         // made on first use
+  std::map<std::pair<int64_t, int64_t>, Adapter> adapters_;  // by rank and index; made on first use
+  std::shared_ptr<PreparedStep> one_token_;                  // made on first use
 };
 
 // The grids of a decoder's five kernels. `trials` makes the object when the first point runs, so that a

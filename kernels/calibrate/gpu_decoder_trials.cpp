@@ -36,6 +36,7 @@ GpuDecoderGrid gpu_decoder_grid(bool quick, int64_t context_limit) {
   grid.blocks = quick ? std::vector<int64_t>{1, 16, 64} : std::vector<int64_t>{1, 4, 16, 64, 128, 256};
   grid.train_tokens = quick ? std::vector<int64_t>{2048} : std::vector<int64_t>{1024, 2048, 4096, 8192};
   grid.adapters = {1, 2, 4, 8, 16, 32, 64};
+  grid.ranks = quick ? std::vector<int64_t>{16, 64} : std::vector<int64_t>{8, 16, 32, 64};
   const int64_t longest = std::max<int64_t>(context_limit - 2048, 1024);
   if (quick) {
     grid.tokens = {1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048};
@@ -58,15 +59,21 @@ GpuDecoderGrid gpu_decoder_grid(bool quick, int64_t context_limit) {
   return grid;
 }
 
-GpuDecoderTrials::Serving::Serving(cuda::Gpu* gpu, const DecoderConfig& config, int64_t kv_tokens,
-                                   int64_t slots_wanted, uint64_t seed, const GpuStepLimits& limits)
+GpuDecoderTrials::Serving::Serving(cuda::Gpu* gpu, const DecoderConfig& config, const Sizes& sizes,
+                                   uint64_t seed)
     : random(gpu, seed),
-      pool(gpu, config, kv_tokens / cuda::kKvBlockTokens),
-      slots(gpu, config, {.rank = kRank}, slots_wanted) {
+      pool(gpu, config, sizes.kv_tokens / cuda::kKvBlockTokens),
+      slots(gpu, config, {.rank = sizes.greatest_rank}, sizes.slots) {
   pool.fill(&random);
-  for (int64_t i = 0; i < slots_wanted; ++i) slots.fill(i, &random);
+  for (int64_t i = 0; i < sizes.slots; ++i) slots.fill(i, &random);
   weights.push_back(random_gpu_decoder(gpu, config, &random));
-  decoder = std::make_unique<GpuDecoder>(gpu, weights_of(0), &pool, &slots, limits);
+  decoder = std::make_unique<GpuDecoder>(gpu, weights_of(0), &pool, &slots, sizes.limits);
+}
+
+const GpuAdapterSlots* GpuDecoderTrials::Serving::slots_of(int64_t rank) {
+  if (rank > slots.rank())
+    throw cuda::OutOfGpuMemory("slots of this rank take more than a sixth of the memory");
+  return &narrowed.try_emplace(rank, slots.narrowed(rank)).first->second;
 }
 
 GpuDecoderTrials::GpuDecoderTrials(GpuBench* bench, const DecoderConfig& config, const GpuDecoderGrid& grid,
@@ -92,14 +99,29 @@ int64_t GpuDecoderTrials::kv_tokens() const {
   return (greatest + rounding) / 4 * 5 / cuda::kKvBlockTokens * cuda::kKvBlockTokens;
 }
 
+int64_t GpuDecoderTrials::greatest_rank() const {
+  const int64_t of_one = 2 * config_.adapter_parameters_per_rank();
+  const int64_t memory = bench_->gpu().facts().memory_bytes / 6;
+  int64_t greatest = kRank;
+  for (const int64_t rank : grid_.ranks) {
+    if (rank * of_one * grid_.adapters.back() <= memory) greatest = std::max(greatest, rank);
+  }
+  return greatest;
+}
+
 // What did not fit once is not tried again for every point.
 GpuDecoderTrials::Serving& GpuDecoderTrials::serving() {
   if (!missing_.empty()) throw cuda::OutOfGpuMemory(missing_);
   if (serving_ != nullptr) return *serving_;
   try {
     auto made = std::make_unique<Serving>(
-        &bench_->gpu(), config_, kv_tokens(), grid_.adapters.back(), seed_,
-        GpuStepLimits{.rows = grid_.tokens.back(), .heads = grid_.heads.back(), .buckets = grid_.tokens});
+        &bench_->gpu(), config_,
+        Serving::Sizes{
+            .kv_tokens = kv_tokens(),
+            .slots = grid_.adapters.back(),
+            .greatest_rank = greatest_rank(),
+            .limits = {.rows = grid_.tokens.back(), .heads = grid_.heads.back(), .buckets = grid_.tokens}},
+        seed_);
     const double smallest =
         std::min(linear_bytes(), kBf16Bytes * number(config_.vocabulary * config_.hidden));
     const int64_t copies = bench_->copies_for(smallest, kMostCopies);
@@ -152,12 +174,13 @@ std::vector<std::shared_ptr<GpuDecoderTrials::Staged>> GpuDecoderTrials::stages(
   return all;
 }
 
-GpuWork GpuDecoderTrials::part(std::vector<std::shared_ptr<Staged>> stages, const StepOptions& options) {
+GpuWork GpuDecoderTrials::part(std::vector<std::shared_ptr<Staged>> stages, const StepOptions& options,
+                               const GpuAdapterSlots* adapters) {
   GpuWork work;
   Serving* s = &serving();
   work.copies = static_cast<int64_t>(stages.size());
-  work.enqueue = [s, stages = std::move(stages), options](cuda::GpuStream& stream, int64_t copy) {
-    s->decoder->enqueue(stream, *stages[static_cast<size_t>(copy)]->step, options);
+  work.enqueue = [s, stages = std::move(stages), options, adapters](cuda::GpuStream& stream, int64_t copy) {
+    s->decoder->enqueue(stream, *stages[static_cast<size_t>(copy)]->step, options, {.adapters = adapters});
   };
   return work;
 }
@@ -167,7 +190,7 @@ GpuWork GpuDecoderTrials::linear_work(int64_t tokens) {
   GpuWork work;
   work.copies = static_cast<int64_t>(s->weights.size());
   work.enqueue = [s, staged = stage({{.tokens = tokens}}, 0)](cuda::GpuStream& stream, int64_t copy) {
-    s->decoder->enqueue(stream, *staged->step, kOnlyLinear, s->weights_of(copy));
+    s->decoder->enqueue(stream, *staged->step, kOnlyLinear, {.weights = s->weights_of(copy)});
   };
   work.flop = linear_bytes() / kBf16Bytes * 2 * number(tokens);
   work.bytes = linear_bytes() + kBf16Bytes * number(tokens * config_.layers * 2 * config_.hidden);
@@ -180,7 +203,7 @@ GpuWork GpuDecoderTrials::head_work(int64_t sequences) {
   work.copies = static_cast<int64_t>(s->weights.size());
   const auto staged = stage(std::vector<SequencePlan>(static_cast<size_t>(sequences)), 0);
   work.enqueue = [s, staged](cuda::GpuStream& stream, int64_t copy) {
-    s->decoder->enqueue(stream, *staged->step, kOnlyHead, s->weights_of(copy));
+    s->decoder->enqueue(stream, *staged->step, kOnlyHead, {.weights = s->weights_of(copy)});
   };
   const double weights = number(config_.hidden * config_.vocabulary);
   work.flop = 2 * number(sequences) * weights;
@@ -213,16 +236,17 @@ GpuWork GpuDecoderTrials::decode_work(int64_t sequences, int64_t context) {
 }
 
 // More adapters than tokens cannot be: such points are run with as many adapters as tokens.
-GpuWork GpuDecoderTrials::lora_work(int64_t tokens, int64_t adapters) {
+GpuWork GpuDecoderTrials::lora_work(int64_t tokens, int64_t adapters, int64_t rank) {
   const int64_t distinct = std::min(tokens, adapters);
   const auto per_rank = number(config_.adapter_parameters_per_rank());
-  const double bytes = kBf16Bytes * per_rank * number(distinct * kRank + tokens);
+  const double bytes = kBf16Bytes * per_rank * number(distinct * rank + tokens);
   std::vector<SequencePlan> plans;
   // Rows that one adapter shares are a chunk, as a long prompt's are, or single tokens.
   for (int64_t i = 0; i < distinct; ++i)
     plans.push_back({.tokens = part_of(tokens, distinct, i), .adapter = i});
-  GpuWork work = part(stages(plans, bytes, distinct), kOnlyLora);
-  work.flop = 2 * number(tokens * kRank) * per_rank;
+  const GpuAdapterSlots* slots = serving().slots_of(rank);
+  GpuWork work = part(stages(plans, bytes, distinct), kOnlyLora, slots);
+  work.flop = 2 * number(tokens * rank) * per_rank;
   work.bytes = bytes;
   return work;
 }
@@ -236,8 +260,9 @@ Trial GpuDecoderTrials::step(const HoldOutStep& step) {
   Serving* s = &serving();
   GpuWork work;
   work.copies = static_cast<int64_t>(std::min(all.size(), s->weights.size()));
-  work.enqueue = [s, all](cuda::GpuStream& stream, int64_t copy) {
-    s->decoder->enqueue(stream, *all[static_cast<size_t>(copy)]->step, {}, s->weights_of(copy));
+  work.enqueue = [s, all, slots = s->slots_of(kRank)](cuda::GpuStream& stream, int64_t copy) {
+    s->decoder->enqueue(stream, *all[static_cast<size_t>(copy)]->step, {},
+                        {.weights = s->weights_of(copy), .adapters = slots});
   };
   work.bytes = linear_bytes();
   return trial(work);
@@ -383,9 +408,10 @@ std::vector<KernelPlan> gpu_decoder_plans(const DecoderConfig& config, const Gpu
       "head", {padded("sequences", grid.heads)}, [=](const X& x) { return trials().head(x[0]); },
       beyond_caches);
   add(
-      "lora", {padded("tokens", grid.lora_tokens), smooth("adapters", grid.adapters)},
-      [=](const X& x) { return trials().lora(x[0], x[1]); }, beyond_caches);
-  plans.back().run_as = [](const X& x) { return X{x[0], std::min(x[0], x[1])}; };
+      "lora",
+      {padded("tokens", grid.lora_tokens), smooth("adapters", grid.adapters), padded("rank", grid.ranks)},
+      [=](const X& x) { return trials().lora(x[0], x[1], x[2]); }, beyond_caches);
+  plans.back().run_as = [](const X& x) { return X{x[0], std::min(x[0], x[1]), x[2]}; };
   add(
       "train_step", {padded("tokens", grid.train_tokens)},
       [=](const X& x) { return trials().train_step(x[0]); }, true);

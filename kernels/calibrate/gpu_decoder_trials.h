@@ -1,6 +1,7 @@
 #pragma once
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -13,17 +14,19 @@
 
 namespace cotenant {
 
-// The grids of a decoder on a GPU. Token rows and rows of logits are padded to buckets; sums of context,
-// chunks, adapters and blocks are smooth.
+// The grids of a decoder on a GPU. Token rows, rows of logits and ranks of adapters (whose slots have one
+// rank) are padded to buckets; sums of context, chunks, adapters and blocks are smooth.
 struct GpuDecoderGrid {
-  std::vector<int64_t> tokens, heads, sequences, lora_tokens, train_tokens;  // padded
+  std::vector<int64_t> tokens, heads, sequences, lora_tokens, train_tokens, ranks;  // padded
   std::vector<int64_t> chunks, contexts, sums, adapters, blocks;
 };
 // For a context limit of the model.
 GpuDecoderGrid gpu_decoder_grid(bool quick, int64_t context_limit);
 
-// The kernels of a decoder on a GPU, on random weights; adapters have rank 16 on all linears. A model of
-// which four L2 caches hold nothing is always cold. Everything is made on first use; what does not fit throws
+// The kernels of a decoder on a GPU, on random weights; adapters are on all linears, of rank 16 where no rank
+// is named. Slots of the grid's ranks share one memory: the greatest rank whose slots take a sixth of the
+// device's memory at most, but 16 at least; points of greater ranks do not fit. A model of which four L2
+// caches hold nothing is always cold. Everything is made on first use; what does not fit throws
 // cuda::OutOfGpuMemory, every time.
 class GpuDecoderTrials {
  public:
@@ -41,7 +44,9 @@ class GpuDecoderTrials {
     return trial(decode_work(sequences, context));
   }
   Trial head(int64_t sequences) { return trial(head_work(sequences)); }
-  Trial lora(int64_t tokens, int64_t adapters) { return trial(lora_work(tokens, adapters)); }
+  Trial lora(int64_t tokens, int64_t adapters, int64_t rank) {
+    return trial(lora_work(tokens, adapters, rank));
+  }
   Trial step(const HoldOutStep& step);
   Trial train_step(int64_t tokens);
   Trial lora_train_step(int64_t tokens);
@@ -53,7 +58,7 @@ class GpuDecoderTrials {
   GpuWork prefill_work(int64_t chunk, int64_t context);
   GpuWork decode_work(int64_t sequences, int64_t context);
   GpuWork head_work(int64_t sequences);
-  GpuWork lora_work(int64_t tokens, int64_t adapters);
+  GpuWork lora_work(int64_t tokens, int64_t adapters, int64_t rank);
 
  private:
   // One step's sequences in caches of their own, and its inputs.
@@ -64,15 +69,23 @@ class GpuDecoderTrials {
   };
   // What serving needs, made together.
   struct Serving {
-    Serving(cuda::Gpu* gpu, const DecoderConfig& config, int64_t kv_tokens, int64_t slots, uint64_t seed,
-            const GpuStepLimits& limits);
+    struct Sizes {
+      int64_t kv_tokens = 0;
+      int64_t slots = 0;
+      int64_t greatest_rank = 0;
+      GpuStepLimits limits;
+    };
+    Serving(cuda::Gpu* gpu, const DecoderConfig& config, const Sizes& sizes, uint64_t seed);
+    // Throws cuda::OutOfGpuMemory for a rank beyond the slots'.
+    const GpuAdapterSlots* slots_of(int64_t rank);
     [[nodiscard]] const GpuDecoderWeights* weights_of(int64_t copy) const {
       return &weights[static_cast<size_t>(copy)];
     }
     DeviceRandom random;
     std::deque<GpuDecoderWeights> weights;  // copies; the decoder borrows the first
     GpuKvPool pool;
-    GpuAdapterSlots slots;
+    GpuAdapterSlots slots;  // of the greatest rank
+    std::map<int64_t, GpuAdapterSlots> narrowed;
     std::unique_ptr<GpuDecoder> decoder;
   };
   Serving& serving();
@@ -83,9 +96,11 @@ class GpuDecoderTrials {
   // Copies of a step, each with caches and adapters of its own, as far as both suffice.
   std::vector<std::shared_ptr<Staged>> stages(const std::vector<SequencePlan>& sequences, double bytes,
                                               int64_t adapters);
-  GpuWork part(std::vector<std::shared_ptr<Staged>> stages, const StepOptions& options);
+  GpuWork part(std::vector<std::shared_ptr<Staged>> stages, const StepOptions& options,
+               const GpuAdapterSlots* adapters = nullptr);
   [[nodiscard]] double linear_bytes() const;
   [[nodiscard]] int64_t kv_tokens() const;
+  [[nodiscard]] int64_t greatest_rank() const;
 
   GpuBench* bench_;
   DecoderConfig config_;

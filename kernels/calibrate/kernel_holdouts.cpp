@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 
+#include "kernels/profile/adapter_ranks.h"
 #include "kernels/profile/time_table.h"
 
 namespace cotenant {
@@ -90,7 +91,7 @@ std::string text_of(const KernelHoldOut& holdout, const std::vector<Axis>& axes)
 }
 
 double predicted_s(const KernelHoldOut& holdout, const KernelTimes& kernel) {
-  const TimeTable table(kernel, 1);
+  const TimeTable table(has_rank_axis(kernel) ? at_rank(kernel, holdout.at.back()) : kernel, 1);
   const double y = holdout.at.size() > 1 ? static_cast<double>(holdout.at[1]) : 0;
   return static_cast<double>(table.at(static_cast<double>(holdout.at[0]), y, holdout.residency)) * 1e-12;
 }

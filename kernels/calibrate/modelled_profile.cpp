@@ -15,7 +15,7 @@ namespace {
 
 // A time must be positive; a kernel that does nothing takes a nanosecond.
 constexpr double kLeastTimeS = 1e-9;
-constexpr int64_t kRank = 16;
+constexpr int64_t kRank = 16;  // of the adapter that a training step trains
 // fp32 weight, two moments and gradient read or written, and a copy of the weight in the model's own type.
 constexpr double kAdamBytesPerWeight = 28;
 
@@ -147,7 +147,7 @@ class Modeller {
     const double layers = number(c.layers);
     const double weights = number(c.layer_parameters());
     const double head = number(c.hidden * c.vocabulary);
-    const double adapter = number(c.adapter_parameters_per_rank() * kRank);
+    const double rank_weights = number(c.adapter_parameters_per_rank());
     const std::vector<int64_t> tokens = counts_to(in_.tokens_limit);
     const auto add = [&](const char* kernel, std::vector<Axis> axes, const CostOf& cost) {
       profile->kernels.push_back(kernel_of(c.name + "/" + kernel, std::move(axes), cost));
@@ -175,8 +175,15 @@ class Modeller {
     // steps, so that the line between is the formula.
     std::vector<int64_t> adapters;
     for (int64_t a = 1; a <= 256; a += a < 64 ? 1 : 8) adapters.push_back(a);
-    add("lora", {{"tokens", AxisRule::bucket, tokens}, linear_axis("adapters", adapters)},
-        [&](const X& x) { return matrix(2 * adapter * number(x[0]), value * adapter * number(x[1])); });
+    // Arithmetic and bytes are both in proportion to the rank, and so is the time: two ranks say all.
+    add("lora",
+        {{"tokens", AxisRule::bucket, tokens},
+         linear_axis("adapters", adapters),
+         linear_axis("rank", {1, 1024})},
+        [&](const X& x) {
+          const double of_one = rank_weights * number(x[2]);
+          return matrix(2 * of_one * number(x[0]), value * of_one * number(x[1]));
+        });
   }
 
   void add_training(const DecoderConfig& c, Profile* profile) const {

@@ -94,21 +94,21 @@ void GpuDecoder::project(const Pass& pass, int64_t layer, const AdaptedGroup& gr
 }
 
 void GpuDecoder::add_adapters(const Pass& pass, int64_t layer, const AdaptedGroup& group) {
-  CHECK(adapters_ != nullptr);
+  CHECK(pass.adapters != nullptr);
   const GpuStepShape& step = pass.step.shape();
   const int64_t inner = linear_shape(config(), group.first, 1).inner;
   const int64_t stride = columns_of(config(), group.first, group.count);
   cuda::LoraCall call{.x = {group.x, inner},
                       .targets = {},
-                      .adapters = adapters_->addresses(),
-                      .scales = adapters_->scales(),
+                      .adapters = pass.adapters->addresses(),
+                      .scales = pass.adapters->scales(),
                       .segment_start = pass.step.segment_start(),
                       .segment_slot = pass.step.segment_slot(),
                       .segment_count = pass.step.segment_count(),
                       .workspace = pass.step.workspace()};
   cuda::LoraShape shape{.rows = step.rows,
                         .inner = inner,
-                        .rank = adapters_->rank(),
+                        .rank = pass.adapters->rank(),
                         .segments = step.segments,
                         .most_rows = step.segment_rows,
                         .adapters = step.segments};
@@ -116,7 +116,7 @@ void GpuDecoder::add_adapters(const Pass& pass, int64_t layer, const AdaptedGrou
   for (int64_t i = 0; i < group.count; ++i) {
     const auto linear = static_cast<Linear>(static_cast<int64_t>(group.first) + i);
     const int64_t columns = linear_shape(config(), linear, 1).columns;
-    const AdapterLayout::Factors& f = adapters_->layout().of(layer, linear);
+    const AdapterLayout::Factors& f = pass.adapters->layout().of(layer, linear);
     if (f.adapted) {
       call.targets[shape.targets++] = {
           .a_offset = f.a, .b_offset = f.b, .columns = columns, .y = {group.y + column, stride}};
@@ -222,10 +222,11 @@ void GpuDecoder::head(const Pass& pass) {
 }
 
 void GpuDecoder::enqueue(cuda::GpuStream& stream, const GpuStep& step, const StepOptions& options,
-                         const GpuDecoderWeights* weights) {
+                         const Others& others) {
   const GpuStepShape& shape = step.shape();
   CHECK(shape.rows <= limits_.rows && shape.heads <= limits_.heads);
-  const Pass pass{stream, step, options, weights == nullptr ? *weights_ : *weights};
+  const Pass pass{stream, step, options, others.weights == nullptr ? *weights_ : *others.weights,
+                  others.adapters == nullptr ? adapters_ : others.adapters};
   if (options.linear)
     gpu_->gather(stream,
                  {.table = pass.w.at(pass.w.layout.embedding), .ids = step.tokens(), .out = x_.data()},

@@ -44,10 +44,15 @@ class GpuDecoder {
   // For measurements: a step's inputs, to be loaded once and enqueued many times. Parts of a step run on what
   // the last whole step, or random values at first, left in the activations.
   std::unique_ptr<GpuStep> prepare(std::span<const GpuSequenceWork> batch);
-  // Queues the parts of the step that `options` asks for. `weights`: others of the same config, or null for
-  // the decoder's own. Caches do not grow.
+  // What a step reads in place of the decoder's own: weights of the same config, slots of no greater rank;
+  // null = its own.
+  struct Others {
+    const GpuDecoderWeights* weights = nullptr;
+    const GpuAdapterSlots* adapters = nullptr;
+  };
+  // Queues the parts of the step that `options` asks for. Caches do not grow.
   void enqueue(cuda::GpuStream& stream, const GpuStep& step, const StepOptions& options,
-               const GpuDecoderWeights* weights = nullptr);
+               const Others& others = {nullptr, nullptr});
 
  private:
   // One pass through the layers.
@@ -56,6 +61,7 @@ class GpuDecoder {
     const GpuStep& step;
     const StepOptions& options;
     const GpuDecoderWeights& w;
+    const GpuAdapterSlots* adapters;
   };
   // Linears that read the same rows.
   struct AdaptedGroup {

@@ -169,18 +169,19 @@ GpuAdapterSlots::GpuAdapterSlots(cuda::Gpu* gpu, const DecoderConfig& config, co
       shape_(shape),
       layout_(config, shape),
       slots_(slots),
-      values_(gpu, slots * layout_.values),
-      addresses_(gpu, slots),
-      scales_(gpu, slots) {
+      memory_(std::make_shared<Memory>(Memory{.slot_values = layout_.values,
+                                              .values = {gpu, slots * layout_.values},
+                                              .addresses = {gpu, slots},
+                                              .scales = {gpu, slots}})) {
   std::vector<uintptr_t> addresses;
   for (int64_t i = 0; i < slots; ++i) addresses.push_back(reinterpret_cast<uintptr_t>(slot(i)));
-  copy_values<uintptr_t>(gpu, addresses, addresses_.data());
+  copy_values<uintptr_t>(gpu, addresses, memory_->addresses.data());
   const std::vector<float> scales(static_cast<size_t>(slots), 1.0F);
-  copy_values<float>(gpu, scales, scales_.data());
+  copy_values<float>(gpu, scales, memory_->scales.data());
 }
 
 void GpuAdapterSlots::set_scale(int64_t slot, float scale) {
-  copy_values<float>(gpu_, {&scale, 1}, scales_.data() + slot);
+  copy_values<float>(gpu_, {&scale, 1}, memory_->scales.data() + slot);
 }
 
 void GpuAdapterSlots::put(int64_t i, const Adapter& adapter) {
@@ -193,6 +194,14 @@ void GpuAdapterSlots::fill(int64_t i, DeviceRandom* random) {
   CHECK(i >= 0 && i < slots_);
   random->fill(slot(i), layout_.values, bound_for(config_.hidden));
   set_scale(i, kVanishing);
+}
+
+GpuAdapterSlots GpuAdapterSlots::narrowed(int64_t rank) const {
+  CHECK(rank > 0 && rank <= shape_.rank);
+  GpuAdapterSlots other = *this;
+  other.shape_.rank = rank;
+  other.layout_ = AdapterLayout(config_, other.shape_);
+  return other;
 }
 
 }  // namespace cotenant

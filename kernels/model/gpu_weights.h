@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "kernels/cuda/gpu.h"
@@ -80,6 +81,9 @@ class GpuAdapterSlots {
   // Random factors, and a scale so small that what is added vanishes in rounding: the arithmetic is the same,
   // but outputs do not grow when a part of a step is run again and again.
   void fill(int64_t slot, DeviceRandom* random);
+  // The same slots read at another rank, for measurements: the factors are other numbers of the same memory,
+  // which is shared. Requires: rank <= this rank, with the same rules.
+  [[nodiscard]] GpuAdapterSlots narrowed(int64_t rank) const;
 
   [[nodiscard]] int64_t slots() const { return slots_; }
   [[nodiscard]] int64_t rank() const { return shape_.rank; }
@@ -89,21 +93,27 @@ class GpuAdapterSlots {
   [[nodiscard]] const AdapterLayout& layout() const { return layout_; }
   // Base address of every slot, in device memory.
   [[nodiscard]] const cuda::Bf16* const* addresses() const {
-    return reinterpret_cast<const cuda::Bf16* const*>(addresses_.data());
+    return reinterpret_cast<const cuda::Bf16* const*>(memory_->addresses.data());
   }
-  [[nodiscard]] const float* scales() const { return scales_.data(); }
-  [[nodiscard]] cuda::Bf16* slot(int64_t i) const { return values_.data() + i * layout_.values; }
+  [[nodiscard]] const float* scales() const { return memory_->scales.data(); }
+  [[nodiscard]] cuda::Bf16* slot(int64_t i) const {
+    return memory_->values.data() + i * memory_->slot_values;
+  }
 
  private:
+  struct Memory {
+    int64_t slot_values = 0;
+    cuda::DeviceArray<cuda::Bf16> values;
+    cuda::DeviceArray<uintptr_t> addresses;
+    cuda::DeviceArray<float> scales;
+  };
   void set_scale(int64_t slot, float scale);
   cuda::Gpu* gpu_;
   DecoderConfig config_;
   AdapterShape shape_;
   AdapterLayout layout_;
   int64_t slots_ = 0;
-  cuda::DeviceArray<cuda::Bf16> values_;
-  cuda::DeviceArray<uintptr_t> addresses_;
-  cuda::DeviceArray<float> scales_;
+  std::shared_ptr<Memory> memory_;
 };
 
 }  // namespace cotenant

@@ -118,6 +118,8 @@ MixedAttentionTable::MixedAttentionTable(const KernelTimes& kernel, const SkewTa
     chunk_at_.push_back(axes_[0].locate(static_cast<double>(x)));
     sequences_at_.push_back(axes_[2].locate(static_cast<double>(x)));
   }
+  const int64_t cells = std::min(kernel.axes[2].points.back() + 1, kReadyCounts);
+  for (int64_t n = 0; n < cells; ++n) decode_cells_.push_back(cell({.sequences = n}));
   if (skew == nullptr) return;
   for (const Axis& axis : skew->axes) skew_axes_.emplace_back(axis.points);
   skew_longest_ = skew->axes[3].points;
@@ -138,30 +140,30 @@ MixedAttentionTable::Cell MixedAttentionTable::cell(const MixedAttentionShape& s
   cell.corners = 1;
   for (size_t a = 0; a < 3; ++a) {
     const AxisPosition& at = position[a];
+    const size_t low = at.low * strides_[a];
     // On a point of the axis there is no second side: a step of decodes alone has two corners, not eight.
-    if (at.weight != 0) {
-      for (size_t c = 0; c < cell.corners; ++c) {
-        cell.corner[cell.corners + c] = cell.corner[c] + at.high * strides_[a];
-        cell.weight[cell.corners + c] = cell.weight[c] * at.weight;
-      }
+    if (at.weight == 0) {
+      for (size_t c = 0; c < cell.corners; ++c) cell.corner[c] += low;
+      continue;
     }
+    const size_t high = at.high * strides_[a];
     for (size_t c = 0; c < cell.corners; ++c) {
-      cell.corner[c] += at.low * strides_[a];
+      cell.corner[cell.corners + c] = cell.corner[c] + high;
+      cell.weight[cell.corners + c] = cell.weight[c] * at.weight;
+      cell.corner[c] += low;
       cell.weight[c] *= 1 - at.weight;
     }
-    if (at.weight != 0) cell.corners *= 2;
+    cell.corners *= 2;
   }
   return cell;
 }
 
-// The segment of mean_context that holds scaled_context / sequences. Beyond the last knot the last segment
-// goes on, upwards only.
-MixedAttentionTable::Piece MixedAttentionTable::piece(const Cell& cell, int64_t sequences,
-                                                      int64_t scaled_context, Residency residency) const {
+// Beyond the last knot the last segment goes on, upwards only.
+MixedAttentionTable::Piece MixedAttentionTable::piece(const Cell& cell, int64_t sequences, size_t segment,
+                                                      Residency residency) const {
   const int64_t n = std::max<int64_t>(sequences, 1);
-  const size_t above = knots_up_to_.up_to(scaled_context / n);
-  const bool beyond = above == knots_.size();
-  const size_t low = beyond ? std::max<size_t>(above, 2) - 2 : above - 1;
+  const bool beyond = segment == knots_.size();
+  const size_t low = beyond ? std::max<size_t>(segment, 2) - 2 : segment - 1;
   const size_t high = std::min(low + 1, knots_.size() - 1);
   const double* plane = planes_[static_cast<size_t>(residency)].data();
   double low_sum = 0;
@@ -177,7 +179,7 @@ MixedAttentionTable::Piece MixedAttentionTable::piece(const Cell& cell, int64_t 
   if (beyond && piece.slope_ps < 0) piece.slope_ps = 0;
   const int64_t anchor = multiply_checked(n, knots_[beyond ? high : low]);
   piece.at_zero_ps = (beyond ? high_ps : low_ps) - multiply_checked(piece.slope_ps, anchor);
-  if (!beyond) piece.valid_to = before(knots_[above], n);
+  if (!beyond) piece.valid_to = before(knots_[segment], n);
   return piece;
 }
 
@@ -205,8 +207,13 @@ MixedAttentionTable::Alpha MixedAttentionTable::alpha(const MixedAttentionShape&
 // With X = n mean = the summed context K and Y = n max, Y - X stays the same while every decode grows by one
 // token a step: both pieces, and their blend, are lines in K.
 AttentionLine MixedAttentionTable::line(const MixedAttentionShape& shape, Residency residency) const {
-  const Cell at = cell(shape);
-  const Piece mean = piece(at, shape.sequences, shape.context, residency);
+  const bool ready = shape.chunk == 0 && shape.chunk_context == 0 &&
+                     shape.sequences < static_cast<int64_t>(decode_cells_.size());
+  Cell found;
+  if (!ready) found = cell(shape);
+  const Cell& at = ready ? decode_cells_[static_cast<size_t>(shape.sequences)] : found;
+  const size_t mean_segment = knots_up_to_.up_to(shape.context / std::max<int64_t>(shape.sequences, 1));
+  const Piece mean = piece(at, shape.sequences, mean_segment, residency);
   AttentionLine line;
   int64_t at_zero = mean.at_zero_ps;
   if (shape.sequences == 0) {
@@ -218,7 +225,9 @@ AttentionLine MixedAttentionTable::line(const MixedAttentionShape& shape, Reside
   if (!skew_axes_.empty() && shape.sequences > 1 && shape.max_context > shape.min_context) {
     const int64_t longest = multiply_checked(shape.sequences, shape.max_context);
     const int64_t ahead = longest - shape.context;
-    const Piece most = piece(at, shape.sequences, longest, residency);
+    const size_t most_segment = knots_up_to_.up_to(shape.max_context);
+    const Piece most =
+        most_segment == mean_segment ? mean : piece(at, shape.sequences, most_segment, residency);
     const Alpha alpha_of = alpha(shape);
     const auto part = [&](int64_t difference) {
       return static_cast<int64_t>(static_cast<__int128>(alpha_of.value) * difference / kAlphaUnit);

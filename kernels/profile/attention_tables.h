@@ -91,8 +91,8 @@ class MixedAttentionTable {
     int64_t valid_to = INT64_MAX;
   };
   [[nodiscard]] Cell cell(const MixedAttentionShape& shape) const;
-  [[nodiscard]] Piece piece(const Cell& cell, int64_t sequences, int64_t scaled_context,
-                            Residency residency) const;
+  // `segment`: how many knots of mean_context lie at or below the context.
+  [[nodiscard]] Piece piece(const Cell& cell, int64_t sequences, size_t segment, Residency residency) const;
   // Alpha in units of 1 / kAlphaUnit, and up to which longest context it holds.
   struct Alpha {
     int64_t value = 0;
@@ -103,7 +103,8 @@ class MixedAttentionTable {
   std::vector<AxisIndex> axes_;         // chunk, context, sequences
   std::vector<AxisPosition> chunk_at_;  // by count
   std::vector<AxisPosition> sequences_at_;
-  std::vector<int64_t> knots_;  // mean_context
+  std::vector<Cell> decode_cells_;  // of steps without a chunk, by sequences
+  std::vector<int64_t> knots_;      // mean_context
   PointCount knots_up_to_;
   std::array<size_t, 3> strides_{};
   std::array<std::vector<double>, kResidencies> planes_;

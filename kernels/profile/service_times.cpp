@@ -7,6 +7,7 @@
 #include <cmath>
 #include <optional>
 
+#include "kernels/profile/adapter_ranks.h"
 #include "kernels/profile/attention_tables.h"
 #include "kernels/profile/physical_floor.h"
 #include "kernels/profile/time_table.h"
@@ -14,7 +15,6 @@
 namespace cotenant {
 namespace {
 
-constexpr double kMeasuredRank = 16;  // calibration runs rank-16 adapters
 constexpr double kPicosecondsPerSecond = 1e12;
 // Of attention, per token of context. Far above any device; sums over millions of tokens stay in range.
 constexpr double kSteepestS = 0.1;
@@ -48,7 +48,11 @@ std::vector<NeededKernel> needed(const Profile& profile, const ProfileTimesOptio
       out.push_back({model + "/attention_decode", {"sequences", "context"}, false});
     }
     out.push_back({model + "/head", {"sequences"}});
-    if (options.adapters) out.push_back({model + "/lora", {"tokens", "adapters"}});
+    if (options.adapters) {
+      const KernelTimes* lora = profile.find(model + "/lora");
+      const bool ranked = lora != nullptr && has_rank_axis(*lora);
+      out.push_back({model + "/lora", ranked ? kRankedAxes : std::vector<std::string>{"tokens", "adapters"}});
+    }
     if (options.trains) out.push_back({model + "/train_step", {"tokens"}});
     if (options.tunes) out.push_back({model + "/lora_train_step", {"tokens"}});
   } else {
@@ -338,19 +342,22 @@ std::string axis_problem(const KernelTimes& kernel, const NeededKernel& want) {
   const Axis& first = kernel.axes.front();
   double cells = first.rule == AxisRule::linear ? static_cast<double>(first.points.back())
                                                 : static_cast<double>(first.points.size());
-  if (kernel.axes.size() == 2) cells *= static_cast<double>(kernel.axes.back().points.back()) + 1;
+  if (kernel.axes.size() > 1) cells *= static_cast<double>(kernel.axes[1].points.back()) + 1;
   return cells <= kCellLimit ? "" : "the axes span too many values for a table";
+}
+
+const char* device_word(const Profile& profile) {
+  return profile.device.kind == "gpu" ? "cuda" : "cpu";
 }
 
 // Problems of the kernels that a model needs: missing, damaged, or with other axes than the look-up's.
 void check_needed(const Profile& profile, const NeededKernel& want, const std::string& file,
                   Diagnostics* problems) {
-  const std::string device = profile.device.kind == "gpu" ? "cuda" : "cpu";
   const KernelTimes* kernel = profile.find(want.name);
   if (kernel == nullptr) {
-    problems->push_back(
-        problem(file, fmt::format("the profile has no kernel '{}'", want.name),
-                fmt::format("measure it with `cotenant calibrate --device {} --quick`", device)));
+    problems->push_back(problem(
+        file, fmt::format("the profile has no kernel '{}'", want.name),
+        fmt::format("measure it with `cotenant calibrate --device {} --quick`", device_word(profile))));
     return;
   }
   const Diagnostics damaged = problems_of(*kernel, file);
@@ -365,6 +372,20 @@ void check_needed(const Profile& profile, const NeededKernel& want, const std::s
   problems->push_back(
       problem(file, fmt::format("kernels/{}: {}", want.name, wrong),
               "docs/profile-format.md and kernels/profile/service_times.h say what it must be"));
+}
+
+// A rank beyond those that the profile holds.
+void check_rank(const Profile& profile, const ProfileTimesOptions& options, const std::string& file,
+                Diagnostics* problems) {
+  const KernelTimes* lora = profile.find(options.model + "/lora");
+  if (!options.adapters || lora == nullptr || !problems_of(*lora, file).empty()) return;
+  const std::string wrong = rank_problem(*lora, options.adapter_rank);
+  if (wrong.empty()) return;
+  problems->push_back(
+      problem(file, fmt::format("kernels/{}: {}", lora->name, wrong),
+              fmt::format("state one of them, or one between, as the model's adapter-rank; more "
+                          "are measured by `cotenant calibrate --device {} --full`",
+                          device_word(profile))));
 }
 
 // Makes the look-ups of one model out of a profile that has all that they need.
@@ -384,7 +405,8 @@ class TableMaker {
     tables.linear = counts("linear");
     tables.head = counts("head");
     tables.engine = EngineCosts::of(profile_, options_.model);
-    if (options_.adapters) tables.lora = counts("lora", rank_factor());
+    if (options_.adapters)
+      tables.lora = CountTable(at_rank(*profile_.find(path("lora")), options_.adapter_rank), 1);
     if (options_.trains) tables.train_step = counts("train_step");
     if (options_.tunes) tables.tune_step = counts("lora_train_step");
     if (const KernelTimes* joint = profile_.find(path("attention"))) {
@@ -399,20 +421,13 @@ class TableMaker {
 
  private:
   [[nodiscard]] std::string path(const char* kernel) const { return options_.model + "/" + kernel; }
-  [[nodiscard]] CountTable counts(const char* kernel, double factor = 1) const {
-    return {*profile_.find(path(kernel)), factor};
-  }
+  [[nodiscard]] CountTable counts(const char* kernel) const { return {*profile_.find(path(kernel)), 1}; }
   [[nodiscard]] MemoryTables memory() const {
     MemoryTables memory;
     memory.load_byte_per_s = options_.load_byte_per_s;
     if (options_.load_byte_per_s == 0) memory.copy = TimeTable(*profile_.find("memory_copy"), 1);
     memory.scrub = TimeTable(*profile_.find("memory_scrub"), 1);
     return memory;
-  }
-  // The work of LoRA grows with the rank; below the measured rank the measured time stands, since overhead
-  // does not shrink.
-  [[nodiscard]] double rank_factor() const {
-    return std::max(1.0, static_cast<double>(options_.adapter_rank) / kMeasuredRank);
   }
 
   const Profile& profile_;
@@ -448,6 +463,7 @@ Result<std::unique_ptr<ServiceTimes>> make_service_times(const Profile& profile,
   for (const NeededKernel& kernel : needed(profile, options)) {
     check_needed(profile, kernel, profile_file, &problems);
   }
+  check_rank(profile, options, profile_file, &problems);
   if (Collectives::of(profile, options.model).longest_s() > kCollectiveLimitS) {
     problems.push_back(problem(profile_file, "parameters: the collectives of a step take more than a second",
                                "latency in seconds, bandwidth in bytes per second, for one call"));

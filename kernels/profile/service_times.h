@@ -53,7 +53,7 @@ class ServiceTimes {
 struct ProfileTimesOptions {
   std::string model;  // "decoder-25m"
   bool adapters = false;
-  int64_t adapter_rank = 16;    // lora times scale with rank / 16 beyond the measured rank
+  int64_t adapter_rank = 16;    // adapter_ranks.h says what the profile answers for it
   int64_t load_byte_per_s = 0;  // > 0: the scenario states the load bandwidth; else memory_copy is used
   bool trains = false;          // all weights
   bool tunes = false;           // adapters
@@ -64,9 +64,10 @@ struct ProfileTimesOptions {
 //   <model>/attention_prefill axes: chunk, context (linear)      one sequence
 //   <model>/attention_decode  axes: sequences, context (linear)  context = sum over the sequences
 //   <model>/head              axes: sequences                    final norm, logits, argmax
-//   <model>/lora              axes: tokens, adapters (linear)    added time of rank-16 adapters on all
-//   linears <model>/train_step        axes: tokens                       forward, backward, update of all
-//   weights <model>/lora_train_step   axes: tokens                       the same of one adapter's weights
+//   <model>/lora              axes: tokens, adapters (linear), rank   added time of adapters on all linears;
+//                             without the rank axis: of rank 16
+//   <model>/train_step        axes: tokens                       forward, backward, update of all weights
+//   <model>/lora_train_step   axes: tokens                       the same of one adapter's weights
 //   <model>/score             axes: rows                         scoring models
 //   <model>/train_step        axes: rows                         scoring models
 //   memory_copy, memory_scrub axes: bytes (linear)
@@ -77,7 +78,7 @@ std::vector<std::string> kernels_needed(const Profile& profile, const ProfileTim
 
 // Look-ups in a profile: the p50 of each kernel, summed. Every missing kernel or model is one problem that
 // names it and the command that measures it; so is every kernel with times that the device cannot reach
-// (physical_floor.h).
+// (physical_floor.h), and a rank of adapters outside of those that the profile holds.
 Result<std::unique_ptr<ServiceTimes>> make_service_times(const Profile& profile,
                                                          const ProfileTimesOptions& options,
                                                          const std::string& profile_file);

@@ -128,9 +128,21 @@ void GenerativeDriver::sent(const Request& request) {
 
 Time GenerativeDriver::send(const Request& request) {
   const Pool& pool = plan_->pool(place().pool);
-  link_free_ = std::max(link_free_, clock_->now) +
-               transfer_time(plan_->kv_of_prompt(request, place().pool), pool.kv_link_byte_per_s);
-  return link_free_ + pool.kv_link_latency;
+  const Bytes bytes = plan_->kv_of_prompt(request, place().pool);
+  const Time from = std::max(link_free_, clock_->now);
+  link_free_ = from + transfer_time(bytes, pool.kv_link_byte_per_s);
+  const Time arrives = link_free_ + pool.kv_link_latency;
+  if (recorded()) {
+    variant_->timeline->add(TransferSpan{.replica = place().index,
+                                         .pool = place().pool,
+                                         .owner = place().owner,
+                                         .tenant = request.tenant,
+                                         .number = request.number,
+                                         .from = from,
+                                         .until = arrives,
+                                         .bytes = bytes});
+  }
+  return arrives;
 }
 
 void GenerativeDriver::record_work() const {

@@ -27,14 +27,23 @@ class TimelineSink : public ObservationSink {
 }  // namespace
 
 bool Timeline::has_room() {
-  full = full || spans.size() + requests.size() >= limit;
+  full = full || spans.size() + transfers.size() + requests.size() >= limit;
   return !full;
 }
 
-void Timeline::add(WorkSpan span) {
+template <class Span>
+void Timeline::add_part(Span span, std::vector<Span>& to) {
   span.from = std::max(span.from, from);
   span.until = std::min(span.until, until);
-  if (span.from < span.until && has_room()) spans.push_back(span);
+  if (span.from < span.until && has_room()) to.push_back(span);
+}
+
+void Timeline::add(WorkSpan span) {
+  add_part(span, spans);
+}
+
+void Timeline::add(TransferSpan span) {
+  add_part(span, transfers);
 }
 
 void Timeline::add(const RequestObservation& request, Time horizon) {

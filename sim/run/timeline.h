@@ -25,21 +25,38 @@ struct WorkSpan {
   Bytes bytes;  // loaded
 };
 
+// One KV cache on its way from the replica that computed its prompt to the decode pool: from when its bytes
+// begin to move until they have arrived, the link's latency included. Work goes on beside it.
+struct TransferSpan {
+  uint32_t replica = 0;  // that sends
+  uint32_t pool = 0;
+  TenantId owner;  // of a dedicated replica
+  TenantId tenant;
+  uint32_t number = 0;  // of the request, counted per tenant
+  Time from;
+  Time until;
+  Bytes bytes;
+};
+
 // What happened in [from, until) of a unit: spans of one instance of a replica do not overlap and are cut at
-// the window's ends; requests that were there, with their own times.
+// the window's ends, as transfers are; requests that were there, with their own times.
 struct Timeline {
   Time from;
   Time until;
-  size_t limit = 0;  // of spans and requests together
+  size_t limit = 0;  // of spans, transfers and requests together
   std::vector<WorkSpan> spans;
+  std::vector<TransferSpan> transfers;
   std::vector<RequestObservation> requests;
   bool full = false;  // there was more than `limit`
 
   // Keeps the part of the span that lies in the window.
   void add(WorkSpan span);
+  void add(TransferSpan span);
   void add(const RequestObservation& request, Time horizon);
 
  private:
+  template <class Span>
+  void add_part(Span span, std::vector<Span>& to);
   [[nodiscard]] bool has_room();
 };
 

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <set>
 
+#include "kernels/profile/adapter_ranks.h"
 #include "kernels/profile/self_corun.h"
 #include "sim/core/math.h"
 #include "sim/serving/counted_pool.h"
@@ -206,6 +207,8 @@ class WorldBuilder {
     ModelOnSku& made = world_->models_on_sku[sku_index][model_index];
     made.facts = *profile.find_model(model.shape);
     made.adapter_bytes = {made.facts.adapter_bytes_per_rank * model.adapter_rank};
+    made.rank_assumed =
+        use.adapters && rank_assumed(*profile.find(model.shape + "/lora"), model.adapter_rank);
     made.client = ClientCosts::of(profile, model.shape);
     made.times = std::move(times).value();
     if (const auto measured = self_slowdown(profile, model.shape))

@@ -38,6 +38,7 @@ struct TierPlan {
 struct ModelOnSku {
   ModelFacts facts;
   Bytes adapter_bytes;
+  bool rank_assumed = false;  // adapters are used, of a rank whose time is assumed (adapter_ranks.h)
   // Of a batch beside another one of this model on the same device, in millionths
   // (sim/serving/shared_device.h); time-sharing is assumed where the profile has no such co-run.
   int64_t slowdown_of_two = 2'000'000;

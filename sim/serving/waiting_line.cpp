@@ -86,27 +86,43 @@ size_t WaitingLine::first_in_order(Time before_time, const Accepts& may) const {
   return best;
 }
 
+int64_t WaitingLine::quantum_of(const Queue& queue) const {
+  const double quantum = static_cast<double>(rules_.quantum) * weight_of_(queue.tenant);
+  return std::max<int64_t>(static_cast<int64_t>(quantum), 1);
+}
+
+// Whole rounds in which nobody's savings pay for the first request, paid at once: as many as leave the next
+// round to somebody.
+void WaitingLine::pay_whole_rounds() {
+  int64_t rounds = INT64_MAX;
+  for (const size_t i : accepted_) {
+    const int64_t missing = cost_of_first(queues_[i]) - queues_[i].deficit;
+    rounds = std::min(rounds, (missing - 1) / quantum_of(queues_[i]));
+  }
+  for (const size_t i : accepted_) queues_[i].deficit += rounds * quantum_of(queues_[i]);
+}
+
 // Goes round until somebody's savings pay for its first request: at least one may be served, and every round
-// adds a quantum to it.
+// adds a quantum to it. After a first round without one the rounds between are not walked.
 size_t WaitingLine::first_in_turn(Time before_time, const Accepts& may) {
-  const auto accepted = [&](const Queue& queue) {
-    return front(queue).request.queued < before_time && may(front(queue));
-  };
-  if (std::none_of(queues_.begin(), queues_.end(), accepted)) return queues_.size();
+  accepted_.clear();
+  for (size_t i = 0; i < queues_.size(); ++i) {
+    if (front(queues_[i]).request.queued < before_time && may(front(queues_[i]))) accepted_.push_back(i);
+  }
+  if (accepted_.empty()) return queues_.size();
   for (;;) {
-    if (turn_ >= queues_.size()) turn_ = 0;
-    Queue& queue = queues_[turn_];
-    if (accepted(queue)) {
-      if (!turn_paid_) {
-        const double quantum = static_cast<double>(rules_.quantum) * weight_of_(queue.tenant);
-        queue.deficit += std::max<int64_t>(static_cast<int64_t>(quantum), 1);
+    for (size_t visited = 0; visited < queues_.size(); ++visited) {
+      if (turn_ >= queues_.size()) turn_ = 0;
+      if (std::binary_search(accepted_.begin(), accepted_.end(), turn_)) {
+        Queue& queue = queues_[turn_];
+        if (!turn_paid_) queue.deficit += quantum_of(queue);
         turn_paid_ = true;
+        if (queue.deficit >= cost_of_first(queue)) return turn_;
       }
-      const Request& first = front(queue).request;
-      if (queue.deficit >= service_of(first.prompt, first.output)) return turn_;
+      ++turn_;
+      turn_paid_ = false;
     }
-    ++turn_;
-    turn_paid_ = false;
+    pay_whole_rounds();
   }
 }
 

@@ -98,6 +98,11 @@ class WaitingLine {
     bool new_here = true;  // weighted fair: not lifted yet
   };
   [[nodiscard]] const Sequence& front(const Queue& queue) const { return nodes_[queue.first].sequence; }
+  [[nodiscard]] int64_t cost_of_first(const Queue& queue) const {
+    return service_of(front(queue).request.prompt, front(queue).request.output);
+  }
+  [[nodiscard]] int64_t quantum_of(const Queue& queue) const;
+  void pay_whole_rounds();
   size_t queue_of(const Sequence& sequence);
   uint32_t node_of(Sequence&& sequence);
   [[nodiscard]] bool before(const Sequence& a, const Sequence& b) const;
@@ -116,10 +121,11 @@ class WaitingLine {
   size_t size_ = 0;
   size_t head_ = 0;  // queue of the last head()
   Time newest_{-1};
-  std::vector<Served> served_;  // by tenant
-  TenantId last_left_;          // whose queue was the last to become empty
-  size_t turn_ = 0;             // deficit round robin: the queue whose turn it is
-  bool turn_paid_ = false;      // it has got this turn's quantum
+  std::vector<Served> served_;    // by tenant
+  TenantId last_left_;            // whose queue was the last to become empty
+  size_t turn_ = 0;               // deficit round robin: the queue whose turn it is
+  bool turn_paid_ = false;        // it has got this turn's quantum
+  std::vector<size_t> accepted_;  // of one look for the head: whose first may be it
 };
 
 }  // namespace cotenant

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "reports/tables/request_time.h"
 #include "tests/tools/program.h"
@@ -96,6 +97,38 @@ TEST_CASE("a timeline changes no result, and one entry can be chosen") {
   REQUIRE(folder.read("a/results.h5") == folder.read("b/results.h5"));
   for (const auto& [pid, process] : processes_of(Json::parse(folder.read("t.json"))))
     REQUIRE(process.name == "tuned: serve");
+}
+
+TEST_CASE("KV transfers stand in the timeline as begin and end on the row of the replica that sends") {
+  const Folder folder;
+  folder.write_profile_file();
+  std::string text = small_scenario_text();
+  const std::string pool = "serve: { sku: cpu-1, size: 2, token-budget: 256";
+  text.replace(text.find(pool), pool.size(),
+               "decode: { sku: cpu-1, size: 1 }\n  " + pool +
+                   ", decode-pool: decode, kv-link: 20 MB/s, kv-link-latency: 1 ms");
+  folder.write("s.yaml", text);
+  const Ended ended = run_program(folder, {"run", "s.yaml", "--timeline", "t.json", "--window",
+                                           "0 s..29 min 60 s", "--tenancy", "shared"});
+  INFO(ended.err);
+  REQUIRE(ended.code == 0);
+  std::map<std::string, std::vector<Json>> transfers;
+  std::set<std::pair<int64_t, int64_t>> rows;
+  const Json events = Json::parse(folder.read("t.json"))["traceEvents"];
+  for (const Json& e : events) {
+    if (e["ph"] == "X") rows.emplace(e["pid"], e["tid"]);
+    if (e.value("cat", "") == "transfer") transfers[e["id"]].push_back(e);
+  }
+  REQUIRE(transfers.size() > 100);
+  for (const auto& [id, ends] : transfers) {
+    REQUIRE(ends.size() == 2);
+    REQUIRE(ends[0]["ph"] == "b");
+    REQUIRE(ends[1]["ph"] == "e");
+    REQUIRE(ends[0]["name"] == "KV transfer");
+    REQUIRE(ends[0]["args"]["bytes"].get<int64_t>() > 0);
+    REQUIRE(ends[1]["ts"].get<double>() > ends[0]["ts"].get<double>());
+    REQUIRE(rows.count({ends[0]["pid"], ends[0]["tid"]}) == 1);
+  }
 }
 
 TEST_CASE("what is wrong with a timeline is exit code 2 before anything ran, an unwritable place 3") {
@@ -204,6 +237,64 @@ TEST_CASE("parameters that nobody measured can be stated for a modelled profile,
   std::vector<std::string> wrong = model;
   wrong.insert(wrong.end(), {"--client-request", "soon"});
   REQUIRE(run_program(folder, wrong).code == 2);
+}
+
+TEST_CASE("a rank that nobody measured is labelled assumed, or refused where the profile has other ranks") {
+  const Folder folder;
+  folder.write_profile_file();
+  folder.write("s.yaml", small_scenario_text());
+  const auto report = [&](const char* rank) {
+    const Ended ended =
+        run_program(folder, {"run", "s.yaml", "--set", "models.chat.adapter-rank=" + std::string(rank)});
+    INFO(ended.err);
+    REQUIRE(ended.code == 0);
+    return folder.read("out/small/report.md");
+  };
+  REQUIRE(report("16").find("time of adapters") == std::string::npos);
+  const std::string assumed = report("32");
+  const size_t row = assumed.find("time of adapters of rank 32: local-cpu");
+  REQUIRE(row != std::string::npos);
+  REQUIRE(assumed.substr(row, assumed.find('\n', row) - row).find("assumed") != std::string::npos);
+
+  const std::string folder_of_profiles = (folder.path() / "profiles").string();
+  Profile profile = read_profile(folder_of_profiles + "/local-cpu.h5").value();
+  for (KernelTimes& k : profile.kernels) {
+    if (k.name != "decoder-25m/lora") continue;
+    // Twice as long at rank 32 as at rank 16.
+    KernelTimes ranked = k;
+    ranked.axes.push_back({"rank", AxisRule::linear, {16, 32}});
+    ranked = kernel(k.name, ranked.axes, {});
+    for (size_t p = 0; p < k.point_count(); ++p) {
+      const double s = k.time_s[KernelTimes::time_index(p, Residency::hot, kMedian)];
+      const KernelTimes pair = kernel(k.name, {}, {s, 2 * s});
+      ranked.time_s.insert(ranked.time_s.end(), pair.time_s.begin(), pair.time_s.end());
+      ranked.samples.insert(ranked.samples.end(), pair.samples.begin(), pair.samples.end());
+      ranked.settled.insert(ranked.settled.end(), pair.settled.begin(), pair.settled.end());
+      ranked.flop.insert(ranked.flop.end(), pair.flop.begin(), pair.flop.end());
+      ranked.bytes.insert(ranked.bytes.end(), pair.bytes.begin(), pair.bytes.end());
+    }
+    k = ranked;
+  }
+  write_profile(profile, folder_of_profiles, "local-cpu.h5");
+  REQUIRE(report("32").find("time of adapters") == std::string::npos);
+  const Ended refused = run_program(folder, {"run", "s.yaml", "--set", "models.chat.adapter-rank=8"});
+  REQUIRE(refused.code == 2);
+  REQUIRE(refused.err.find("ranks 16, 32; rank 8 is below them") != std::string::npos);
+}
+
+TEST_CASE("a tenant-kv that rejects requests is told before the run, and is no error") {
+  const Folder folder;
+  folder.write_profile_file();
+  folder.write("s.yaml", small_scenario_text());
+  const Ended plain = run_program(folder, {"run", "s.yaml"});
+  REQUIRE(plain.code == 0);
+  REQUIRE(plain.err.find("tenant-kv") == std::string::npos);
+  const Ended told = run_program(
+      folder, {"run", "s.yaml", "--set", "pools.serve.kv-blocks=130", "--set", "pools.serve.tenant-kv=10 %"});
+  INFO(told.err);
+  REQUIRE(told.code == 0);
+  REQUIRE(told.err.find("warning: tenancy 'shared', pool 'serve': tenant-kv 10 % of 129 KV blocks is 12 "
+                        "blocks, 192 tokens") != std::string::npos);
 }
 
 TEST_CASE(

@@ -155,10 +155,21 @@ TEST_CASE("the plans are the kernels that the look-ups need, on axes they accept
   }
 }
 
+TEST_CASE("adapters are measured at several ranks, the default one among them") {
+  for (const bool quick : {true, false}) {
+    const Profile p = even_profile(quick);
+    const Axis& ranks = p.find("decoder-tiny/lora")->axes.back();
+    REQUIRE(ranks.name == "rank");
+    REQUIRE(ranks.rule == AxisRule::linear);
+    REQUIRE(ranks.points.size() >= 2);
+    REQUIRE(std::count(ranks.points.begin(), ranks.points.end(), 16) == 1);
+  }
+}
+
 TEST_CASE("every trial of a tiny decoder runs, and counts more flop for more work") {
   DecoderTrials trials(decoder_tiny(), 1);
   for (const Trial& t : {trials.linear(5), trials.attention_prefill(6, 20), trials.attention_decode(3, 64),
-                         trials.head(4), trials.lora(7, 3), trials.lora(2, 16)}) {
+                         trials.head(4), trials.lora(7, 3, 16), trials.lora(2, 16, 8)}) {
     t.run();
     t.run();
     REQUIRE(t.flop > 0);
@@ -166,7 +177,9 @@ TEST_CASE("every trial of a tiny decoder runs, and counts more flop for more wor
   }
   REQUIRE(trials.linear(8).flop == Approx(2 * trials.linear(4).flop));
   REQUIRE(trials.attention_decode(4, 96).flop == Approx(2 * trials.attention_decode(2, 48).flop));
-  REQUIRE(trials.lora(8, 4).bytes > trials.lora(8, 1).bytes);
+  REQUIRE(trials.lora(8, 4, 16).bytes > trials.lora(8, 1, 16).bytes);
+  REQUIRE(trials.lora(8, 4, 32).bytes > trials.lora(8, 4, 16).bytes);
+  REQUIRE(trials.lora(8, 4, 32).flop == 2 * trials.lora(8, 4, 16).flop);
   RecommenderTrials recommender(recommender_tiny(), 1);
   for (const Trial& t : {recommender.score(3), recommender.train_step(3)}) t.run();
 }
@@ -205,7 +218,7 @@ TEST_CASE("held-out steps lie off the grid, cover both residencies and need no c
       adapters = adapters || shape_of(step).adapters > 0;
       for (const SequencePlan& s : step.sequences) {
         REQUIRE(s.context + s.tokens <= decoder_25m().context_limit);
-        REQUIRE(s.adapter < DecoderTrials::kAdapters);
+        REQUIRE(s.adapter < 16);
       }
     }
     REQUIRE(cold);

@@ -40,6 +40,7 @@ GpuCalibrationShapes small_shapes() {
                             .sequences = {1, 2},
                             .lora_tokens = {1, 4},
                             .train_tokens = {8},
+                            .ranks = {8, 16, 32},
                             .chunks = {2, 5},
                             .contexts = {0, 20},
                             .sums = {16, 40},
@@ -99,6 +100,22 @@ TEST_CASE("a calibration on the emulated device gives a sound profile that answe
   for (const CoRun& run : c.profile.coruns) modes.insert(run.mode);
   REQUIRE(modes == std::set<std::string>{"streams", "green contexts"});
   REQUIRE(seen.size() > c.profile.reference_s.size() - 1);
+}
+
+TEST_CASE("ranks whose adapters would take more than a sixth of the device's memory are left out and named") {
+  Device device;
+  GpuCalibrationShapes shapes = small_shapes();
+  // One layer has 1,024 values a rank: three adapters of rank 64 are 384 KiB, of rank 2,048 more than a
+  // sixth.
+  shapes.decoders.front().grid.ranks = {16, 64, 2048};
+  device.gpu.set_memory(24 << 20);
+  const GpuCalibrationOptions options{.filter = "/lora/", .stop = {}, .on_progress = {}};
+  const auto calibrated = calibrate_gpu(&device.gpu, options, shapes, &device.clock);
+  REQUIRE(calibrated.ok());
+  REQUIRE(calibrated.value().not_measurable == std::vector<std::string>{"small/lora: rank end at 64"});
+  const Axis& ranks = calibrated.value().profile.find("small/lora")->axes.back();
+  REQUIRE(ranks.rule == AxisRule::bucket);
+  REQUIRE(ranks.points == std::vector<int64_t>{16, 64});
 }
 
 TEST_CASE("a model that does not fit is left out and named, and the rest is measured") {

@@ -96,6 +96,24 @@ TEST_CASE("modelled prefill follows the pairs, and training six flop a weight an
   REQUIRE(tune > 4.0 * 25'172'352 * 8192 / 0.65e15 * 1e9);
 }
 
+TEST_CASE("modelled adapters of any rank take the formula's time") {
+  const ModelledInput in = input();
+  const Profile p = modelled_profile(in);
+  const auto added = [&](int64_t rank) {
+    const auto made =
+        make_service_times(p, {.model = "decoder-25m", .adapters = true, .adapter_rank = rank}, "p");
+    BatchShape shape{.decode_sequences = 48, .decode_context = 480};
+    const int64_t without = made.value()->step(shape).base_ps;
+    shape.adapters = 7;
+    return static_cast<double>(made.value()->step(shape).base_ps - without) * 1e-12;
+  };
+  for (const int64_t rank : {1, 5, 16, 100, 1024}) {
+    const auto weights = static_cast<double>(rank * decoder_25m().adapter_parameters_per_rank());
+    const double expected = roofline_s(2 * weights * 48 / (0.65 * 1000e12), 2 * weights * 7 / (0.8 * 4e12));
+    REQUIRE(added(rank) == Approx(expected).epsilon(1e-3));
+  }
+}
+
 TEST_CASE(
     "modelled adapters never take less than their bytes do at the peak, nor much more than the formula") {
   const Profile p = modelled_profile(input());

@@ -141,6 +141,67 @@ TEST_CASE("adapters add their time, between the measured counts, and scale with 
   REQUIRE(added(64, 3) == 4 * added(16, 3));
 }
 
+// The small profile with adapters measured at the ranks 8, 16 and 64, whose time no line through 0 describes.
+Profile ranked_profile(AxisRule rule) {
+  Profile p = small_profile();
+  for (KernelTimes& k : p.kernels) {
+    if (k.name != "g/lora") continue;
+    k = made_kernel("g/lora",
+                    {bucket("tokens", {1, 16}), linear("adapters", {1, 5}), {"rank", rule, {8, 16, 64}}},
+                    [](const std::vector<double>& x) {
+                      return 1e-6 * x[0] + 1e-4 * x[1] + (x[2] < 10 ? 1e-4 : x[2] < 20 ? 1.5e-4 : 9e-4);
+                    });
+  }
+  return p;
+}
+
+int64_t added_by_adapters(const Profile& p, int64_t rank) {
+  const auto t = times_of(p, {.model = "g", .adapters = true, .adapter_rank = rank});
+  BatchShape shape = decode(16, 110);
+  const int64_t without = t->step(shape).base_ps;
+  shape.adapters = 3;
+  return t->step(shape).base_ps - without;
+}
+
+TEST_CASE("adapters take the measured time at a measured rank, and rise on the line between two") {
+  const Profile p = ranked_profile(AxisRule::linear);
+  REQUIRE(added_by_adapters(p, 8) == ps(16e-6 + 3e-4 + 1e-4));
+  REQUIRE(added_by_adapters(p, 16) == ps(16e-6 + 3e-4 + 1.5e-4));
+  REQUIRE(added_by_adapters(p, 64) == ps(16e-6 + 3e-4 + 9e-4));
+  REQUIRE(added_by_adapters(p, 40) == ps(16e-6 + 3e-4 + 1.5e-4 + 7.5e-4 / 2));
+  for (int64_t rank = 9; rank <= 64; ++rank) {
+    INFO(rank);
+    REQUIRE(added_by_adapters(p, rank) > added_by_adapters(p, rank - 1));
+  }
+}
+
+TEST_CASE("adapters in slots of measured ranks take the time of the next greater one") {
+  const Profile p = ranked_profile(AxisRule::bucket);
+  REQUIRE(added_by_adapters(p, 1) == added_by_adapters(p, 8));
+  REQUIRE(added_by_adapters(p, 9) == added_by_adapters(p, 16));
+  REQUIRE(added_by_adapters(p, 17) == added_by_adapters(p, 64));
+}
+
+TEST_CASE("a rank outside of what the profile holds is refused with the ranks that it has") {
+  const auto refusal = [](AxisRule rule, int64_t rank) {
+    return make_service_times(ranked_profile(rule), {.model = "g", .adapters = true, .adapter_rank = rank},
+                              "p.h5");
+  };
+  const auto above = refusal(AxisRule::linear, 65);
+  REQUIRE(!above.ok());
+  REQUIRE(above.problems().size() == 1);
+  REQUIRE(above.problems()[0].file == "p.h5");
+  REQUIRE(above.problems()[0].message ==
+          "kernels/g/lora: adapters were measured at the ranks 8, 16, 64; rank 65 is above them");
+  REQUIRE(above.problems()[0].help.find("cotenant calibrate --device cpu --full") != std::string::npos);
+  REQUIRE(!refusal(AxisRule::bucket, 65).ok());
+  REQUIRE(refusal(AxisRule::linear, 7).problems()[0].message ==
+          "kernels/g/lora: adapters were measured at the ranks 8, 16, 64; rank 7 is below them");
+  REQUIRE(refusal(AxisRule::bucket, 7).ok());
+  const ProfileTimesOptions without_adapters{.model = "g", .adapter_rank = 65};
+  REQUIRE(make_service_times(ranked_profile(AxisRule::linear), without_adapters, "p.h5").ok());
+}
+
 TEST_CASE("training a generative model is measured steps, of all weights or of an adapter") {
   const auto t = times_of(small_profile(), {.model = "g", .trains = true, .tunes = true});
   REQUIRE(t->train(64, false).ns == 6'400'000);

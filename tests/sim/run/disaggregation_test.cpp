@@ -2,6 +2,7 @@
 #include <map>
 
 #include "sim/run/serving_run.h"
+#include "sim/run/timeline.h"
 #include "sim/run/unit.h"
 #include "sim/serving/counted_pool.h"
 #include "tests/sim/run/everything.h"
@@ -104,6 +105,40 @@ TEST_CASE("a KV cache takes the latency and its bytes over the link, and each re
     REQUIRE(alone > 0);
     REQUIRE((behind > 0) == (rate > 0.1));
   }
+}
+
+TEST_CASE("a timeline holds every transfer once, on the replica that sends, for as long as its bytes move") {
+  const int64_t link = 20'000'000;
+  const Scenario s = apart(0.3, link);
+  const auto world = testing::small_world(s);
+  Timeline all{.from = Time{}, .until = Time{s.horizon.ns}, .limit = 1'000'000};
+  record_timeline(*world, 0, all);
+  std::map<std::pair<uint32_t, uint32_t>, TransferSpan> sent;
+  std::map<uint32_t, Time> link_free;
+  for (const TransferSpan& span : all.transfers) {
+    REQUIRE(sent.emplace(std::pair(span.tenant.index, span.number), span).second);
+    REQUIRE(span.from >= link_free[span.replica]);  // one at a time; the latency of two may overlap
+    link_free[span.replica] = span.until - kMillisecond;
+  }
+  size_t moved = 0;
+  for (const RequestObservation& o : all.requests) {
+    if (!o.prefilled_by.valid() || o.outcome != RequestOutcome::served) continue;
+    ++moved;
+    const TransferSpan& span = sent.at({o.tenant.index, o.number});
+    REQUIRE(span.replica == o.prefilled_by.index);
+    REQUIRE(span.pool == 0);
+    REQUIRE(span.bytes.count == CountedPool::blocks_for(o.prompt) * kKvBlockTokens * 8192);
+    REQUIRE(span.until - span.from == transfer_of(o.prompt, link));
+    REQUIRE(span.until == o.first_token + Duration{o.transfer_ns - o.client_out_ns});
+  }
+  REQUIRE(moved > 1000);
+  REQUIRE(sent.size() >= moved);
+  Timeline part{.from = Time{} + kMinute, .until = Time{} + kMinute * 2, .limit = 1'000'000};
+  record_timeline(*world, 0, part);
+  std::erase_if(all.transfers,
+                [&](const TransferSpan& t) { return t.until <= part.from || t.from >= part.until; });
+  REQUIRE(part.transfers.size() == all.transfers.size());
+  REQUIRE_FALSE(part.transfers.empty());
 }
 
 TEST_CASE("at the horizon a KV cache on its way is a request in flight, with its time until then") {

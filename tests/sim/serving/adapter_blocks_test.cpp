@@ -1,6 +1,6 @@
 #include <catch2/catch.hpp>
 
-#include "sim/serving/generative_replica.h"
+#include "tests/sim/serving/replica_stepper.h"
 
 using namespace cotenant;
 
@@ -28,23 +28,18 @@ GenerativeLimits limits() {
           .weight_budget = {500}};
 }
 
-// A replica that is told the time, and what it did.
 struct Stepper {
   GenerativeReplica replica{limits(), [](ModelId m) { return Bytes{m.index == 0 ? 500 : 10 * kBlock}; },
                             [] { return true; }, [](TenantId) { return 1.0; }};
+  testing::ReplicaStepper steps{.replica = replica, .work = {}, .finished = {}};
   std::vector<ModelId> loaded;
-  std::vector<Request> finished;
-  int64_t now = 0;
+  std::vector<Request>& finished = steps.finished;
 
   void run(const std::vector<Request>& requests) {
-    for (const Request& r : requests) replica.enqueue(r, Time{now});
-    Work work;
-    for (;;) {
-      replica.next(Time{++now}, work);
-      if (work.kind == Work::Kind::idle) return;
-      if (work.kind == Work::Kind::load) loaded.push_back(work.load_model);
-      replica.done({.now = Time{now + 1}, .steps = 1, .elapsed_ps = 1'000'000, .last_round_start = Time{now}},
-                   finished);
+    for (const Request& r : requests) replica.enqueue(r, steps.now);
+    steps.now = steps.now + Duration{1};
+    while (steps.step()) {
+      if (steps.work.kind == Work::Kind::load) loaded.push_back(steps.work.load_model);
     }
   }
 };

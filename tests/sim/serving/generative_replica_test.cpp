@@ -1,8 +1,9 @@
 #include <catch2/catch.hpp>
 
-#include "sim/serving/generative_replica.h"
+#include "tests/sim/serving/replica_stepper.h"
 
 using namespace cotenant;
+using testing::ReplicaStepper;
 
 namespace {
 
@@ -33,17 +34,18 @@ GenerativeReplica replica(const GenerativeLimits& l) {
           [](TenantId) { return 1.0; }};
 }
 
+ReplicaStepper stepper(GenerativeReplica& r) {
+  return {.replica = r, .work = {}, .finished = {}};
+}
+
 // One round at a time; returns the finished requests in order.
 std::vector<Request> run_dry(GenerativeReplica& r, std::vector<Work>* seen = nullptr) {
-  std::vector<Request> finished;
-  Work work;
-  for (int64_t t = 1; t < 10'000; ++t) {
-    r.next(Time{t}, work);
-    if (work.kind == Work::Kind::idle) break;
-    if (seen != nullptr) seen->push_back(work);
-    r.done({.now = Time{t + 1}, .steps = 1, .elapsed_ps = 1'000'000, .last_round_start = Time{t}}, finished);
+  ReplicaStepper steps = stepper(r);
+  while (steps.step()) {
+    REQUIRE(steps.now.ns < 10'000);
+    if (seen != nullptr) seen->push_back(steps.work);
   }
-  return finished;
+  return steps.finished;
 }
 
 }  // namespace
@@ -494,30 +496,23 @@ TEST_CASE("with prefill first, prompts are whole and decodes wait for them") {
   l.batching = Batching::prefill_first;
   GenerativeReplica r = replica(l);
   r.enqueue(request(1, 0, 20, 30), Time{0});
-  std::vector<Request> finished;
-  Work work;
-  int64_t t = 1;
-  const auto step = [&] {
-    r.next(Time{t}, work);
-    r.done({.now = Time{t + 1}, .steps = 1, .elapsed_ps = 1'000'000, .last_round_start = Time{t}}, finished);
-    ++t;
-  };
-  step(), step(), step();  // load, prompt, a decode
-  REQUIRE(work.parts[0].shape.decode_sequences == 1);
-  r.enqueue(request(1, 1, 60, 3), Time{t});
-  r.enqueue(request(1, 2, 60, 3), Time{t});
-  step();
+  ReplicaStepper steps = stepper(r);
+  steps.step(), steps.step(), steps.step();  // load, prompt, a decode
+  REQUIRE(steps.work.parts[0].shape.decode_sequences == 1);
+  r.enqueue(request(1, 1, 60, 3), steps.now);
+  r.enqueue(request(1, 2, 60, 3), steps.now);
+  steps.step();
   // The budget of 64 has place for one of them, whole; the decode waits.
-  REQUIRE(work.parts[0].shape.prefill_tokens == 60);
-  REQUIRE(work.parts[0].shape.decode_sequences == 0);
-  step();
-  REQUIRE(work.parts[0].shape.prefill_tokens == 60);
-  step();
-  REQUIRE(work.parts[0].shape.decode_sequences == 3);
+  REQUIRE(steps.work.parts[0].shape.prefill_tokens == 60);
+  REQUIRE(steps.work.parts[0].shape.decode_sequences == 0);
+  steps.step();
+  REQUIRE(steps.work.parts[0].shape.prefill_tokens == 60);
+  steps.step();
+  REQUIRE(steps.work.parts[0].shape.decode_sequences == 3);
   // A prompt longer than the budget has a step of its own.
-  r.enqueue(request(1, 3, 100, 3), Time{t});
-  step();
-  REQUIRE(work.parts[0].shape.prefill_tokens == 100);
+  r.enqueue(request(1, 3, 100, 3), steps.now);
+  steps.step();
+  REQUIRE(steps.work.parts[0].shape.prefill_tokens == 100);
 }
 
 TEST_CASE("with prefill first, a prompt stays whole when the load of another one's weights comes between") {
@@ -525,26 +520,19 @@ TEST_CASE("with prefill first, a prompt stays whole when the load of another one
   l.batching = Batching::prefill_first;
   GenerativeReplica r = replica(l);
   r.enqueue(request(1, 0, 10, 30), Time{0});
-  std::vector<Request> finished;
-  Work work;
-  int64_t t = 1;
-  const auto step = [&] {
-    r.next(Time{t}, work);
-    r.done({.now = Time{t + 1}, .steps = 1, .elapsed_ps = 1'000'000, .last_round_start = Time{t}}, finished);
-    ++t;
-  };
-  step(), step();  // load, prompt
-  r.enqueue(request(1, 1, 40, 3), Time{t});
+  ReplicaStepper steps = stepper(r);
+  steps.step(), steps.step();  // load, prompt
+  r.enqueue(request(1, 1, 40, 3), steps.now);
   Request other = request(2, 0, 20, 3);
   other.weights = ModelId{1};
-  r.enqueue(other, Time{t});
-  step();
-  REQUIRE(work.kind == Work::Kind::load);
-  step();
-  REQUIRE(work.parts.size() == 2);
-  REQUIRE(work.parts[0].shape.prefill_tokens == 40);
-  REQUIRE(work.parts[1].shape.prefill_tokens == 20);
-  REQUIRE(work.parts[0].shape.decode_sequences == 0);
+  r.enqueue(other, steps.now);
+  steps.step();
+  REQUIRE(steps.work.kind == Work::Kind::load);
+  steps.step();
+  REQUIRE(steps.work.parts.size() == 2);
+  REQUIRE(steps.work.parts[0].shape.prefill_tokens == 40);
+  REQUIRE(steps.work.parts[1].shape.prefill_tokens == 20);
+  REQUIRE(steps.work.parts[0].shape.decode_sequences == 0);
 }
 
 TEST_CASE("with prefill first, a step of one token of a request that comes back is one step") {
@@ -552,23 +540,16 @@ TEST_CASE("with prefill first, a step of one token of a request that comes back 
   l.batching = Batching::prefill_first;
   GenerativeReplica r = replica(l);
   r.enqueue(request(1, 0, 10, 30), Time{0});
-  std::vector<Request> finished;
-  Work work;
-  int64_t t = 1;
-  const auto step = [&] {
-    r.next(Time{t}, work);
-    r.done({.now = Time{t + 1}, .steps = 1, .elapsed_ps = 1'000'000, .last_round_start = Time{t}}, finished);
-    ++t;
-  };
-  step(), step(), step();  // load, prompt, a decode
+  ReplicaStepper steps = stepper(r);
+  steps.step(), steps.step(), steps.step();  // load, prompt, a decode
   Request back = request(2, 0, 20, 10);
   back.emitted = 1;  // all but its last token is known to the KV memory
-  r.enqueue(back, Time{t});
-  step();
-  REQUIRE(work.parts[0].shape.decode_sequences == 1);  // the other one waits
-  REQUIRE(work.max_steps == 1);
-  step();
-  REQUIRE(work.parts[0].shape.decode_sequences == 2);
+  r.enqueue(back, steps.now);
+  steps.step();
+  REQUIRE(steps.work.parts[0].shape.decode_sequences == 1);  // the other one waits
+  REQUIRE(steps.work.max_steps == 1);
+  steps.step();
+  REQUIRE(steps.work.parts[0].shape.decode_sequences == 2);
 }
 
 TEST_CASE("a static batch runs to its end before anything else is admitted") {
@@ -598,22 +579,12 @@ TEST_CASE("under priorities the lowest level gives up its memory, not the last a
     Request high = request(2, 0, 30, 60);
     high.priority = 2;
     r.enqueue(low, Time{0});
-    std::vector<Request> finished;
-    Work work;
-    int64_t t = 1;
-    for (; t < 4; ++t) {
-      r.next(Time{t}, work);
-      r.done({.now = Time{t + 1}, .steps = 1, .elapsed_ps = 1'000'000, .last_round_start = Time{t}},
-             finished);
-    }
-    r.enqueue(high, Time{t});  // six blocks for two that need six each in the end
-    for (; t < 400 && finished.size() < 2; ++t) {
-      r.next(Time{t}, work);
-      r.done({.now = Time{t + 1}, .steps = 1, .elapsed_ps = 1'000'000, .last_round_start = Time{t}},
-             finished);
-    }
-    REQUIRE(finished.size() == 2);
-    for (const Request& q : finished) {
+    ReplicaStepper steps = stepper(r);
+    for (int i = 0; i < 3; ++i) steps.step();
+    r.enqueue(high, steps.now);  // six blocks for two that need six each in the end
+    while (steps.step()) REQUIRE(steps.now.ns < 400);
+    REQUIRE(steps.finished.size() == 2);
+    for (const Request& q : steps.finished) {
       REQUIRE((q.preempted > 0) == (q.tenant == TenantId{by_priority ? 1U : 2U}));
     }
   }
@@ -627,21 +598,14 @@ TEST_CASE("nobody finds what a preempted request would have computed in the step
   l.kv_blocks = 21;  // 20 in use
   GenerativeReplica r = replica(l);
   r.enqueue(request(1, 0, 300, 2), Time{0});  // 19 blocks
-  std::vector<Request> finished;
-  Work work;
-  int64_t t = 1;
-  const auto step = [&] {
-    r.next(Time{t}, work);
-    r.done({.now = Time{t + 1}, .steps = 1, .elapsed_ps = 1'000'000, .last_round_start = Time{t}}, finished);
-    ++t;
-  };
-  step(), step();                       // load, 32 tokens
+  ReplicaStepper steps = stepper(r);
+  steps.step(), steps.step();           // load, 32 tokens
   Request high = request(2, 0, 16, 2);  // one block, and a second one with its first token
   high.priority = 2;
-  r.enqueue(high, Time{t});
-  step(), step();  // 64 tokens, and the second block
-  REQUIRE(finished.size() == 1);
-  REQUIRE(finished[0].preempted == 0);
+  r.enqueue(high, steps.now);
+  steps.step(), steps.step();  // 64 tokens, and the second block
+  REQUIRE(steps.finished.size() == 1);
+  REQUIRE(steps.finished[0].preempted == 0);
   REQUIRE(run_dry(r).at(0).preempted == 1);
   REQUIRE(r.prefix_use().hit_tokens == 64);
 }

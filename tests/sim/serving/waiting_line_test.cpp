@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
+#include <deque>
 
 #include "sim/core/philox.h"
 #include "sim/serving/waiting_line.h"
@@ -227,6 +228,101 @@ TEST_CASE("turns give everybody a request soon, however long another's are") {
   const auto first_long = std::find(order.begin(), order.end(), 0) - order.begin();
   REQUIRE(first_long == 25);
   REQUIRE(order.size() == 30);
+}
+
+// Deficit round robin as its paper has it: turn by turn, a quantum each, until somebody can pay.
+class TurnByTurn {
+ public:
+  explicit TurnByTurn(std::vector<int64_t> quanta) : quanta_(std::move(quanta)) {}
+
+  void push(const Sequence& s) { queue_of(s.request.tenant.index).waiting.push_back(s); }
+  void put_back(const Sequence& s) {
+    Queue& queue = queue_of(s.request.tenant.index);
+    queue.waiting.push_front(s);
+    queue.deficit += cost(s);
+  }
+  // The order number of the request that leaves; -1 = no tenant but `barred` waits.
+  int64_t take(uint32_t barred) {
+    const auto may = [&](const Queue& queue) { return queue.tenant != barred; };
+    if (std::none_of(queues_.begin(), queues_.end(), may)) return -1;
+    for (;; ++turn_, paid_ = false) {
+      if (turn_ >= queues_.size()) turn_ = 0;
+      Queue& queue = queues_[turn_];
+      if (!may(queue)) continue;
+      if (!paid_) queue.deficit += quanta_[queue.tenant];
+      paid_ = true;
+      if (queue.deficit >= cost(queue.waiting.front())) break;
+    }
+    Queue& queue = queues_[turn_];
+    const int64_t order = queue.waiting.front().order;
+    queue.deficit -= cost(queue.waiting.front());
+    queue.waiting.pop_front();
+    if (queue.waiting.empty()) {
+      queues_.erase(queues_.begin() + static_cast<std::ptrdiff_t>(turn_));
+      paid_ = false;
+    }
+    return order;
+  }
+
+ private:
+  struct Queue {
+    uint32_t tenant = 0;
+    std::deque<Sequence> waiting;
+    int64_t deficit = 0;
+  };
+  static int64_t cost(const Sequence& s) { return service_of(s.request.prompt, s.request.output); }
+  Queue& queue_of(uint32_t tenant) {
+    for (Queue& queue : queues_) {
+      if (queue.tenant == tenant) return queue;
+    }
+    return queues_.emplace_back(Queue{.tenant = tenant, .waiting = {}});
+  }
+  std::vector<int64_t> quanta_;
+  std::vector<Queue> queues_;
+  size_t turn_ = 0;
+  bool paid_ = false;
+};
+
+TEST_CASE("whole rounds paid at once leave the order of turns as going round does") {
+  for (uint32_t seed = 0; seed < 40; ++seed) {
+    RandomStream random(stream_key(9, 0), seed, Purpose::faults);
+    const auto draw = [&](uint64_t n) { return static_cast<int64_t>(random.bits() % n); };
+    const int64_t quantum = 1 + draw(seed % 2 == 0 ? 4 : 400);
+    std::vector<double> weights;
+    std::vector<int64_t> quanta;
+    for (int t = 0; t < 6; ++t) {
+      weights.push_back(static_cast<double>(1 + draw(30)) / 8);
+      quanta.push_back(
+          std::max<int64_t>(static_cast<int64_t>(static_cast<double>(quantum) * weights.back()), 1));
+    }
+    WaitingLine line = line_of({.order = LineOrder::deficit_round_robin, .quantum = quantum}, weights);
+    TurnByTurn naive(quanta);
+    for (int64_t i = 0; i < 400; ++i) {
+      const Sequence came = waiting(static_cast<uint32_t>(draw(6)), i, static_cast<int32_t>(1 + draw(3000)),
+                                    static_cast<int32_t>(1 + draw(200)));
+      naive.push(came);
+      line.push(Sequence(came));
+      if (draw(5) < 2) continue;
+      const auto barred = static_cast<uint32_t>(draw(8));
+      const Sequence* head =
+          line.head(kTimeMax, [&](const Sequence& s) { return s.request.tenant.index != barred; });
+      const int64_t order = head == nullptr ? -1 : head->order;
+      REQUIRE(naive.take(barred) == order);
+      if (head == nullptr) continue;
+      Sequence taken = line.take();
+      if (draw(4) > 0) continue;
+      naive.put_back(taken);
+      line.put_back(std::move(taken));
+    }
+    for (const int64_t order : drained(line)) REQUIRE(naive.take(UINT32_MAX) == order);
+  }
+}
+
+TEST_CASE("a tiny quantum costs no more turns than a large one") {
+  constexpr int32_t kLong = 1'000'000'000;  // a billion rounds, were they walked
+  WaitingLine line = line_of({.order = LineOrder::deficit_round_robin, .quantum = 1});
+  for (int64_t i = 0; i < 200; ++i) line.push(waiting(static_cast<uint32_t>(i % 3), i, kLong, 1));
+  REQUIRE(drained(line).size() == 200);
 }
 
 TEST_CASE("asking twice gives the same head") {
