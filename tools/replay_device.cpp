@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <condition_variable>
 #include <deque>
 #include <map>
@@ -114,10 +115,15 @@ class CpuDevice : public ReplayDevice {
     const Profile& profile = *setup.profiles[setup.needs.models.front().pool];
     name_ = fmt::format("cpu, {}", profile.device.name);
     reference_kernel_.round(&clock_);
-    calibrated_ = profile.reference_s.empty() ? median_reference() : median_of(profile.reference_s);
+    calibrated_ = calibrated(profile);
   }
   std::string name() const override { return name_; }
-  double reference() override { return median_reference() / calibrated_; }
+  ReferenceRatio reference() override {
+    const ReferenceRound now = median_reference();
+    if (both_calibrated_) return {now.product_s / calibrated_.product_s, now.read_s / calibrated_.read_s};
+    const double mean = std::sqrt(now.product_s * now.read_s / calibrated_.product_s / calibrated_.read_s);
+    return {mean, mean};
+  }
 
  protected:
   ThreadClock clock_;
@@ -127,16 +133,29 @@ class CpuDevice : public ReplayDevice {
   ServingPlan plan_;
 
  private:
-  double median_reference() {
-    std::vector<double> rounds;
-    rounds.reserve(9);
-    for (int i = 0; i < 9; ++i) rounds.push_back(reference_kernel_.round(&clock_));
-    return median_of(std::move(rounds));
+  ReferenceRound median_reference() {
+    std::vector<double> product;
+    std::vector<double> read;
+    for (int i = 0; i < 9; ++i) {
+      const ReferenceRound round = reference_kernel_.round(&clock_);
+      product.push_back(round.product_s);
+      read.push_back(round.read_s);
+    }
+    return {median_of(std::move(product)), median_of(std::move(read))};
+  }
+  // A profile without any is taken as made now; of an older one only the mean is known.
+  ReferenceRound calibrated(const Profile& profile) {
+    if (profile.reference_s.empty()) return median_reference();
+    both_calibrated_ = profile.has_both_references();
+    if (both_calibrated_)
+      return {median_of(profile.reference_product_s), median_of(profile.reference_read_s)};
+    return {median_of(profile.reference_s), median_of(profile.reference_s)};
   }
   CacheEviction eviction_;
   ReferenceKernel reference_kernel_;
   std::string name_;
-  double calibrated_ = 0;
+  ReferenceRound calibrated_;
+  bool both_calibrated_ = true;
 };
 
 class VirtualCpu : public CpuDevice {
@@ -255,11 +274,13 @@ class WallCpu : public CpuDevice {
   ~WallCpu() override { workers_.clear(); }
   std::string clock_name() const override { return "wall"; }
   // Work that had to wait for its core counts as a slower device.
-  double reference() override {
+  ReferenceRatio reference() override {
     std::unique_lock lock(mutex_);
     const Worker::Took took = std::exchange(since_reference_, {});
     lock.unlock();
-    return CpuDevice::reference() * (took.cpu_s > 0 ? took.wall_s / took.cpu_s : 1);
+    const double waited = took.cpu_s > 0 ? took.wall_s / took.cpu_s : 1;
+    const ReferenceRatio ratio = CpuDevice::reference();
+    return {ratio.product * waited, ratio.read * waited};
   }
   void begin_run() override {
     workers_.clear();

@@ -268,14 +268,20 @@ class Segment {
   void execute(Finished& executed) {
     ReplayDevice& device = *options_.device;
     const ReplayDevice::Done before = device.done();
-    row_.reference_before = device.reference();
+    const ReferenceRatio before_it = device.reference();
     device.begin_run();
     run_serving(world_, tenancy_, key_, training_, {.stop = options_.stop, .executor = &device}, executed);
-    row_.reference_after = device.reference();
+    const ReferenceRatio after_it = device.reference();
+    row_.product_before = before_it.product, row_.product_after = after_it.product;
+    row_.read_before = before_it.read, row_.read_after = after_it.read;
+    row_.reference_before = std::sqrt(before_it.product * before_it.read);
+    row_.reference_after = std::sqrt(after_it.product * after_it.read);
     row_.works = device.done().works - before.works;
     row_.executed_s = device.done().device_s - before.device_s;
-    const auto steady = [&](double reference) { return std::fabs(reference - 1) <= options_.steady_within; };
-    row_.kept = steady(row_.reference_before) && steady(row_.reference_after) ? 1 : 0;
+    const auto steady = [&](const ReferenceRatio& r) {
+      return std::max(std::fabs(r.product - 1), std::fabs(r.read - 1)) <= options_.steady_within;
+    };
+    row_.kept = steady(before_it) && steady(after_it) ? 1 : 0;
   }
 
   const World& world_;
