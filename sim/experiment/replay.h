@@ -37,7 +37,7 @@ struct ReplayOptions {
   std::function<void(int64_t segment)> progress;  // called before each segment
 };
 
-// What the executed runs of one tenancy entry are expected to take, by one simulated replication.
+// What the executed runs of one tenancy entry are expected to take, by simulating its replications.
 struct ReplayNeeds {
   double device_s = 0;   // busy time, over all replications
   int64_t replicas = 0;  // at most at once
