@@ -8,6 +8,7 @@
 
 #include "kernels/calibrate/device_facts.h"
 #include "kernels/calibrate/sampler.h"
+#include "kernels/cuda/open_gpu.h"
 #include "reports/plots/plots.h"
 #include "reports/store/results_file.h"
 #include "sim/run/variant.h"
@@ -34,10 +35,10 @@ CommandLine command_line() {
       "same scheduler, and reports how far they agree.",
       {"scenario"});
   add_scenario_options(line);
-  line.word("device", "what executes: cpu");
+  line.word("device", "what executes: cpu (default) or cuda, the first GPU");
   line.word("clock",
             "virtual: simulated time goes on by what each step took (default); wall: requests arrive in real "
-            "time, one core a replica");
+            "time, one core or GPU a replica");
   line.words("tenancy", "a tenancy entry to replay (default: all); may be repeated");
   line.word("max-wall", "refuse what is expected to take longer, e.g. '20 min' (default: 10 min)");
   line.word("out", "folder for the results (default: out/NAME-replay of the scenario)");
@@ -46,6 +47,7 @@ CommandLine command_line() {
 }
 
 struct Options {
+  ReplayOn on = ReplayOn::cpu;
   bool wall = false;
   double max_wall_s = kDefaultMaxWallS;
   std::vector<size_t> tenancies;
@@ -66,10 +68,9 @@ Result<Options> options_of(const CommandLine& line, const Scenario& scenario) {
     problems.push_back({.message = message, .help = help});
   };
   const std::string device = line.word_or("device", "cpu");
-  if (device != "cpu") {
-    refuse_word(device == "cuda" ? "replay on a GPU is not there yet" : "--device takes cpu",
-                "cotenant replay --help");
-  }
+  options.on = device == "cuda" ? ReplayOn::gpu : ReplayOn::cpu;
+  if (device != "cpu" && device != "cuda")
+    refuse_word("--device takes cpu or cuda", "cotenant replay --help");
   const std::string clock = line.word_or("clock", "virtual");
   options.wall = clock == "wall";
   if (clock != "wall" && clock != "virtual") refuse_word("--clock takes virtual or wall", "");
@@ -136,12 +137,15 @@ double bytes_needed(const World& world, const ReplayNeeds& needs) {
 Diagnostics too_large(const World& world, const ReplaySetup& setup, const Options& options) {
   const double copies = options.wall ? static_cast<double>(setup.needs.replicas) : 1;
   const double needed = copies * bytes_needed(world, setup.needs);
-  const auto memory = static_cast<double>(read_cpu_facts().memory_bytes) * kMostMemory;
+  const int64_t whole =
+      options.on == ReplayOn::gpu ? setup.profile().device.memory_bytes : read_cpu_facts().memory_bytes;
+  const double memory = static_cast<double>(whole) * kMostMemory;
   if (needed <= memory) return {};
   return {{.message = fmt::format(
                "entry '{}' needs {:.1f} GB of memory to execute; {:.1f} GB are allowed here (80 % "
-               "of the machine's)",
-               world.scenario.tenancies[setup.tenancy].label, needed * 1e-9, memory * 1e-9),
+               "of the {})",
+               world.scenario.tenancies[setup.tenancy].label, needed * 1e-9, memory * 1e-9,
+               options.on == ReplayOn::gpu ? "GPU's" : "machine's"),
            .help = fmt::format(
                "{:.2g} times as many tenants with weights of their own would fit, or a smaller model",
                memory / needed)}};
@@ -207,32 +211,44 @@ InputRow trust_of(const RunResults& results, const std::string& tenancy) {
 struct Prepared {
   LoadedScenario loaded;
   PoolProfiles profiles;
-  std::vector<ReplaySetup> setups;                     // of the entries to replay
-  std::vector<std::unique_ptr<ReplayDevice>> devices;  // of each
+  std::vector<ReplaySetup> setups;  // of the entries to replay
+  cuda::OpenedGpu gpu;
+  std::unique_ptr<ReplayHardware> hardware;
+  std::vector<std::unique_ptr<ReplayDevice>> devices;  // of each entry
 };
 
+Result<ReplaySetup> setup_of(const Prepared& made, size_t entry, const Options& options) {
+  const World& world = *made.loaded.world;
+  ReplaySetup setup{&world, entry, replay_needs(world, entry), made.profiles.by_pool(), {}};
+  if (setup.needs.models.empty()) {
+    return Diagnostic{.message = fmt::format("entry '{}' serves no request: nothing can be replayed",
+                                             world.scenario.tenancies[entry].label)};
+  }
+  Diagnostics problems = too_large(world, setup, options);
+  if (options.wall) {
+    const Diagnostics real_time = real_time_problems(setup, options.on);
+    problems.insert(problems.end(), real_time.begin(), real_time.end());
+  }
+  auto shapes = replay_shapes(setup, options.on);
+  if (!shapes.ok()) problems.insert(problems.end(), shapes.problems().begin(), shapes.problems().end());
+  if (!problems.empty()) return problems;
+  setup.shapes = std::move(shapes).value();
+  return setup;
+}
+
+// All but the hardware.
 Result<Prepared> prepare(const Options& options, LoadedScenario loaded) {
   Result<PoolProfiles> profiles = PoolProfiles::read(*loaded.world);
   if (!profiles.ok()) return profiles.problems();
-  Prepared made{std::move(loaded), std::move(profiles).value(), {}, {}};
+  Prepared made{std::move(loaded), std::move(profiles).value(), {}, {}, {}, {}};
   Diagnostics problems;
   for (const size_t e : options.tenancies) {
-    ReplaySetup setup{made.loaded.world.get(), e, replay_needs(*made.loaded.world, e),
-                      made.profiles.by_pool()};
-    if (setup.needs.models.empty()) {
-      problems.push_back({.message = fmt::format("entry '{}' serves no request: nothing can be replayed",
-                                                 made.loaded.world->scenario.tenancies[e].label)});
-      continue;
-    }
-    const Diagnostics large = too_large(*made.loaded.world, setup, options);
-    problems.insert(problems.end(), large.begin(), large.end());
-    auto device = options.wall ? make_wall_cpu(setup) : make_virtual_cpu(setup);
-    if (device.ok()) {
-      made.devices.push_back(std::move(device).value());
+    Result<ReplaySetup> setup = setup_of(made, e, options);
+    if (setup.ok()) {
+      made.setups.push_back(std::move(setup).value());
     } else {
-      problems.insert(problems.end(), device.problems().begin(), device.problems().end());
+      problems.insert(problems.end(), setup.problems().begin(), setup.problems().end());
     }
-    made.setups.push_back(std::move(setup));
   }
   const Diagnostics slow = too_long(*made.loaded.world, made.setups, options);
   problems.insert(problems.end(), slow.begin(), slow.end());
@@ -244,6 +260,32 @@ Result<Prepared> prepare(const Options& options, LoadedScenario loaded) {
   }
   if (!problems.empty()) return problems;
   return made;
+}
+
+// The hardware and a device for each entry. Without a GPU, or with another one than the profile's, says so.
+Exit open_hardware(const Options& options, Prepared& made) {
+  const Profile& profile = made.setups.front().profile();
+  if (options.on == ReplayOn::gpu) {
+    made.gpu = cuda::open_gpu();
+    if (made.gpu.gpu == nullptr) {
+      std::fputs(
+          fmt::format("cotenant: no GPU can execute this here: {}\n", printable(made.gpu.reason)).c_str(),
+          stderr);
+      return Exit::failed;
+    }
+    const std::string& name = made.gpu.gpu->facts().name;
+    if (name != profile.device.name) {
+      return refuse({{.message = fmt::format("the profile is of {}; this GPU is {}",
+                                             printable(profile.device.name), printable(name)),
+                      .help = "a profile of this machine: cotenant calibrate --device cuda --quick"}});
+    }
+  }
+  made.hardware = made.gpu.gpu ? gpu_hardware(made.gpu.gpu.get()) : cpu_hardware(profile);
+  for (const ReplaySetup& setup : made.setups) {
+    made.devices.push_back(options.wall ? make_wall_device(setup, made.hardware.get())
+                                        : make_virtual_device(setup, made.hardware.get()));
+  }
+  return Exit::ok;
 }
 
 Exit replay_prepared(Prepared prepared, const CommandLine& line, const Options& options) {
@@ -274,6 +316,7 @@ Exit replay_prepared(Prepared prepared, const CommandLine& line, const Options& 
       return Exit::interrupted;
     }
     progress.clear();
+    prepared.devices[i].reset();  // its memory, before the next entry takes its own
     results.inputs.push_back(trust_of(results, label));
     measured = measured && overall(results, label, "p50") != nullptr;
   }
@@ -306,7 +349,10 @@ Exit replay_command(const Arguments& arguments) {
   if (!options.ok()) return refuse(options.problems());
   Result<Prepared> prepared = prepare(options.value(), std::move(loaded).value());
   if (!prepared.ok()) return refuse(prepared.problems());
-  return replay_prepared(std::move(prepared).value(), line, options.value());
+  Prepared made = std::move(prepared).value();
+  const Exit opened = open_hardware(options.value(), made);
+  if (opened != Exit::ok) return opened;
+  return replay_prepared(std::move(made), line, options.value());
 }
 
 }  // namespace cotenant

@@ -1,4 +1,4 @@
-// Public here: make_virtual_cpu, make_wall_cpu.
+// Public here: replay_shapes, real_time_problems, make_virtual_device, make_wall_device.
 #include "tools/replay_device.h"
 
 #include <fmt/format.h>
@@ -7,18 +7,19 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <condition_variable>
 #include <deque>
+#include <exception>
 #include <map>
 #include <mutex>
 #include <optional>
 #include <thread>
 #include <utility>
 
-#include "kernels/calibrate/cache_eviction.h"
-#include "kernels/calibrate/reference_kernel.h"
+#include "kernels/calibrate/sampler.h"
 #include "kernels/calibrate/visits.h"
-#include "kernels/execute/cpu_runner.h"
+#include "kernels/execute/gpu_runner.h"
 #include "sim/core/check.h"
 #include "sim/run/serving_plan.h"
 
@@ -40,125 +41,118 @@ std::vector<ExecutedPart> executed(const Work& work) {
   return parts;
 }
 
-// One core and what it has in memory.
-class Core {
+// One device and what it has in memory.
+class Executor {
  public:
-  Core(const ServingPlan& plan, const std::map<uint32_t, CpuRunner::Shape>& shapes, SampleClock* clock)
-      : plan_(plan), memory_(clock) {
-    for (const auto& [model, shape] : shapes) runners_.try_emplace(model, shape, clock);
-  }
-
-  void reserve(const ReplayNeeds& needs) {
-    for (const ReplayNeeds::Model& model : needs.models) {
-      CpuRunner::Needs all{.kv_tokens = model.kv_tokens + model.kv_tokens / 2, .weights = {}, .adapters = {}};
+  struct Rules {
+    bool repeat_first = true;  // ModelRunner::Needs
+  };
+  Executor(const ServingPlan& plan, const ReplaySetup& setup, ReplayHardware* hardware, const Rules& rules)
+      : plan_(plan), memory_(hardware->make_memory()) {
+    for (const ReplayNeeds::Model& model : setup.needs.models) {
+      const auto made =
+          runners_.emplace(model.model, hardware->make_runner(setup.shapes.at(model.model))).first;
+      ModelRunner::Needs all{.kv_tokens = model.kv_tokens + model.kv_tokens / 2,
+                             .weights = {},
+                             .adapters = {},
+                             .repeat_first = rules.repeat_first};
       for (const ModelId set : model.weights) all.weights.push_back(set.index);
       for (const ModelId adapter : model.adapters) all.adapters.push_back(adapter.index);
-      runners_.at(model.model).reserve(all);
+      made->second->reserve(all);
     }
   }
 
-  // Seconds of CPU time.
+  // Seconds of the device.
   double run(uint32_t replica, const Work& work) {
-    if (work.kind == Work::Kind::load) return memory_.copy(work.load_bytes.count);
+    if (work.kind == Work::Kind::load) return memory_->copy(work.load_bytes.count);
     const uint32_t weights = work.parts[0].weights.index;
-    CpuRunner& runner = runners_.at(plan_.model_of(work.parts[0].weights));
+    ModelRunner& runner = *runners_.at(plan_.model_of(work.parts[0].weights));
     if (last_ != std::pair{replica, weights}) runner.warm(weights);
     last_ = {replica, work.parts.back().weights.index};
     if (work.kind == Work::Kind::batch) return runner.score(weights, work.rows);
-    const double scrub = work.scrub_bytes.count == 0 ? 0 : memory_.scrub(work.scrub_bytes.count);
+    const double scrub = work.scrub_bytes.count == 0 ? 0 : memory_->scrub(work.scrub_bytes.count);
     return scrub + runner.step(replica, executed(work));
   }
 
  private:
   const ServingPlan& plan_;
-  MemoryRunner memory_;
-  std::map<uint32_t, CpuRunner> runners_;  // by model of the scenario
+  std::unique_ptr<MemoryRunner> memory_;
+  std::map<uint32_t, std::unique_ptr<ModelRunner>> runners_;  // by model of the scenario
   std::pair<uint32_t, uint32_t> last_{UINT32_MAX, 0};
 };
 
-// The shape of every model that serves.
-Result<std::map<uint32_t, CpuRunner::Shape>> shapes_of(const ReplaySetup& setup) {
-  std::map<uint32_t, CpuRunner::Shape> shapes;
-  Diagnostics problems;
-  for (const ReplayNeeds::Model& need : setup.needs.models) {
-    const Model& model = setup.world->scenario.models[need.model];
-    const Profile& profile = *setup.profiles[need.pool];
-    if (profile.device.kind != "cpu") {
-      problems.push_back(
-          {.message = fmt::format("pool '{}' has its times from {}, which is no processor core",
-                                  setup.world->scenario.pools[need.pool].name, profile.device.name),
-           .help = "a profile of this machine: cotenant calibrate --device cpu --quick"});
-      continue;
-    }
-    Result<CpuRunner::Shape> shape = CpuRunner::shape_of(profile, model.shape, model.adapter_rank);
-    if (shape.ok()) {
-      shapes.emplace(need.model, std::move(shape).value());
-    } else {
-      problems.insert(problems.end(), shape.problems().begin(), shape.problems().end());
-    }
-  }
-  if (!problems.empty()) return problems;
-  return shapes;
-}
-
 // What both clocks share: who serves what, and how the machine is.
-class CpuDevice : public ReplayDevice {
+class Device : public ReplayDevice {
  public:
-  CpuDevice(const ReplaySetup& setup, std::map<uint32_t, CpuRunner::Shape> shapes)
-      : needs_(setup.needs),
-        shapes_(std::move(shapes)),
-        training_(run_training(training_spec(*setup.world, setup.tenancy))),
-        plan_(*setup.world, setup.tenancy, training_),
-        eviction_(setup.profiles[setup.needs.models.front().pool]->device.last_level_cache_bytes),
-        reference_kernel_(&eviction_) {
-    const Profile& profile = *setup.profiles[setup.needs.models.front().pool];
-    name_ = fmt::format("cpu, {}", profile.device.name);
-    reference_kernel_.round(&clock_);
-    calibrated_ = profile.reference_s.empty() ? median_reference() : median_of(profile.reference_s);
+  Device(ReplaySetup setup, ReplayHardware* hardware)
+      : setup_(std::move(setup)),
+        hardware_(hardware),
+        training_(run_training(training_spec(*setup_.world, setup_.tenancy))),
+        plan_(*setup_.world, setup_.tenancy, training_),
+        calibrated_(calibrated(setup_.profile())) {}
+  std::string name() const override { return hardware_->name(); }
+  Done done() const override { return done_; }
+  ReferenceRatio reference() override {
+    const ReferenceRound now = median_reference();
+    if (both_calibrated_) return {now.product_s / calibrated_.product_s, now.read_s / calibrated_.read_s};
+    const double mean = std::sqrt(now.product_s * now.read_s / calibrated_.product_s / calibrated_.read_s);
+    return {mean, mean};
   }
-  std::string name() const override { return name_; }
-  double reference() override { return median_reference() / calibrated_; }
 
  protected:
-  ThreadClock clock_;
-  ReplayNeeds needs_;
-  std::map<uint32_t, CpuRunner::Shape> shapes_;
-  TrainingOutcome training_;
-  ServingPlan plan_;
+  std::unique_ptr<Executor> make_executor(const Executor::Rules& rules) {
+    return std::make_unique<Executor>(plan_, setup_, hardware_, rules);
+  }
+  void count(double took_s) {
+    done_.works += 1;
+    done_.device_s += took_s;
+  }
+  ReplaySetup setup_;
+  ReplayHardware* hardware_;
 
  private:
-  double median_reference() {
-    std::vector<double> rounds;
-    rounds.reserve(9);
-    for (int i = 0; i < 9; ++i) rounds.push_back(reference_kernel_.round(&clock_));
-    return median_of(std::move(rounds));
+  ReferenceRound median_reference() {
+    std::vector<double> product;
+    std::vector<double> read;
+    for (int i = 0; i < 9; ++i) {
+      const ReferenceRound round = hardware_->reference();
+      product.push_back(round.product_s);
+      read.push_back(round.read_s);
+    }
+    return {median_of(std::move(product)), median_of(std::move(read))};
   }
-  CacheEviction eviction_;
-  ReferenceKernel reference_kernel_;
-  std::string name_;
-  double calibrated_ = 0;
+  // A profile without any is taken as made now; of an older one only the mean is known.
+  ReferenceRound calibrated(const Profile& profile) {
+    if (profile.reference_s.empty()) return median_reference();
+    both_calibrated_ = profile.has_both_references();
+    if (both_calibrated_)
+      return {median_of(profile.reference_product_s), median_of(profile.reference_read_s)};
+    return {median_of(profile.reference_s), median_of(profile.reference_s)};
+  }
+  TrainingOutcome training_;
+  ServingPlan plan_;
+  bool both_calibrated_ = true;
+  ReferenceRound calibrated_;
+  Done done_;
 };
 
-class VirtualCpu : public CpuDevice {
+class VirtualDevice final : public Device {
  public:
-  using CpuDevice::CpuDevice;
+  using Device::Device;
   std::string clock_name() const override { return "virtual"; }
   void begin_run() override {
-    core_ = std::make_unique<Core>(plan_, shapes_, &clock_);
-    core_->reserve(needs_);
+    executor_.reset();  // what it holds is given back before there is another
+    executor_ = make_executor({.repeat_first = true});
   }
-  Done done() const override { return done_; }
   std::optional<int64_t> begin(const ReplicaPlace& replica, const Work& work) override {
-    const double took = core_->run(replica.index, work);
-    done_.works += 1;
-    done_.device_s += took;
+    const double took = executor_->run(replica.index, work);
+    count(took);
     return std::max<int64_t>(static_cast<int64_t>(took * 1e12), 1000);
   }
   std::optional<Ended> wait(Time /*until*/) override { return std::nullopt; }
 
  private:
-  std::unique_ptr<Core> core_;
-  Done done_;
+  std::unique_ptr<Executor> executor_;
 };
 
 // Keeps this thread on one of the cores that the process may use; `number` counts them.
@@ -176,6 +170,17 @@ void pin_to(int number) {
   }
 }
 
+// Nobody above a thread catches: what is thrown on it goes to who waits.
+template <class Job>
+std::exception_ptr thrown_by(const Job& job) {
+  try {
+    job();
+  } catch (...) {
+    return std::current_exception();
+  }
+  return nullptr;
+}
+
 // One replica's thread.
 class Worker {
  public:
@@ -183,7 +188,8 @@ class Worker {
     double wall_s = 0;
     double cpu_s = 0;
   };
-  using Told = std::function<void(uint32_t replica, Took took)>;
+  // Called on the thread at the end of each piece of work, with what it threw.
+  using Told = std::function<void(uint32_t replica, Took took, std::exception_ptr failure)>;
   Worker(uint32_t replica, int cpu, Told told) : replica_(replica), told_(std::move(told)) {
     thread_ = std::thread([this, cpu] { run(cpu); });
   }
@@ -198,19 +204,21 @@ class Worker {
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 
-  // `make` builds what the thread works with, on the thread.
-  void prepare(std::function<std::unique_ptr<Core>()> make) {
-    post([this, make = std::move(make)] { core_ = make(); });
+  // `make` builds what the thread works with, on the thread; what it throws is thrown here.
+  void prepare(std::function<std::unique_ptr<Executor>()> make) {
+    std::exception_ptr failure;
+    post([this, &failure, make = std::move(make)] { failure = thrown_by([&] { executor_ = make(); }); });
     std::unique_lock lock(mutex_);
     idle_.wait(lock, [this] { return !job_ && !working_; });
+    if (failure) std::rethrow_exception(failure);
   }
   void begin(Work work) {
     post([this, work = std::move(work)] {
       const auto from = std::chrono::steady_clock::now();
       const double cpu_from = clock_.cpu_s();
-      core_->run(replica_, work);
+      const std::exception_ptr failure = thrown_by([&] { executor_->run(replica_, work); });
       const std::chrono::duration<double> took = std::chrono::steady_clock::now() - from;
-      told_(replica_, {took.count(), clock_.cpu_s() - cpu_from});
+      told_(replica_, {took.count(), clock_.cpu_s() - cpu_from}, failure);
     });
   }
 
@@ -240,7 +248,7 @@ class Worker {
   uint32_t replica_;
   Told told_;
   ThreadClock clock_;
-  std::unique_ptr<Core> core_;
+  std::unique_ptr<Executor> executor_;
   std::mutex mutex_;
   std::condition_variable changed_, idle_;
   std::function<void()> job_;
@@ -249,52 +257,55 @@ class Worker {
   std::thread thread_;
 };
 
-class WallCpu : public CpuDevice {
+class WallDevice final : public Device {
  public:
-  using CpuDevice::CpuDevice;
-  ~WallCpu() override { workers_.clear(); }
+  using Device::Device;
+  ~WallDevice() override { workers_.clear(); }
   std::string clock_name() const override { return "wall"; }
   // Work that had to wait for its core counts as a slower device.
-  double reference() override {
+  ReferenceRatio reference() override {
     std::unique_lock lock(mutex_);
     const Worker::Took took = std::exchange(since_reference_, {});
     lock.unlock();
-    return CpuDevice::reference() * (took.cpu_s > 0 ? took.wall_s / took.cpu_s : 1);
+    const bool waits = hardware_->computes_on_cores() && took.cpu_s > 0;
+    const double waited = waits ? took.wall_s / took.cpu_s : 1;
+    const ReferenceRatio ratio = Device::reference();
+    return {ratio.product * waited, ratio.read * waited};
   }
   void begin_run() override {
     workers_.clear();
     ended_.clear();
-    for (uint32_t r = 0; r < needs_.replicas; ++r) {
+    for (uint32_t r = 0; r < setup_.needs.replicas; ++r) {
       workers_.push_back(std::make_unique<Worker>(
-          r, static_cast<int>(r) + 1, [this](uint32_t replica, Worker::Took took) { tell(replica, took); }));
-      workers_.back()->prepare([this] {
-        auto core = std::make_unique<Core>(plan_, shapes_, &clock_);
-        core->reserve(needs_);
-        return core;
-      });
+          r, static_cast<int>(r) + 1,
+          [this](uint32_t replica, Worker::Took took, const std::exception_ptr& failure) {
+            tell(replica, took, failure);
+          }));
+      workers_.back()->prepare([this] { return make_executor({.repeat_first = false}); });
     }
     began_ = std::chrono::steady_clock::now();
   }
-  Done done() const override { return done_; }
   std::optional<int64_t> begin(const ReplicaPlace& replica, const Work& work) override {
     workers_[replica.index]->begin(work);
     return std::nullopt;
   }
   std::optional<Ended> wait(Time until) override {
     std::unique_lock lock(mutex_);
-    told_.wait_until(lock, began_ + std::chrono::nanoseconds(until.ns), [this] { return !ended_.empty(); });
+    told_.wait_until(lock, began_ + std::chrono::nanoseconds(until.ns),
+                     [this] { return !ended_.empty() || failure_; });
+    if (failure_) std::rethrow_exception(failure_);
     if (ended_.empty() || ended_.front().at > until) return std::nullopt;
     const Ended first = ended_.front();
     ended_.pop_front();
-    done_.works += 1;
-    done_.device_s += static_cast<double>(first.elapsed_ps) * 1e-12;
+    count(static_cast<double>(first.elapsed_ps) * 1e-12);
     return first;
   }
 
  private:
-  void tell(uint32_t replica, Worker::Took took) {
+  void tell(uint32_t replica, Worker::Took took, const std::exception_ptr& failure) {
     {
       const std::lock_guard lock(mutex_);
+      if (failure) failure_ = failure;
       since_reference_.wall_s += took.wall_s;
       since_reference_.cpu_s += took.cpu_s;
       const auto at = std::chrono::steady_clock::now() - began_;
@@ -308,47 +319,83 @@ class WallCpu : public CpuDevice {
   std::mutex mutex_;
   std::condition_variable told_;
   Worker::Took since_reference_;
-  std::deque<Ended> ended_;  // in order of their times
-  Done done_;
+  std::exception_ptr failure_;  // of a piece of work
+  std::deque<Ended> ended_;     // in order of their times
 };
 
-template <class Device>
-Result<std::unique_ptr<ReplayDevice>> made(const ReplaySetup& setup) {
-  auto shapes = shapes_of(setup);
-  if (!shapes.ok()) return shapes.problems();
-  return std::unique_ptr<ReplayDevice>(std::make_unique<Device>(setup, std::move(shapes).value()));
+Diagnostics shape_problems(const ReplaySetup& setup, const ReplayNeeds::Model& need, ReplayOn on) {
+  const Profile& profile = *setup.profiles[need.pool];
+  const bool gpu = on == ReplayOn::gpu;
+  if (profile.device.kind == (gpu ? "gpu" : "cpu")) return {};
+  return {{.message = fmt::format("pool '{}' has its times from {}, which is no {}",
+                                  setup.world->scenario.pools[need.pool].name, profile.device.name,
+                                  gpu ? "GPU" : "processor core"),
+           .help = fmt::format("a profile of this machine: cotenant calibrate --device {} --quick",
+                               gpu ? "cuda" : "cpu")}};
 }
 
 }  // namespace
 
-Result<std::unique_ptr<ReplayDevice>> make_virtual_cpu(const ReplaySetup& setup) {
-  return made<VirtualCpu>(setup);
+Result<std::map<uint32_t, RunnerShape>> replay_shapes(const ReplaySetup& setup, ReplayOn on) {
+  std::map<uint32_t, RunnerShape> shapes;
+  Diagnostics problems;
+  const auto add = [&](const Diagnostics& more) {
+    problems.insert(problems.end(), more.begin(), more.end());
+  };
+  for (const ReplayNeeds::Model& need : setup.needs.models) {
+    const Model& model = setup.world->scenario.models[need.model];
+    add(shape_problems(setup, need, on));
+    Result<RunnerShape> shape = runner_shape(*setup.profiles[need.pool], model.shape, model.adapter_rank);
+    if (!shape.ok()) {
+      add(shape.problems());
+      continue;
+    }
+    const std::string broken = on == ReplayOn::gpu ? GpuRunner::problem_of(shape.value()) : "";
+    if (!broken.empty())
+      add({{.message = fmt::format("the GPU kernels do not take '{}': {}", model.shape, broken)}});
+    shapes.emplace(need.model, std::move(shape).value());
+  }
+  if (!problems.empty()) return problems;
+  return shapes;
 }
 
-Result<std::unique_ptr<ReplayDevice>> make_wall_cpu(const ReplaySetup& setup) {
+Diagnostics real_time_problems(const ReplaySetup& setup, ReplayOn on) {
+  Diagnostics problems;
   const auto cores = static_cast<int64_t>(std::thread::hardware_concurrency());
-  if (setup.needs.replicas > cores - 1) {
-    return Diagnostics{{.message = fmt::format("{} replicas in real time need {} cores; this machine has {}",
-                                               setup.needs.replicas, setup.needs.replicas + 1, cores),
-                        .help = "smaller pools (--set pools.NAME.size=1), or --clock virtual"}};
+  const int64_t most = on == ReplayOn::gpu ? 1 : cores - 1;
+  if (setup.needs.replicas > most) {
+    problems.push_back(
+        {.message = on == ReplayOn::gpu
+                        ? fmt::format("{} replicas in real time need as many GPUs; one is used",
+                                      setup.needs.replicas)
+                        : fmt::format("{} replicas in real time need {} cores; this machine has {}",
+                                      setup.needs.replicas, setup.needs.replicas + 1, cores),
+         .help = "smaller pools (--set pools.NAME.size=1), or --clock virtual"});
   }
   for (uint32_t p = 0; p < setup.world->scenario.pools.size(); ++p) {
     const Pool& pool = setup.world->scenario.pools[p];
     const Sku& sku = setup.world->scenario.skus[setup.world->sku_of_pool(p)];
     if (sku.store_byte_per_s > 0) {
-      return Diagnostics{
+      problems.push_back(
           {.message = fmt::format("sku '{}' loads from a store, which nobody is in real time", sku.name),
-           .help = "no store-bandwidth, or --clock virtual"}};
+           .help = "no store-bandwidth, or --clock virtual"});
     }
     if (pool.instances > 1) {
-      return Diagnostics{
-          {.message = fmt::format("pool '{}' has {} instances on a device; in real time one core "
-                                  "does one batch at a time",
-                                  pool.name, pool.instances),
-           .help = "instances: 1, or --clock virtual"}};
+      problems.push_back({.message = fmt::format("pool '{}' has {} instances on a device; in real time one "
+                                                 "device does one batch at a time",
+                                                 pool.name, pool.instances),
+                          .help = "instances: 1, or --clock virtual"});
     }
   }
-  return made<WallCpu>(setup);
+  return problems;
+}
+
+std::unique_ptr<ReplayDevice> make_virtual_device(const ReplaySetup& setup, ReplayHardware* hardware) {
+  return std::make_unique<VirtualDevice>(setup, hardware);
+}
+
+std::unique_ptr<ReplayDevice> make_wall_device(const ReplaySetup& setup, ReplayHardware* hardware) {
+  return std::make_unique<WallDevice>(setup, hardware);
 }
 
 }  // namespace cotenant

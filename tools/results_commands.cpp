@@ -50,10 +50,11 @@ Exit compare_profiles(const Profile& profile, const std::string& other_path) {
   if (!compared.ok()) return refuse(compared.problems());
   const Agreement& a = compared.value();
   show(fmt::format(
-      "{} against {}: {} medians in common, after division by the reference kernel ({:.3f} of the other)\n"
+      "{} against {}: {} medians in common, after division by the reference kernel like each (product "
+      "{:.3f}, read {:.3f} of the other)\n"
       "ratio {:.3f} (median); apart by {:.1f} % (median), {:.1f} % (p90), {:.1f} % (greatest: {})\n",
-      printable(profile.name), printable(other.value().name), a.points, a.machine_ratio, a.median_ratio,
-      100 * a.median_off, 100 * a.p90_off, 100 * a.greatest_off, printable(a.worst)));
+      printable(profile.name), printable(other.value().name), a.points, a.machine.product, a.machine.read,
+      a.median_ratio, 100 * a.median_off, 100 * a.p90_off, 100 * a.greatest_off, printable(a.worst)));
   return Exit::ok;
 }
 

@@ -117,11 +117,7 @@ class Loader {
       loaded_.inputs.push_back({fmt::format("service times: {}{}", name, which), source, word,
                                 word == "modelled" ? "not known" : holdout_text(p)});
     }
-    if (const std::string unknown = peaks_unknown(p.device); !unknown.empty()) {
-      loaded_.inputs.push_back({fmt::format("physical floors: {}", name),
-                                fmt::format("the profile states no peak of {}", unknown), "assumed",
-                                "not checked"});
-    }
+    list_floors(name, p);
     std::map<std::string, std::set<std::string>> parameters;
     for (const Parameter& parameter : p.parameters) parameters[parameter.provenance].insert(parameter.name);
     for (const auto& [word, names] : parameters) {
@@ -129,6 +125,22 @@ class Loader {
                                 fmt::format("{}", fmt::join(names, ", ")), word,
                                 word == "fitted" ? holdout_text(p) : "not known"});
     }
+  }
+
+  // How many of its times were held against what the device can do.
+  void list_floors(const std::string& name, const Profile& p) {
+    const std::string input = fmt::format("physical floors: {}", name);
+    const std::string unknown = peaks_unknown(p.device);
+    if (!unknown.empty())
+      loaded_.inputs.push_back(
+          {input, fmt::format("the profile states no peak of {}", unknown), "assumed", "not checked"});
+    const FloorCount count = floors_of(p);
+    if (count.checked == 0) return;
+    const bool measured = p.kernels.front().provenance == Provenance::measured;
+    loaded_.inputs.push_back(
+        {input, fmt::format("peaks of {}", p.device.name), measured ? "measured" : "imported",
+         fmt::format("{} medians checked, {} below{}", count.checked, count.below,
+                     count.below > 0 ? fmt::format(", by {:.1f} % at most", 100 * count.worst_share) : "")});
   }
 
   [[nodiscard]] int64_t smallest_context() const {

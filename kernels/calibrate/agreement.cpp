@@ -14,25 +14,50 @@
 namespace cotenant {
 namespace {
 
+struct Median {
+  double time_s = 0;
+  bool like_read = false;
+};
+
+// Whether memory binds it.
+bool like_read(const Profile& profile, const KernelTimes& kernel, size_t point, Residency residency) {
+  const DeviceFacts& d = profile.device;
+  if (kernel.bytes.empty() || d.peak_flop_per_s <= 0 || d.stream_byte_per_s <= 0) return false;
+  const double bytes = kernel.bytes[point];
+  if (residency == Residency::hot && bytes <= static_cast<double>(d.last_level_cache_bytes)) return false;
+  return bytes / d.stream_byte_per_s > kernel.flop[point] / d.peak_flop_per_s;
+}
+
 // Medians of a profile by the name of the point.
-std::map<std::string, double> medians_of(const Profile& profile) {
-  std::map<std::string, double> medians;
+std::map<std::string, Median> medians_of(const Profile& profile) {
+  std::map<std::string, Median> medians;
   for (const KernelTimes& kernel : profile.kernels) {
     for (size_t point = 0; point < kernel.point_count(); ++point) {
       const std::string name = point_name(kernel.name, kernel.axes, coordinates(kernel.axes, point));
       for (const Residency r : {Residency::hot, Residency::cold}) {
-        medians[name + (r == Residency::hot ? " hot" : " cold")] =
-            kernel.time_s[KernelTimes::time_index(point, r, kMedian)];
+        medians[name + (r == Residency::hot ? " hot" : " cold")] = {
+            .time_s = kernel.time_s[KernelTimes::time_index(point, r, kMedian)],
+            .like_read = like_read(profile, kernel, point, r)};
       }
     }
   }
   return medians;
 }
 
-double reference_of(const Profile& profile) {
+double tenth_percentile(const std::vector<double>& times) {
   constexpr size_t kP10 = 2;
   static_assert(kQuantileNames[kP10] == "p10");
-  return quantiles_of(profile.reference_s)[kP10];
+  return quantiles_of(times)[kP10];
+}
+
+ReferenceRatio machine_of(const Profile& a, const Profile& b) {
+  const auto ratio = [&](std::vector<double> Profile::*times) {
+    return tenth_percentile(a.*times) / tenth_percentile(b.*times);
+  };
+  if (a.has_both_references() && b.has_both_references())
+    return {ratio(&Profile::reference_product_s), ratio(&Profile::reference_read_s)};
+  const double mean = ratio(&Profile::reference_s);
+  return {mean, mean};
 }
 
 }  // namespace
@@ -48,14 +73,15 @@ Result<Agreement> agreement(const Profile& a, const Profile& b) {
     }
   }
   Agreement result;
-  result.machine_ratio = reference_of(a) / reference_of(b);
-  const std::map<std::string, double> of_b = medians_of(b);
+  result.machine = machine_of(a, b);
+  const std::map<std::string, Median> of_b = medians_of(b);
   std::vector<double> ratios;
   std::vector<double> off;
-  for (const auto& [name, time] : medians_of(a)) {
+  for (const auto& [name, median] : medians_of(a)) {
     const auto other = of_b.find(name);
     if (other == of_b.end()) continue;
-    ratios.push_back(time / other->second / result.machine_ratio);
+    const double machine = median.like_read ? result.machine.read : result.machine.product;
+    ratios.push_back(median.time_s / other->second.time_s / machine);
     off.push_back(std::abs(ratios.back() - 1));
     if (off.back() < result.greatest_off) continue;
     result.greatest_off = off.back();

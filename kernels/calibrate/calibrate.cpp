@@ -192,7 +192,7 @@ void Session::measure_coruns() {
 }
 
 Visit Session::visit(const Target& target) {
-  Visit v{.reference_s = reference_.round(&clock_), .taken = {}};
+  Visit v{.reference = reference_.round(&clock_), .taken = {}};
   const Trial trial = target.make();
   v.flop = trial.flop;
   v.bytes = trial.bytes;
@@ -318,7 +318,7 @@ Profile profile_of(const CalibrationOptions& options, const CalibrationPlan& pla
   p.seed = options.seed;
   p.device = session.facts();
   p.kernels = kernels_of(plan, session.book());
-  p.reference_s = session.book().reference_course();
+  for (const Visit& visit : session.book().visits()) p.add_reference(visit.reference);
   p.coruns = session.coruns();
   const auto models = {facts_of(decoder_25m()), facts_of(recommender_small())};
   for (const ModelFacts& model : models) {

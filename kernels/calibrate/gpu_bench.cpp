@@ -100,7 +100,7 @@ Trial GpuBench::trial(const GpuWork& work, bool beyond_caches) {
   return t;
 }
 
-double GpuBench::reference_s() {
+ReferenceRound GpuBench::reference() {
   if (reference_product_ == nullptr) {
     const int64_t one = reference_size_ * reference_size_;
     factors_ = DeviceArray<Bf16>(gpu_, 3 * one);
@@ -124,7 +124,8 @@ double GpuBench::reference_s() {
     reference_read_ =
         std::make_unique<GpuRounds>(gpu_, &gpu_->main_stream(), read, GpuRounds::Rules{}, nullptr);
   }
-  return std::sqrt(reference_product_->run() * reference_read_->run());
+  const double product_s = reference_product_->run();
+  return {.product_s = product_s, .read_s = reference_read_->run()};
 }
 
 namespace {

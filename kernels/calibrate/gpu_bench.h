@@ -80,9 +80,8 @@ class GpuBench {
   Trial trial(const GpuWork& work, bool beyond_caches);
   // How many copies of `bytes` four L2 caches do not hold, at most `most`.
   [[nodiscard]] int64_t copies_for(double bytes, int64_t most) const;
-  // The same small work again and again through a calibration: the geometric mean of one bf16 product of the
-  // reference size in all directions and one reading of up to 256 MiB, seconds.
-  double reference_s();
+  // One bf16 product of the reference size in all directions and one reading of up to 256 MiB, seconds.
+  ReferenceRound reference();
 
  private:
   std::function<void()> timed(const GpuWork& work, const GpuRounds::Rules& rules);

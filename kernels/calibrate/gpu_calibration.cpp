@@ -42,7 +42,7 @@ class GpuSession {
   GpuSession(const GpuCalibrationOptions& options, const GpuPlan& plan, GpuBench* bench);
   void run();
   [[nodiscard]] const std::vector<std::vector<Visit>>& visits() const { return visits_; }
-  [[nodiscard]] const std::vector<double>& references() const { return references_; }
+  [[nodiscard]] const std::vector<ReferenceRound>& references() const { return references_; }
   [[nodiscard]] bool stopped() const { return stopped_; }
   void report(const std::string& what, double elapsed_s);
 
@@ -57,7 +57,7 @@ class GpuSession {
   double from_;
   std::vector<size_t> order_;
   std::vector<std::vector<Visit>> visits_;
-  std::vector<double> references_;
+  std::vector<ReferenceRound> references_;
   PaceState pace_;
   bool stopped_ = false;
 };
@@ -81,7 +81,7 @@ GpuSession::GpuSession(const GpuCalibrationOptions& options, const GpuPlan& plan
 }
 
 Visit GpuSession::measured(const Target& target) {
-  Visit v{.reference_s = bench_->reference_s(), .taken = {}};
+  Visit v{.reference = bench_->reference(), .taken = {}};
   const Trial trial = target.make();
   v.flop = trial.flop;
   v.bytes = trial.bytes;
@@ -101,7 +101,7 @@ Visit GpuSession::measured(const Target& target) {
 void GpuSession::visit(size_t target) {
   try {
     visits_[target].push_back(measured(plan_.plan.targets[target]));
-    references_.push_back(visits_[target].back().reference_s);
+    references_.push_back(visits_[target].back().reference);
   } catch (const cuda::OutOfGpuMemory&) {
   }
 }
@@ -335,7 +335,7 @@ Result<GpuCalibrated> calibrate_gpu(cuda::Gpu* gpu, const GpuCalibrationOptions&
     for (const Visit& visit : measured.visits[t]) book.add(t, visit);
   }
   out.profile.kernels = kernels_of(measured.plan, book);
-  out.profile.reference_s = session.references();
+  for (const ReferenceRound& round : session.references()) out.profile.add_reference(round);
   out.unsettled = unsettled_names(measured, book);
   add_models(shapes, &out.profile);
   if (options.filter.empty()) {

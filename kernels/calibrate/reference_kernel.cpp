@@ -2,7 +2,6 @@
 #include "kernels/calibrate/reference_kernel.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "kernels/cpu/linear.h"
 #include "kernels/model/random_values.h"
@@ -21,7 +20,7 @@ ReferenceKernel::ReferenceKernel(CacheEviction* eviction) : eviction_(eviction),
   std::copy(values.begin(), values.end(), matrices_.begin());
 }
 
-double ReferenceKernel::round(SampleClock* clock) {
+ReferenceRound ReferenceKernel::round(SampleClock* clock) {
   float* x = matrices_.data();
   std::array<double, 3> times{};
   for (double& t : times) {
@@ -32,7 +31,7 @@ double ReferenceKernel::round(SampleClock* clock) {
   std::sort(times.begin(), times.end());
   const double from = clock->cpu_s();
   eviction_->run();
-  return std::sqrt(times[1] * (clock->cpu_s() - from));
+  return {.product_s = times[1], .read_s = clock->cpu_s() - from};
 }
 
 }  // namespace cotenant

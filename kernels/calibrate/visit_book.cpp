@@ -38,13 +38,6 @@ void VisitBook::add(size_t target, Visit visit) {
   visits_.push_back(std::move(visit));
 }
 
-std::vector<double> VisitBook::reference_course() const {
-  std::vector<double> rounds;
-  rounds.reserve(visits_.size());
-  for (const Visit& visit : visits_) rounds.push_back(visit.reference_s);
-  return rounds;
-}
-
 Samples VisitBook::samples(size_t target, Residency residency) const {
   CHECK(has(target));
   std::vector<const Visit*> visits;

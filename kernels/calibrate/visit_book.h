@@ -18,8 +18,8 @@ class VisitBook {
   [[nodiscard]] Samples samples(size_t target, Residency residency) const;
   // The first visit to the target. Requires: has(target).
   [[nodiscard]] const Visit& first(size_t target) const { return visits_[by_target_[target].front()]; }
-  // The reference kernel at every visit, in order.
-  [[nodiscard]] std::vector<double> reference_course() const;
+  // In the order made.
+  [[nodiscard]] const std::vector<Visit>& visits() const { return visits_; }
 
  private:
   std::vector<Visit> visits_;

@@ -9,8 +9,9 @@
 namespace cotenant {
 namespace {
 
-// Reference, flop, bytes; then for each residency the switched samples and how many samples were kept.
-constexpr size_t kHeadValues = 3 + 2 * kResidencies;
+// Both references, flop, bytes; then for each residency the switched samples and how many samples were kept.
+constexpr size_t kScalars = 4;
+constexpr size_t kHeadValues = kScalars + 2 * kResidencies;
 constexpr double kMostSamples = 1e5;
 constexpr double kLongestS = 1e5;
 
@@ -27,7 +28,7 @@ bool is_time(double value) {
 }  // namespace
 
 std::vector<double> values_of(const Visit& visit) {
-  std::vector<double> values = {visit.reference_s, visit.flop, visit.bytes};
+  std::vector<double> values = {visit.reference.product_s, visit.reference.read_s, visit.flop, visit.bytes};
   for (const Samples& samples : visit.taken) {
     values.push_back(static_cast<double>(samples.switched));
     values.push_back(static_cast<double>(samples.kept.size()));
@@ -38,13 +39,13 @@ std::vector<double> values_of(const Visit& visit) {
 }
 
 std::optional<Visit> visit_of(std::span<const double> values) {
-  if (values.size() < kHeadValues || !is_time(values[0])) return std::nullopt;
-  Visit visit{.reference_s = values[0], .flop = values[1], .bytes = values[2], .taken = {}};
+  if (values.size() < kHeadValues || !is_time(values[0]) || !is_time(values[1])) return std::nullopt;
+  Visit visit{.reference = {values[0], values[1]}, .flop = values[2], .bytes = values[3], .taken = {}};
   if (!between(visit.flop, 0, 1e30) || !between(visit.bytes, 0, 1e30)) return std::nullopt;
   size_t next = kHeadValues;
   for (size_t r = 0; r < kResidencies; ++r) {
-    const double switched = values[3 + 2 * r];
-    const double kept = values[4 + 2 * r];
+    const double switched = values[kScalars + 2 * r];
+    const double kept = values[kScalars + 1 + 2 * r];
     if (!whole(switched) || !whole(kept) || values.size() - next < static_cast<size_t>(kept))
       return std::nullopt;
     const auto samples = values.subspan(next, static_cast<size_t>(kept));

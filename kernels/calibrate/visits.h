@@ -5,12 +5,13 @@
 #include <vector>
 
 #include "kernels/calibrate/sampler.h"
+#include "kernels/profile/profile.h"
 
 namespace cotenant {
 
-// One sitting at one point or hold-out: its samples, and what the reference kernel took just before.
+// One sitting at one point or hold-out: its samples, and what the reference kernels took just before.
 struct Visit {
-  double reference_s = 0;
+  ReferenceRound reference;
   double flop = 0;
   double bytes = 0;
   std::array<Samples, kResidencies> taken;  // `kept` is empty where a residency was not asked for

@@ -38,7 +38,9 @@ GpuDecoder::GpuDecoder(cuda::Gpu* gpu, const GpuDecoderWeights* weights, GpuKvPo
       pool_(pool),
       adapters_(adapters),
       limits_(limits),
-      rope_(gpu_rope_table(gpu, weights->config.context_limit, weights->config.head_dim)) {
+      rope_(gpu_rope_table(gpu, weights->config.context_limit, weights->config.head_dim)),
+      first_(gpu->make_event()),
+      last_(gpu->make_event()) {
   const DecoderConfig& c = weights->config;
   CHECK_MSG(gpu_problem_of(c) == nullptr, gpu_problem_of(c));
   limits_.rows = bucket_of(limits.buckets, limits.rows);
@@ -240,6 +242,20 @@ void GpuDecoder::enqueue(cuda::GpuStream& stream, const GpuStep& step, const Ste
   if (options.head && shape.heads > 0) head(pass);
 }
 
+// Operation by operation, between the events.
+void GpuDecoder::launch(cuda::GpuStream& stream, GpuStep& step, const StepOptions& options) {
+  gpu_->record(stream, *first_);
+  enqueue(stream, step, options);
+  if (options.head) step.collect(stream);
+  gpu_->record(stream, *last_);
+}
+
+bool GpuDecoder::ready(std::span<const GpuSequenceWork> batch) const {
+  const GpuStepShape shape = gpu_step_shape(batch, limits_.buckets);
+  const auto at = graphs_.find(shape);
+  return shape.chunks > 0 || (at != graphs_.end() && at->second.graph != nullptr);
+}
+
 // The first step of a shape runs operation by operation, since a product picks its algorithm in its first
 // run; the second is captured; further ones are replayed.
 GpuStep& GpuDecoder::run_captured(std::span<const GpuSequenceWork> batch, const GpuStepShape& shape) {
@@ -250,8 +266,7 @@ GpuStep& GpuDecoder::run_captured(std::span<const GpuSequenceWork> batch, const 
   GpuStep& step = *captured.step;
   step.load(stream, batch);
   if (first) {
-    enqueue(stream, step, {});
-    step.collect(stream);
+    launch(stream, step, {});
     return step;
   }
   if (captured.graph == nullptr) {
@@ -261,7 +276,9 @@ GpuStep& GpuDecoder::run_captured(std::span<const GpuSequenceWork> batch, const 
     step.collect(stream);
     captured.graph = gpu_->end_capture(stream);
   }
+  gpu_->record(stream, *first_);
   gpu_->launch(stream, *captured.graph);
+  gpu_->record(stream, *last_);
   return step;
 }
 
@@ -273,8 +290,7 @@ GpuStep& GpuDecoder::run(std::span<const GpuSequenceWork> batch, const StepOptio
     eager_ = std::make_unique<GpuStep>(gpu_, step_model(), shape);
   cuda::GpuStream& stream = gpu_->main_stream();
   eager_->load(stream, batch);
-  enqueue(stream, *eager_, options);
-  if (options.head) eager_->collect(stream);
+  launch(stream, *eager_, options);
   return *eager_;
 }
 

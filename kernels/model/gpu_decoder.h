@@ -37,6 +37,11 @@ class GpuDecoder {
   // graph of its shape, which is captured when the shape comes the second time; other batches are launched
   // operation by operation. Requires: no cache appears twice, and each has room.
   std::vector<int32_t> step(std::span<const GpuSequenceWork> batch, const StepOptions& options = {});
+  // Seconds on the device of the last step, its inputs being there: launches or graph, and the copy of the
+  // winners.
+  [[nodiscard]] double device_s() const { return gpu_->seconds(*first_, *last_); }
+  // Whether a step of this shape runs as all further ones will: from its graph, or launched.
+  [[nodiscard]] bool ready(std::span<const GpuSequenceWork> batch) const;
   // Logits of the last step: one row of `vocabulary` a sequence that wanted them.
   [[nodiscard]] std::vector<float> logits() const;
   [[nodiscard]] size_t graphs() const { return graphs_.size(); }
@@ -82,6 +87,7 @@ class GpuDecoder {
   void project(const Pass& pass, int64_t layer, const AdaptedGroup& group, bool accumulate);
   void add_adapters(const Pass& pass, int64_t layer, const AdaptedGroup& group);
   void head(const Pass& pass);
+  void launch(cuda::GpuStream& stream, GpuStep& step, const StepOptions& options);
   GpuStep& run(std::span<const GpuSequenceWork> batch, const StepOptions& options);
   GpuStep& run_captured(std::span<const GpuSequenceWork> batch, const GpuStepShape& shape);
 
@@ -95,6 +101,7 @@ class GpuDecoder {
   cuda::DeviceArray<float> logits_;
   std::map<GpuStepShape, Captured> graphs_;
   std::unique_ptr<GpuStep> eager_;
+  std::unique_ptr<cuda::GpuEvent> first_, last_;
   int64_t wanted_ = 0;  // rows of logits of the last step
 };
 

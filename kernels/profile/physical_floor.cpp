@@ -1,4 +1,4 @@
-// Public here: below_floor, peaks_unknown.
+// Public here: below_floor, floors_of, peaks_unknown.
 #include "kernels/profile/physical_floor.h"
 
 #include <fmt/format.h>
@@ -48,10 +48,15 @@ std::string place_of(const KernelTimes& kernel, size_t point, Residency residenc
   return text + (residency == Residency::cold ? ", cold" : ", hot");
 }
 
+// Of a model; memory_copy and memory_scrub are not asked.
+bool has_floors(const KernelTimes& kernel) {
+  return kernel.name.find('/') != std::string::npos;
+}
+
 }  // namespace
 
 Diagnostics below_floor(const Profile& profile, const KernelTimes& kernel, const std::string& file) {
-  if (kernel.name.find('/') == std::string::npos) return {};
+  if (!has_floors(kernel)) return {};
   const bool measured = kernel.provenance == Provenance::measured;
   double worst = 1 - (measured ? kMeasuredTolerance : kCatalogTolerance);
   Diagnostics found;
@@ -72,6 +77,24 @@ Diagnostics below_floor(const Profile& profile, const KernelTimes& kernel, const
     }
   }
   return found;
+}
+
+FloorCount floors_of(const Profile& profile) {
+  FloorCount count;
+  for (const KernelTimes& kernel : profile.kernels) {
+    if (!has_floors(kernel)) continue;
+    for (size_t p = 0; p < kernel.point_count(); ++p) {
+      for (const Residency r : {Residency::hot, Residency::cold}) {
+        const double floor_s = floor_of(profile.device, kernel, p, r).seconds();
+        if (floor_s <= 0) continue;
+        const double share = 1 - kernel.time_s[KernelTimes::time_index(p, r, kMedian)] / floor_s;
+        ++count.checked;
+        count.below += share > kCatalogTolerance ? 1 : 0;
+        count.worst_share = std::max(count.worst_share, share);
+      }
+    }
+  }
+  return count;
 }
 
 std::string peaks_unknown(const DeviceFacts& device) {

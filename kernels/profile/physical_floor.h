@@ -20,6 +20,15 @@ namespace cotenant {
 // asked: the first is bound by other links, and what both touch may lie in caches.
 Diagnostics below_floor(const Profile& profile, const KernelTimes& kernel, const std::string& file);
 
+// The medians of a profile that a floor stands under, and how many lie below it, though within what is
+// allowed above: the share is that of the worst.
+struct FloorCount {
+  int64_t checked = 0;
+  int64_t below = 0;
+  double worst_share = 0;  // 0.04: 4 % below its floor
+};
+FloorCount floors_of(const Profile& profile);
+
 // "arithmetic and bandwidth": the peaks that the profile does not state, so that floors are not checked;
 // empty = all stated.
 std::string peaks_unknown(const DeviceFacts& device);

@@ -183,6 +183,20 @@ void check_unique(const Rows& rows, const std::string& group, ProblemList* probl
   }
 }
 
+void check_references(const Profile& profile, ProblemList* problems) {
+  const auto positive = [](double s) { return finite_from_zero(s) && s > 0; };
+  const auto check = [&](const char* name, const std::vector<double>& times) {
+    if (!std::all_of(times.begin(), times.end(), positive))
+      problems->add(name, "a time is not positive and finite");
+  };
+  check("reference_s", profile.reference_s);
+  check("reference_product_s", profile.reference_product_s);
+  check("reference_read_s", profile.reference_read_s);
+  const size_t pairs = profile.reference_product_s.size();
+  if (pairs != profile.reference_read_s.size() || (pairs > 0 && pairs != profile.reference_s.size()))
+    problems->add("reference_s", "the reference kernels were not run equally often");
+}
+
 }  // namespace
 
 std::string_view to_word(Provenance provenance) {
@@ -255,16 +269,19 @@ Diagnostics problems_of(const Profile& profile, const std::string& file) {
   for (const Parameter& p : profile.parameters) check_parameter(p, &problems);
   for (const CoRun& pair : profile.coruns) check_corun(pair, &problems);
   for (const SkewTable& skew : profile.skews) check_skew(skew, &problems);
-  const auto positive = [](double s) { return finite_from_zero(s) && s > 0; };
-  if (!std::all_of(profile.reference_s.begin(), profile.reference_s.end(), positive)) {
-    problems.add("reference_s", "a time is not positive and finite");
-  }
+  check_references(profile, &problems);
   const DeviceFacts& d = profile.device;
   const bool sizes = std::min({d.cores, d.memory_bytes, d.last_level_cache_bytes}) >= 0;
   if (!sizes || !finite_from_zero(d.peak_flop_per_s) || !finite_from_zero(d.stream_byte_per_s)) {
     problems.add("device", "a size or rate is negative or not finite");
   }
   return std::move(problems.found);
+}
+
+void Profile::add_reference(const ReferenceRound& round) {
+  reference_s.push_back(std::sqrt(round.product_s * round.read_s));
+  reference_product_s.push_back(round.product_s);
+  reference_read_s.push_back(round.read_s);
 }
 
 HoldOutError holdout_error(const Profile& profile) {

@@ -141,6 +141,18 @@ struct ModelFacts {
   int64_t hidden = 0;
 };
 
+// One round of the reference kernels, seconds: the same small work again and again, which says what a device
+// gives at this moment. A product is bound by arithmetic, a read by memory; they drift apart.
+struct ReferenceRound {
+  double product_s = 0;
+  double read_s = 0;
+};
+// How many times as long they take at one time or place as at another.
+struct ReferenceRatio {
+  double product = 1;
+  double read = 1;
+};
+
 // Everything that one calibration of one device says. Plain data; reports/store maps it to HDF5.
 struct Profile {
   std::string name;      // "local-cpu"
@@ -155,8 +167,13 @@ struct Profile {
   std::vector<CoRun> coruns;
   std::vector<Parameter> parameters;
   std::vector<SkewTable> skews;
-  // Seconds of the reference kernel through the calibration, in the order measured: the drift of the machine.
+  // The reference kernels through the calibration, in the order measured: the drift of the machine. The
+  // geometric mean of a round's two times, and both by themselves, which older profiles lack.
   std::vector<double> reference_s;
+  std::vector<double> reference_product_s;
+  std::vector<double> reference_read_s;
+  void add_reference(const ReferenceRound& round);
+  [[nodiscard]] bool has_both_references() const { return !reference_product_s.empty(); }
 
   [[nodiscard]] const KernelTimes* find(std::string_view kernel) const;
   [[nodiscard]] const ModelFacts* find_model(std::string_view model) const;

@@ -67,6 +67,13 @@ void parameter_fields(Visitor&& v) {
   v("provenance", "", &P::provenance), v("source", "", &P::source);
 }
 
+// v(path, times): columns that a profile may lack.
+template <class Self, class V>
+void reference_fields(Self& self, V&& v) {
+  v("/reference_s", self.reference_s), v("/reference_product_s", self.reference_product_s);
+  v("/reference_read_s", self.reference_read_s);
+}
+
 // Segments of [A-Za-z0-9_.-] that do not begin with a dot, single slashes between them: safe as a path inside
 // a file.
 bool is_kernel_name(const std::string& name);

@@ -232,7 +232,9 @@ void read_optional_tables(Hdf5Reader& file, Profile& profile) {
     read_fields(file, "/parameters", profile.parameters, [](auto&& v) { parameter_fields(v); });
   }
   if (file.has("/skew")) read_skews(file, profile.skews);
-  if (file.has("/reference_s")) file.column("/reference_s", "s", profile.reference_s);
+  reference_fields(profile, [&](const char* path, std::vector<double>& times) {
+    if (file.has(path)) file.column(path, "s", times);
+  });
 }
 
 Profile parse_profile(const std::string& path, const std::string& bytes, Diagnostics& problems) {

@@ -89,9 +89,9 @@ void write_optional_tables(Hdf5Writer& file, const Profile& profile) {
     write_fields(file, "/parameters", profile.parameters, [](auto&& v) { parameter_fields(v); });
   }
   if (!profile.skews.empty()) write_skews(file, profile.skews);
-  if (!profile.reference_s.empty()) {
-    file.column("/reference_s", "s", profile.reference_s, {profile.reference_s.size()});
-  }
+  reference_fields(profile, [&](const char* path, const std::vector<double>& times) {
+    if (!times.empty()) file.column(path, "s", times, {times.size()});
+  });
 }
 
 }  // namespace

@@ -116,10 +116,17 @@ std::string parameter_text(const Profile& profile) {
 
 std::string drift_text(const Profile& profile) {
   if (profile.reference_s.empty()) return "";
-  const auto [least, most] = std::minmax_element(profile.reference_s.begin(), profile.reference_s.end());
-  return fmt::format(
-      "\nreference kernel, {} times through the calibration: {:.3f} to {:.3f} us ({:.0f} % apart)\n",
-      profile.reference_s.size(), *least * 1e6, *most * 1e6, 100 * (*most / *least - 1));
+  const auto range = [](const std::vector<double>& times) {
+    const auto [least, most] = std::minmax_element(times.begin(), times.end());
+    return fmt::format("{:.3f} to {:.3f} us ({:.0f} % apart)", *least * 1e6, *most * 1e6,
+                       100 * (*most / *least - 1));
+  };
+  std::string text =
+      fmt::format("\nreference kernels, {} times through the calibration: ", profile.reference_s.size());
+  if (profile.has_both_references())
+    return text + fmt::format("product {}, read {}\n", range(profile.reference_product_s),
+                              range(profile.reference_read_s));
+  return text + range(profile.reference_s) + "\n";
 }
 
 }  // namespace

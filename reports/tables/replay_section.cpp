@@ -96,23 +96,40 @@ std::string between_tenants(const RunResults& results, const std::string& tenanc
       100 * off(*worst), shortened_name(worst->name));
 }
 
+// From where to where a reference kernel's ratio went.
+struct Drift {
+  double least = INFINITY;
+  double most = 0;
+  void add(double ratio) {
+    least = std::min(least, ratio);
+    most = std::max(most, ratio);
+  }
+  [[nodiscard]] std::string text() const { return fmt::format("{:.2f} to {:.2f}", least, most); }
+};
+
 std::string segments_sentence(const RunResults& results, const std::string& tenancy) {
   int64_t kept = 0;
   int64_t all = 0;
   int64_t works = 0;
   double executed = 0;
   const ReplaySegmentRow* last = nullptr;
+  Drift product;
+  Drift read;
   for (const ReplaySegmentRow& s : results.replay_segments) {
     if (s.tenancy != tenancy) continue;
     ++all;
     kept += s.kept;
     works += s.works;
     executed += s.executed_s;
+    product.add(s.product_before), product.add(s.product_after);
+    read.add(s.read_before), read.add(s.read_after);
     last = &s;
   }
-  return fmt::format("{}: {} of {} segments kept, {} pieces of work in {} of device time on {}, {} clock.",
-                     shortened_name(tenancy), kept, all, count_text(works), seconds_text(executed),
-                     shortened_name(last->device), last->clock) +
+  return fmt::format(
+             "{}: {} of {} segments kept, {} pieces of work in {} of device time on {}, {} clock. "
+             "Reference kernels over calibration: product {}, read {}.",
+             shortened_name(tenancy), kept, all, count_text(works), seconds_text(executed),
+             shortened_name(last->device), last->clock, product.text(), read.text()) +
          between_tenants(results, tenancy);
 }
 
@@ -125,10 +142,9 @@ ReportSection replay_section(const ReportInput& input) {
       "The same requests under the same scheduler, once with predicted times and once with every batch "
       "executed by "
       "real kernels; after the warm-up, finished in both. A segment is one replication; it is left out where "
-      "a "
-      "reference kernel says that the device did not give what it gave in calibration. Intervals are 95 % "
-      "over "
-      "segments.");
+      "one of two reference kernels, a product and a read of memory, says that the device did not give what "
+      "it "
+      "gave in calibration. Intervals are 95 % over segments.");
   std::vector<std::string> entries;
   for (const ReplaySegmentRow& s : r.replay_segments) {
     if (entries.empty() || entries.back() != s.tenancy) entries.push_back(s.tenancy);

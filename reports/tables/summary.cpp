@@ -207,6 +207,29 @@ Json expectation(const ExpectationResult& result) {
   return object;
 }
 
+// The rows of a table, each an object by column.
+template <class Row>
+Json rows_of(const std::vector<Row>& rows) {
+  Json all = Json::array();
+  for (const Row& row : rows) {
+    Json object = Json::object();
+    Row::describe([&](const char* column, const char* /*unit*/, auto member) {
+      if constexpr (std::is_same_v<std::remove_cvref_t<decltype(row.*member)>, double>) {
+        object[column] = number(row.*member);
+      } else {
+        object[column] = row.*member;
+      }
+    });
+    all.push_back(std::move(object));
+  }
+  return all;
+}
+
+Json replay(const RunResults& results) {
+  if (results.replay_segments.empty()) return nullptr;
+  return {{"segments", rows_of(results.replay_segments)}, {"figures", rows_of(results.replay)}};
+}
+
 }  // namespace
 
 std::string summary_json(const RunResults& results, const Figures& figures, const Verdict& verdict) {
@@ -243,6 +266,7 @@ std::string summary_json(const RunResults& results, const Figures& figures, cons
     summary["policy_breaches"].push_back(
         {{"tenancy", b.tenancy}, {"code", b.code}, {"count_total", b.count}});
   }
+  summary["replay"] = replay(results);
   summary["verdict"] = {{"met", verdict.met},
                         {"missed", verdict.missed},
                         {"warned", verdict.warned},

@@ -91,6 +91,16 @@ std::string warmup_sentence(const RunResults& r) {
   return left_out + ", as stated.";
 }
 
+// The oracles of tests/theory.
+constexpr const char* kOracles =
+    "Tests hold this program's whole stack against eleven queues whose answers are known: M/M/1, M/M/c "
+    "(Erlang C), loss "
+    "systems (Erlang B), M/G/1, processor sharing, finite queues, two priorities, weighted shares, an open "
+    "and a closed "
+    "network, and batches of all that wait; and against Little's law, exactly. Proof: "
+    "build/release/tests/test_theory, "
+    "figures in docs/validation.md. They say that the arithmetic is right, not that the inputs below are.";
+
 }  // namespace
 
 ReportSection trust_section(const ReportInput& input) {
@@ -109,6 +119,7 @@ ReportSection trust_section(const ReportInput& input) {
                 r.replications)
           : "There is one replication, so no figure has an interval.");
   section.paragraphs.push_back(warmup_sentence(r));
+  section.paragraphs.emplace_back(kOracles);
   if (const std::string text = precision_text(precision_reached(r, input.figures), r); !text.empty())
     section.paragraphs.push_back(fmt::format("After {} replications: {}.", r.replications, text));
   section.paragraphs.push_back(fmt::format("Prices: {}{}.",

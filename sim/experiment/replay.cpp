@@ -75,18 +75,22 @@ class Needs : public ObservationSink {
     use.changes.emplace_back(o.admitted, int64_t{o.prompt} + o.output);
     use.changes.emplace_back(end, -int64_t{o.prompt} - o.output);
   }
-  ReplayNeeds found() {
-    ReplayNeeds needs;
+  void end_replication() {
     for (auto& [model, use] : uses_) {
       std::sort(use.changes.begin(), use.changes.end());  // what ends goes first
       int64_t tokens = 0;
-      int64_t most = 0;
-      for (const auto& [at, change] : use.changes) most = std::max(most, tokens += change);
+      for (const auto& [at, change] : use.changes) use.kv_tokens = std::max(use.kv_tokens, tokens += change);
+      use.changes.clear();
+    }
+  }
+  [[nodiscard]] ReplayNeeds found() const {
+    ReplayNeeds needs;
+    for (const auto& [model, use] : uses_) {
       needs.models.push_back({.model = model,
                               .pool = use.pool,
                               .weights = {use.weights.begin(), use.weights.end()},
                               .adapters = {use.adapters.begin(), use.adapters.end()},
-                              .kv_tokens = most});
+                              .kv_tokens = use.kv_tokens});
     }
     return needs;
   }
@@ -96,7 +100,8 @@ class Needs : public ObservationSink {
     uint32_t pool = 0;
     std::set<ModelId> weights;
     std::set<ModelId> adapters;
-    std::vector<std::pair<Time, int64_t>> changes;  // of the tokens that run
+    std::vector<std::pair<Time, int64_t>> changes;  // of the tokens that run, of one replication
+    int64_t kv_tokens = 0;
   };
   const World& world_;
   const std::vector<TierPlan>& plans_;
@@ -268,14 +273,20 @@ class Segment {
   void execute(Finished& executed) {
     ReplayDevice& device = *options_.device;
     const ReplayDevice::Done before = device.done();
-    row_.reference_before = device.reference();
+    const ReferenceRatio before_it = device.reference();
     device.begin_run();
     run_serving(world_, tenancy_, key_, training_, {.stop = options_.stop, .executor = &device}, executed);
-    row_.reference_after = device.reference();
+    const ReferenceRatio after_it = device.reference();
+    row_.product_before = before_it.product, row_.product_after = after_it.product;
+    row_.read_before = before_it.read, row_.read_after = after_it.read;
+    row_.reference_before = std::sqrt(before_it.product * before_it.read);
+    row_.reference_after = std::sqrt(after_it.product * after_it.read);
     row_.works = device.done().works - before.works;
     row_.executed_s = device.done().device_s - before.device_s;
-    const auto steady = [&](double reference) { return std::fabs(reference - 1) <= options_.steady_within; };
-    row_.kept = steady(row_.reference_before) && steady(row_.reference_after) ? 1 : 0;
+    const auto steady = [&](const ReferenceRatio& r) {
+      return std::max(std::fabs(r.product - 1), std::fabs(r.read - 1)) <= options_.steady_within;
+    };
+    row_.kept = steady(before_it) && steady(after_it) ? 1 : 0;
   }
 
   const World& world_;
@@ -291,11 +302,18 @@ class Segment {
 ReplayNeeds replay_needs(const World& world, size_t tenancy) {
   const TrainingOutcome training = run_training(training_spec(world, tenancy));
   Needs needs(world, tenancy);
-  const ServingTotals totals =
-      run_serving(world, tenancy, stream_key(world.scenario.seed, 0), training, {}, needs);
+  double device_s = 0;
+  int64_t replicas = 0;
+  for (uint32_t k = 0; k < world.scenario.replications; ++k) {
+    const ServingTotals totals =
+        run_serving(world, tenancy, stream_key(world.scenario.seed, k), training, {}, needs);
+    needs.end_replication();
+    device_s += busy_s(totals);
+    replicas = std::max(replicas, totals.devices_peak);
+  }
   ReplayNeeds found = needs.found();
-  found.device_s = busy_s(totals) * static_cast<double>(world.scenario.replications);
-  found.replicas = totals.devices_peak;
+  found.device_s = device_s;
+  found.replicas = replicas;
   return found;
 }
 

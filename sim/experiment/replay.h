@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "kernels/profile/profile.h"
 #include "sim/ledger/rows.h"
 #include "sim/run/work_executor.h"
 #include "sim/scenario/world.h"
@@ -23,20 +24,20 @@ class ReplayDevice : public WorkExecutor {
   virtual void begin_run() = 0;
   // Since the device was made.
   [[nodiscard]] virtual Done done() const = 0;
-  // What the device gives at this moment: a reference kernel's time over its time when the profile was made.
-  virtual double reference() = 0;
+  // What the device gives at this moment: the reference kernels' times over those when the profile was made.
+  virtual ReferenceRatio reference() = 0;
 };
 
 struct ReplayOptions {
   ReplayDevice* device = nullptr;
   Duration warmup{};            // requests that arrive in it are not compared
-  double steady_within = 0.15;  // a segment is kept if the reference stays within this of 1
+  double steady_within = 0.15;  // a segment is kept if both references stay within this of 1
   int64_t tries = 2;            // of a segment
   const std::atomic<bool>* stop = nullptr;
   std::function<void(int64_t segment)> progress;  // called before each segment
 };
 
-// What the executed runs of one tenancy entry are expected to take, by one simulated replication.
+// What the executed runs of one tenancy entry are expected to take, by simulating its replications.
 struct ReplayNeeds {
   double device_s = 0;   // busy time, over all replications
   int64_t replicas = 0;  // at most at once

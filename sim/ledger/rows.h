@@ -413,8 +413,13 @@ struct ReplaySegmentRow {
   int64_t works = 0;            // rounds, batches and loads that were executed
   double executed_s = 0;        // device time of these
   double simulated_busy_s = 0;  // device time that the simulation expects
-  double reference_before = 0;  // the reference kernel's time over what it was in calibration
+  // The reference kernels' times over what they were in calibration: a product, a read, and their mean.
+  double reference_before = 0;
   double reference_after = 0;
+  double product_before = 0;
+  double product_after = 0;
+  double read_before = 0;
+  double read_after = 0;
 
   template <class V>
   static void describe(V&& v) {
@@ -423,6 +428,8 @@ struct ReplaySegmentRow {
     v("device", "", &R::device), v("kept", "", &R::kept), v("works", "", &R::works);
     v("executed_s", "s", &R::executed_s), v("simulated_busy_s", "s", &R::simulated_busy_s);
     v("reference_before", "", &R::reference_before), v("reference_after", "", &R::reference_after);
+    v("product_before", "", &R::product_before), v("product_after", "", &R::product_after);
+    v("read_before", "", &R::read_before), v("read_after", "", &R::read_after);
   }
 };
 

@@ -31,8 +31,9 @@ TEST_CASE("replay executes a scenario's requests with real kernels and reports b
     REQUIRE(results.value().replay_segments.size() >= 2);
     REQUIRE(results.value().replay_segments[0].clock == clock);
     REQUIRE(results.value().replay_segments[0].works > 0);
-    REQUIRE(folder.read(std::string(clock) + "/report.html").find("Simulated against executed") !=
-            std::string::npos);
+    const std::string report = folder.read(std::string(clock) + "/report.html");
+    REQUIRE(report.find("Simulated against executed") != std::string::npos);
+    REQUIRE(report.find("medians checked, 0 below") != std::string::npos);
   }
 }
 
@@ -67,6 +68,42 @@ TEST_CASE("a replay that cannot be, or that would take too long, is refused with
   gpu.device.kind = "gpu";
   write_profile(gpu, profiles, "local-cpu.h5");
   REQUIRE(problem({"--max-wall", "30 days"}).find("which is no processor core") != std::string::npos);
+}
+
+TEST_CASE("a replay on a GPU needs a profile of that GPU and says in one line when there is none") {
+  const Folder folder;
+  folder.write_profile_file();
+  folder.write("s.yaml", small_scenario_text());
+  const std::vector<std::string> on_gpu = {"replay", "s.yaml", "--device", "cuda", "--max-wall", "30 days"};
+  const Ended of_cpu = run_program(folder, on_gpu);
+  REQUIRE(of_cpu.code == 2);
+  REQUIRE(of_cpu.err.find("which is no GPU") != std::string::npos);
+  REQUIRE(of_cpu.err.find("calibrate --device cuda") != std::string::npos);
+  const std::string profiles = (folder.path() / "profiles").string();
+  Profile gpu = read_profile(profiles + "/local-cpu.h5").value();
+  gpu.device.kind = "gpu";
+  gpu.device.name = "a GPU that nobody has";
+  gpu.device.memory_bytes = int64_t{1} << 40;
+  for (ModelFacts& model : gpu.models) {
+    if (model.name == "decoder-25m") model.name = "llama-3.1-8b";
+  }
+  for (KernelTimes& k : gpu.kernels) {
+    if (k.name.rfind("decoder-25m/", 0) == 0) k.name = "llama-3.1-8b/" + k.name.substr(12);
+  }
+  write_profile(gpu, profiles, "local-cpu.h5");
+  std::string text = small_scenario_text();
+  text.replace(text.find("decoder-25m"), 11, "llama-3.1-8b");
+  folder.write("s.yaml", text);
+  const Ended run = run_program(folder, on_gpu);
+  INFO(run.out << run.err);
+  REQUIRE_FALSE(folder.has("out"));
+  if (run.code == 2) {
+    REQUIRE(run.err.find("the profile is of a GPU that nobody has; this GPU is") != std::string::npos);
+    return;
+  }
+  REQUIRE(run.code == 3);
+  REQUIRE(run.err.find("cotenant: no GPU can execute this here: ") != std::string::npos);
+  REQUIRE(std::count(run.err.begin(), run.err.end(), '\n') == 1);
 }
 
 TEST_CASE("a scenario that asks for a precision can be replayed") {

@@ -9,7 +9,7 @@ namespace cotenant {
 namespace {
 
 Visit visit_with(double reference_s, const std::vector<double>& hot) {
-  Visit v{.reference_s = reference_s, .flop = 10, .bytes = 20, .taken = {}};
+  Visit v{.reference = {reference_s, 2 * reference_s}, .flop = 10, .bytes = 20, .taken = {}};
   v.taken[0] = {.kept = hot, .switched = 1};
   return v;
 }

@@ -34,19 +34,19 @@ Profile with_buckets() {
 }  // namespace
 
 TEST_CASE("a shape has the buckets of the profile, and a model without kernels is refused") {
-  const auto decoder = CpuRunner::shape_of(with_buckets(), "decoder-25m", 8);
+  const auto decoder = runner_shape(with_buckets(), "decoder-25m", 8);
   REQUIRE(decoder.ok());
   REQUIRE(decoder.value().tokens.points == std::vector<int64_t>{1, 8, 32});
   REQUIRE(decoder.value().heads.points == std::vector<int64_t>{1, 4});
-  REQUIRE(CpuRunner::shape_of(with_buckets(), "recommender-small", 8).value().rows.points.size() == 2);
-  const auto unknown = CpuRunner::shape_of(with_buckets(), "gpt-9", 8);
+  REQUIRE(runner_shape(with_buckets(), "recommender-small", 8).value().rows.points.size() == 2);
+  const auto unknown = runner_shape(with_buckets(), "gpt-9", 8);
   REQUIRE_FALSE(unknown.ok());
   REQUIRE(unknown.problems()[0].message.find("'gpt-9'") != std::string::npos);
 }
 
 TEST_CASE("a round runs its parts one after the other and only that is measured") {
   Ticks clock;
-  CpuRunner runner(CpuRunner::shape_of(with_buckets(), "decoder-25m", 8).value(), &clock);
+  CpuRunner runner(runner_shape(with_buckets(), "decoder-25m", 8).value(), &clock);
   runner.reserve({.kv_tokens = 48, .weights = {0}, .adapters = {4}});  // the long ones below do not fit
   const ExecutedPart base{0, {{.id = 1, .context = 0, .tokens = 20, .most = 40}}};
   const ExecutedPart own{3, {{.id = 2, .context = 5, .tokens = 1, .most = 6, .adapter = 4}}};
@@ -63,13 +63,13 @@ TEST_CASE("a round runs its parts one after the other and only that is measured"
 
 TEST_CASE("batches are scored and memory is moved") {
   ThreadClock clock;
-  CpuRunner runner(CpuRunner::shape_of(with_buckets(), "recommender-small", 8).value(), &clock);
+  CpuRunner runner(runner_shape(with_buckets(), "recommender-small", 8).value(), &clock);
   runner.warm(0);
   const double one = runner.score(0, 1);
   const double many = runner.score(0, 160);
   REQUIRE(one > 0);
   REQUIRE(many > one);
-  MemoryRunner memory(&clock);
+  CpuMemoryRunner memory(&clock);
   REQUIRE(memory.copy(32 << 20) > memory.copy(4096));
   REQUIRE(memory.scrub(32 << 20) > 0);
 }

@@ -50,6 +50,20 @@ TEST_CASE("measured times may lie a quarter below peaks that were measured too, 
   REQUIRE_FALSE(times_of(p).ok());
 }
 
+TEST_CASE("medians that a floor stands under are counted, and those below it") {
+  Profile p = at_the_floor();
+  const int64_t points = static_cast<int64_t>(p.kernels[0].point_count());
+  const int64_t checked = floors_of(p).checked;
+  REQUIRE(checked >= 2 * points);  // hot and cold of the one, at least
+  REQUIRE(floors_of(p).below == 0);
+  p.device.peak_flop_per_s *= 0.8;  // its hot times are now a fifth below
+  REQUIRE(floors_of(p).checked == checked);
+  REQUIRE(floors_of(p).below == points);
+  REQUIRE(floors_of(p).worst_share == Approx(0.2));
+  p.device.peak_flop_per_s = p.device.stream_byte_per_s = 0;
+  REQUIRE(floors_of(p).checked == 0);
+}
+
 TEST_CASE("fitted times are held against their floor as modelled ones are") {
   Profile p = at_the_floor();
   p.kernels[0].provenance = Provenance::fitted;

@@ -50,7 +50,8 @@ Profile sample() {
                {"max_context", AxisRule::bucket, {1024}},
                {"context", AxisRule::bucket, {0, 512}}},
               {0.1, 0.2, 0, 0.4, 0.5, 0.6, 0.7, 1}}};
-  p.reference_s = {1e-3, 1.1e-3};
+  p.add_reference({.product_s = 1e-3, .read_s = 2e-3});
+  p.add_reference({.product_s = 1.1e-3, .read_s = 3e-3});
   return p;
 }
 
@@ -96,12 +97,15 @@ TEST_CASE("a profile comes back from its file as it was") {
   REQUIRE(q.skews.at(0).axes.at(4).points == std::vector<int64_t>{0, 512});
   REQUIRE(q.find_skew("decoder-25m")->alpha_default == 0.06);
   REQUIRE(q.reference_s == p.reference_s);
+  REQUIRE(q.reference_product_s == p.reference_product_s);
+  REQUIRE(q.reference_read_s == p.reference_read_s);
 }
 
 TEST_CASE("a profile without co-runs, parameters, skew and drift has no such tables and reads as empty") {
   const TemporaryFolder folder;
   Profile p = sample();
   p.coruns.clear(), p.parameters.clear(), p.skews.clear(), p.reference_s.clear();
+  p.reference_product_s.clear(), p.reference_read_s.clear();
   write_profile(p, folder.path(), "plain.h5");
   const Result<Profile> read = read_profile(folder.path() + "/plain.h5");
   REQUIRE(read.ok());
@@ -127,6 +131,7 @@ TEST_CASE("co-runs, parameters and skew tables that make no sense are refused by
   refused([](Profile& p) { p.skews[0].alpha[2] = std::nan(""); }, "skew/decoder-25m/alpha");
   refused([](Profile& p) { p.skews[0].axes[0].name = "piece"; }, "five bucket axes");
   refused([](Profile& p) { p.reference_s[1] = 0; }, "reference_s");
+  refused([](Profile& p) { p.reference_read_s.pop_back(); }, "reference_s");
 }
 
 TEST_CASE("a profile whose values make no sense is refused with the kernel's name") {

@@ -31,9 +31,10 @@ class Slower : public ReplayDevice {
   std::string clock_name() const override { return "virtual"; }
   void begin_run() override { ++begun_; }
   Done done() const override { return done_; }
-  double reference() override { return disturbed.count(begun_) > 0 ? 1.4 : 1.0; }
+  ReferenceRatio reference() override { return disturbed.count(begun_) > 0 ? drifted : ReferenceRatio{}; }
 
-  std::set<int64_t> disturbed;  // runs, from 1, after which the reference is slow
+  std::set<int64_t> disturbed;  // runs, from 1, after which a reference is slow
+  ReferenceRatio drifted{.product = 1.4, .read = 1.4};
 
  private:
   const ServiceTimes* times_;
@@ -109,9 +110,27 @@ TEST_CASE("a segment during which the device was not itself is run again, then l
   RunResults results;
   replay(*world, 0, {.device = &device}, results);
   REQUIRE(results.replay_segments[0].kept == 0);
-  REQUIRE(results.replay_segments[0].reference_after == 1.4);
+  REQUIRE(results.replay_segments[0].reference_after == Approx(1.4));
   REQUIRE(results.replay_segments[1].kept == 1);  // at its second try
   REQUIRE(results.replay_segments[2].kept == 1);
+}
+
+TEST_CASE("a segment is left out when either reference drifts, though their mean does not") {
+  for (const ReferenceRatio& drifted :
+       {ReferenceRatio{0.8, 1.25}, ReferenceRatio{1, 1.2}, ReferenceRatio{1.2, 1}}) {
+    const auto world = world_of(2);
+    Slower device(*world, 1);
+    device.disturbed = {1, 2};
+    device.drifted = drifted;
+    RunResults results;
+    replay(*world, 0, {.device = &device}, results);
+    const ReplaySegmentRow& left_out = results.replay_segments[0];
+    REQUIRE(left_out.kept == 0);
+    REQUIRE(left_out.reference_after == Approx(1).epsilon(0.1));
+    REQUIRE(left_out.product_after == drifted.product);
+    REQUIRE(left_out.read_after == drifted.read);
+    REQUIRE(results.replay_segments[1].kept == 1);
+  }
 }
 
 TEST_CASE("what a replay will take is known before it begins") {
