@@ -57,7 +57,8 @@ struct Place {
   size_t tenancy = 0;
   uint32_t tier = 0;
   uint32_t pool = 0;
-  bool prompts_only = false;  // all tokens but the first are made in another pool
+  // A request of several tokens has its prompt and the first one here, or all that follow, or everything.
+  enum class Part : uint8_t { whole, prompt, decode } part = Part::whole;
 };
 
 std::string warning_at(const World& world, const Place& place, const std::vector<Lengths>& requests) {
@@ -69,8 +70,10 @@ std::string warning_at(const World& world, const Place& place, const std::vector
   int64_t rejected = 0;
   int64_t by_prompt = 0;
   for (const Lengths& r : requests) {
-    if (r.prompt + r.output > context) continue;
-    const int64_t tokens = r.prompt + (place.prompts_only ? std::min<int64_t>(r.output, 1) : r.output);
+    const bool comes = place.part != Place::Part::decode || r.output > 1;
+    if (!comes || r.prompt + r.output > context) continue;
+    const bool all = place.part != Place::Part::prompt;
+    const int64_t tokens = r.prompt + (all ? r.output : std::min<int64_t>(r.output, 1));
     rejected += CountedPool::blocks_for(tokens) > blocks ? 1 : 0;
     by_prompt += CountedPool::blocks_for(r.prompt) > blocks ? 1 : 0;
   }
@@ -78,8 +81,7 @@ std::string warning_at(const World& world, const Place& place, const std::vector
   const Tier& tier = s.tiers[place.tier];
   return fmt::format(
       "tenancy '{}', pool '{}': tenant-kv {:g} % of {} KV blocks is {} blocks, {} tokens: of {} {} of tier "
-      "'{}' {} "
-      "({:.3g} %) come to more with their output, {} by their prompt alone, and are rejected",
+      "'{}' {} ({:.3g} %) come to more with their output, {} by their prompt alone, and are rejected",
       s.tenancies[place.tenancy].label, pool.name, 100 * pool.tenant_kv, memory.kv_blocks - 1, blocks,
       blocks * kKvBlockTokens, requests.size(), tier.trace ? "requests in the trace" : "drawn requests",
       tier.name, rejected, 100.0 * static_cast<double>(rejected) / static_cast<double>(requests.size()),
@@ -94,15 +96,16 @@ std::vector<std::string> tenant_kv_warnings(const World& world) {
   for (uint32_t t = 0; t < s.tiers.size(); ++t) {
     std::vector<Lengths> requests;  // made where a limit asks for them
     const auto look = [&](const Place& place) {
-      if (place.pool == TierPlan::kNoPool || s.pools[place.pool].tenant_kv == 0) return;
+      if (s.pools[place.pool].tenant_kv == 0) return;
       if (requests.empty()) requests = lengths_of(world, t);
       std::string warning = warning_at(world, place, requests);
       if (!warning.empty()) warnings.push_back(std::move(warning));
     };
     for (size_t e = 0; e < s.tenancies.size(); ++e) {
       const TierPlan& plan = world.plans[e][t];
-      look({e, t, plan.pool, plan.decode_pool != TierPlan::kNoPool});
-      look({e, t, plan.decode_pool, false});
+      const bool apart = plan.decode_pool != TierPlan::kNoPool;
+      look({e, t, plan.pool, apart ? Place::Part::prompt : Place::Part::whole});
+      if (apart) look({e, t, plan.decode_pool, Place::Part::decode});
     }
   }
   return warnings;

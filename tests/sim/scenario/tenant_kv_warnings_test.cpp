@@ -89,4 +89,9 @@ TEST_CASE("where tokens are made in another pool, the first pool's share holds p
   const auto told = warnings(s);
   REQUIRE(told.size() == 1);
   REQUIRE(has(told[0], "pool 'decode'"));
+  s.tiers[0].prompt.parts[0].a = 159;  // with its only token it never goes there
+  s.tiers[0].output.parts[0].a = 1;
+  REQUIRE(warnings(s).empty());
+  s.tiers[0].prompt.parts[0].a = 160;
+  REQUIRE(has(warnings(s).at(0), "pool 'serve'"));
 }
