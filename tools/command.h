@@ -24,6 +24,7 @@ Exit run_command(const Arguments& arguments);
 Exit check_command(const Arguments& arguments);
 Exit calibrate_command(const Arguments& arguments);
 Exit replay_command(const Arguments& arguments);
+Exit ramp_command(const Arguments& arguments);
 Exit report_command(const Arguments& arguments);
 Exit inspect_command(const Arguments& arguments);
 Exit explain_command(const Arguments& arguments);

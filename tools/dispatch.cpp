@@ -20,6 +20,7 @@ constexpr Command kCommands[] = {
     {"check", check_command, "read a scenario and say what is wrong with it; --resolved prints it"},
     {"calibrate", calibrate_command, "measure kernels on this machine and write a profile"},
     {"replay", replay_command, "run a scenario on this machine's kernels and hold the simulation against it"},
+    {"ramp", ramp_command, "ramp one tier's load and say how well the others are kept from it"},
     {"report", report_command, "write the report of a stored result again"},
     {"inspect", inspect_command, "print a stored result or profile"},
     {"explain", explain_command, "say what a scenario key means"},

@@ -8,6 +8,7 @@
 #include "reports/plots/plots.h"
 #include "reports/tables/precision.h"
 #include "sim/experiment/experiment.h"
+#include "sim/scenario/objective_floor.h"
 #include "sim/scenario/tenant_kv_warnings.h"
 #include "tools/command_line.h"
 #include "tools/interrupt.h"
@@ -92,8 +93,10 @@ Exit run_loaded(LoadedScenario loaded, const CommandLine& line, ReportFormat for
   std::fputs(estimate(world, expected, threads).c_str(), stderr);
   const BlameSettings blame = blame_settings(line);
   std::fputs(blame_cost(blame, expected).c_str(), stderr);
-  for (const std::string& warning : tenant_kv_warnings(world))
-    std::fputs(("warning: " + printable(warning) + "\n").c_str(), stderr);
+  for (const auto& warnings : {tenant_kv_warnings(world), objective_warnings(world)}) {
+    for (const std::string& warning : warnings)
+      std::fputs(("warning: " + printable(warning) + "\n").c_str(), stderr);
+  }
   const double total =
       expected * static_cast<double>(most_replications(world.scenario) * world.scenario.tenancies.size());
   if (total > world.scenario.limit_requests) {
