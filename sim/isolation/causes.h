@@ -25,6 +25,7 @@ struct Miss {
   Time arrival;
   Duration limit{};                          // the first objective that was missed; 0 = there was no answer
   Duration took{-1};                         // what it took instead; -1 = there was no answer
+  TenantId lost_by;                          // whose process took it along; invalid = nobody's
   bool met_alone = false;                    // filled from variant alone:T
   bool met_without_platform_delays = false;  // filled from variant no-platform
 };

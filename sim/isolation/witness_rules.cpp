@@ -2,6 +2,7 @@
 #include <map>
 
 #include "sim/isolation/witness.h"
+#include "sim/tenancy/boundary.h"
 
 namespace cotenant {
 namespace {
@@ -56,11 +57,59 @@ Fires lineage(const Witness& w) {
   return *owner != *user && !*consent && path->ends_with(" <- data of " + *owner);
 }
 
+// A2: version m of a tenant served when version n was assigned, m < n.
+Fires stale_version(const Witness& w) {
+  const auto served = w.whole("which is its version");
+  const auto assigned = w.whole("which is version");
+  if (!served || !assigned) return std::nullopt;
+  return *served < *assigned;
+}
+
+// A3: the answer went to another tenant.
+Fires misdelivered(const Witness& w) {
+  const auto tenant = w.word("tenant");
+  const auto got = w.word("delivered to");
+  const auto tokens = w.whole("tokens");
+  if (!tenant || !got || !tokens) return std::nullopt;
+  return *got != *tenant && *tokens > 0;
+}
+
+// D5: processed in a region that is not among the allowed ones, where any are.
+Fires elsewhere(const Witness& w) {
+  const auto allowed = w.word("allowed");
+  const auto region = w.word("processed in");
+  if (!allowed || !region) return std::nullopt;
+  return !allowed->empty() && (" " + *allowed + " ").find(" " + *region + " ") == std::string::npos;
+}
+
+// D8: what served holds somebody else's data, and the tenant had not been told.
+Fires uninformed(const Witness& w) {
+  const auto user = w.word("tenant");
+  const auto owner = w.word("owner");
+  const auto path = w.word("path");
+  const auto notice = w.truth("notice");
+  if (!user || !owner || !path || !notice) return std::nullopt;
+  return *owner != *user && !*notice && path->ends_with(" <- data of " + *owner);
+}
+
+// R5: beside another tenant for some time, behind less than is required.
+Fires weak_boundary(const Witness& w) {
+  const auto required = boundary_of(w.word("requires").value_or(""));
+  const auto boundary = boundary_of(w.word("boundary").value_or(""));
+  const auto tenant = w.word("tenant");
+  const auto beside = w.word("beside");
+  const auto span = w.span("for");
+  if (!required || !boundary || !tenant || !beside || !span) return std::nullopt;
+  return *boundary < *required && *beside != *tenant && span->ns > 0;
+}
+
 }  // namespace
 
 std::optional<bool> fires(const std::string& code, const Witness& witness) {
   static const std::map<std::string, Fires (*)(const Witness&)> rules = {
-      {"A1", wrong_model}, {"C3", other_model}, {"D1", without_consent}, {"D4", lineage}, {"P1", neighbour},
+      {"A1", wrong_model},     {"A2", stale_version}, {"A3", misdelivered}, {"C3", other_model},
+      {"D1", without_consent}, {"D4", lineage},       {"D5", elsewhere},    {"D8", uninformed},
+      {"P1", neighbour},       {"R5", weak_boundary},
   };
   const auto rule = rules.find(code);
   return rule == rules.end() ? std::nullopt : rule->second(witness);

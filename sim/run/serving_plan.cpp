@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "sim/core/check.h"
+#include "sim/run/planted_faults.h"
 #include "sim/serving/shared_device.h"
 
 namespace cotenant {
@@ -111,11 +112,7 @@ const ServiceTimes& ServingPlan::any_times(uint32_t p) const {
 }
 
 const Disturbance* ServingPlan::disturbance(Disturbance::Kind kind, Time now) const {
-  for (const Disturbance& d : scenario().disturbances) {
-    const bool here = d.tenancy.empty() || d.tenancy == scenario().tenancies[tenancy_].label;
-    if (here && d.kind == kind && now.ns >= d.from.ns && now.ns < d.until.ns) return &d;
-  }
-  return nullptr;
+  return disturbance_at(scenario(), scenario().tenancies[tenancy_].label, kind, now);
 }
 
 }  // namespace cotenant

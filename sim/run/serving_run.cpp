@@ -9,7 +9,9 @@
 #include "sim/core/check.h"
 #include "sim/run/admission.h"
 #include "sim/run/assigner.h"
+#include "sim/run/connections.h"
 #include "sim/run/generative_driver.h"
+#include "sim/run/planted_faults.h"
 #include "sim/run/scoring_driver.h"
 #include "sim/run/timeline.h"
 #include "sim/run/trace_deal.h"
@@ -370,7 +372,15 @@ class ServingRun {
                    .prefilled_by = r.prefilled_by,
                    .transfer_ns = until_now(r.transfer_ns),
                    .decode_wait_ns = until_now(r.decode_wait_ns),
+                   .delivered_to = delivered_to(r, outcome, replica),
                    .outcome = outcome});
+  }
+
+  TenantId delivered_to(const Request& r, RequestOutcome outcome, ReplicaId replica) {
+    if (outcome != RequestOutcome::served) return {};
+    const Disturbance* mixes = plan_.disturbance(Disturbance::Kind::pooled_connection, clock_.now);
+    const bool mixed_up = mixes != nullptr && hits(*mixes, key_, plan_.tenant(r.tenant).entity, r.number);
+    return connections_.deliver(replica, r.tenant, mixed_up);
   }
 
   // ---- books ----
@@ -439,6 +449,7 @@ class ServingRun {
   std::vector<uint32_t> replica_of_tenant_;
   std::deque<Request> released_;  // waiting for their entitlement, in order of release
   OnTheWay on_the_way_;
+  Connections connections_;
   std::vector<Request> finished_;
   ServingTotals totals_;
 };

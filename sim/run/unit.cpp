@@ -13,6 +13,7 @@
 #include "sim/ledger/digest.h"
 #include "sim/run/bills.h"
 #include "sim/run/cache_scope.h"
+#include "sim/run/co_residency.h"
 #include "sim/run/collector.h"
 #include "sim/run/service_level.h"
 #include "sim/stats/interval.h"
@@ -167,9 +168,10 @@ class Unit {
       row.rejected += c.over_quota + c.too_long + c.too_large;
       row.over_context += c.too_long;
       row.over_kv += c.too_large;
-      row.dropped += c.queue_full + c.timed_out;
+      row.dropped += c.queue_full + c.timed_out + c.lost;
       row.queue_full += c.queue_full;
       row.timed_out += c.timed_out;
+      row.lost += c.lost;
       row.in_flight += c.in_flight;
       row.over_quota += c.over_quota;
     }
@@ -376,6 +378,8 @@ class Unit {
     log_.counted("R1", serving_.hand_overs.unscrubbed,
                  static_cast<double>(serving_.hand_overs.unscrubbed_bytes.count));
     log_prefix_use(serving_.prefix, world_, training_.lineage, log_);
+    DataResidency(world_, key_.tenancy).check_training(spec_, training_, log_);
+    check_boundaries(world_, key_.tenancy, log_);
     if (scenario_.counterfactuals) log_.checked("P1", out_.service[0].arrived - out_.service[0].over_quota);
     out_.breaches = log_.rows(number_, scenario_.policy);
     out_.breach_events = log_.events(number_);

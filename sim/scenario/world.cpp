@@ -105,7 +105,7 @@ class WorldBuilder {
                                .tier = id,
                                .entity = entity,
                                .joined = joined,
-                               .consent = {tier.consent_train_shared, tier.consent_serve_others},
+                               .consent = {tier.consent_train_shared, tier.consent_serve_others, tier.notice},
                                .data = tier.data,
                                .weight = tier.weight});
     // The tiers of the world's own copy of the scenario: they live as long as the sources.
@@ -357,6 +357,10 @@ const Tier& World::tier_of(TenantId tenant) const {
 
 uint32_t World::sku_of_pool(uint32_t pool) const {
   return position_of(scenario.skus, scenario.pools[pool].sku);
+}
+
+uint32_t World::training_pool() const {
+  return position_of(scenario.pools, scenario.training.pool);
 }
 
 const ModelOnSku& World::model_on_pool(uint32_t model, uint32_t pool) const {

@@ -60,6 +60,8 @@ struct World {
   [[nodiscard]] const Tier& tier_of(TenantId tenant) const;
   [[nodiscard]] const ModelOnSku& model_on_pool(uint32_t model, uint32_t pool) const;
   [[nodiscard]] uint32_t sku_of_pool(uint32_t pool) const;
+  // Requires: training is stated.
+  [[nodiscard]] uint32_t training_pool() const;
 };
 
 // Lays out tenants and looks up models; every problem at once. Among them: a model that is not in the
