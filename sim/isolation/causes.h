@@ -12,9 +12,9 @@ namespace cotenant {
 // with the same random numbers.
 enum class MissCause : uint8_t {
   over_quota,         // its tenant was beyond its own quota
-  under_provisioned,  // missed as well with its tenant alone on its entitlement
+  under_provisioned,  // missed as well with its tenant alone on its entitlement, or lost by its own fault
   platform,           // met when loads and starts take no time
-  neighbour,          // otherwise: P1
+  neighbour,          // otherwise: P1, or P5 where another tenant's fault took the request along
   unattributed,       // re-runs were turned off
 };
 

@@ -92,6 +92,15 @@ Fires uninformed(const Witness& w) {
   return *owner != *user && !*notice && path->ends_with(" <- data of " + *owner);
 }
 
+// P5: lost without an answer when a process of another tenant failed.
+Fires propagated(const Witness& w) {
+  const auto tenant = w.word("tenant");
+  const auto guilty = w.word("process that failed");
+  const auto answered = w.truth("answered");
+  if (!tenant || !guilty || !answered) return std::nullopt;
+  return *guilty != "of " + *tenant && !*answered;
+}
+
 // R5: beside another tenant for some time, behind less than is required.
 Fires weak_boundary(const Witness& w) {
   const auto required = boundary_of(w.word("requires").value_or(""));
@@ -107,9 +116,9 @@ Fires weak_boundary(const Witness& w) {
 
 std::optional<bool> fires(const std::string& code, const Witness& witness) {
   static const std::map<std::string, Fires (*)(const Witness&)> rules = {
-      {"A1", wrong_model},     {"A2", stale_version}, {"A3", misdelivered}, {"C3", other_model},
-      {"D1", without_consent}, {"D4", lineage},       {"D5", elsewhere},    {"D8", uninformed},
-      {"P1", neighbour},       {"R5", weak_boundary},
+      {"A1", wrong_model},     {"A2", stale_version}, {"A3", misdelivered},  {"C3", other_model},
+      {"D1", without_consent}, {"D4", lineage},       {"D5", elsewhere},     {"D8", uninformed},
+      {"P1", neighbour},       {"P5", propagated},    {"R5", weak_boundary},
   };
   const auto rule = rules.find(code);
   return rule == rules.end() ? std::nullopt : rule->second(witness);

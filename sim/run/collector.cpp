@@ -141,6 +141,7 @@ void Collector::request(const RequestObservation& o) {
     check_model(o);
     rules_.check(o, lineage_log_);
   }
+  if (o.outcome == RequestOutcome::lost) rules_.check_loss(o, lineage_log_);
   judge_request(o);
   record(o);
 }

@@ -26,6 +26,26 @@ void RequestRules::check(const RequestObservation& served, BreachLog& log) {
 
 void RequestRules::close(BreachLog& log) const {
   for (const char* code : {"A2", "A3", "D5", "D8"}) log.checked(code, checks_);
+  log.checked("P5", checks_ + lost_);
+}
+
+void RequestRules::check_loss(const RequestObservation& lost, BreachLog& log) {
+  lost_ += 1;
+  if (!lost.fault_of.valid() || lost.fault_of == lost.tenant) return;
+  if (!log.keeps("P5")) return log.counted("P5", 1, 1);
+  const std::string& tenant = world_.tenants[lost.tenant.index].name;
+  const std::string& guilty = world_.tenants[lost.fault_of.index].name;
+  log.breach({.code = "P5",
+              .at = lost.queued,
+              .subject = tenant,
+              .actor = guilty,
+              .quantity = 1,
+              .witness = Witness()
+                             .add("request", int64_t{lost.number})
+                             .add("tenant", tenant)
+                             .add("replica", int64_t{lost.replica.index})
+                             .add("process that failed", "of " + guilty)
+                             .add("answered", lost.finished.ns >= 0)});
 }
 
 // A2: an older version than the one that was assigned when the platform got the request.

@@ -13,6 +13,8 @@ class RequestRules {
       : world_(world), training_(training), residency_(world, tenancy) {}
 
   void check(const RequestObservation& served, BreachLog& log);
+  // P5: a lost request of which another tenant's fault was the cause.
+  void check_loss(const RequestObservation& lost, BreachLog& log);
   // How many requests were looked at.
   void close(BreachLog& log) const;
 
@@ -25,6 +27,7 @@ class RequestRules {
   const TrainingOutcome& training_;
   DataResidency residency_;
   int64_t checks_ = 0;
+  int64_t lost_ = 0;
 };
 
 }  // namespace cotenant

@@ -105,6 +105,12 @@ int64_t ServingPlan::slowdown_of_two(uint32_t p) const {
   return slowdown;
 }
 
+int64_t ServingPlan::padded_rows(ModelId weights, uint32_t p, int64_t rows) const {
+  const std::vector<int64_t>& buckets = world_->model_on_pool(model_of(weights), p).row_buckets;
+  const auto bucket = std::lower_bound(buckets.begin(), buckets.end(), rows);
+  return bucket == buckets.end() ? rows : *bucket;
+}
+
 const ServiceTimes& ServingPlan::any_times(uint32_t p) const {
   const TierPlan* plan = first_on(p);
   CHECK_MSG(plan != nullptr, "a replica's pool is planned");

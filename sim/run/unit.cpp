@@ -130,7 +130,7 @@ class Unit {
         break;
       case MissCause::neighbour:
         causes.neighbour += 1;
-        log_neighbour_breach(miss);
+        if (!miss.lost_by.valid()) log_neighbour_breach(miss);
         break;
       default:
         causes.unattributed += 1;
@@ -377,6 +377,10 @@ class Unit {
     log_.checked("R1", serving_.hand_overs.count);
     log_.counted("R1", serving_.hand_overs.unscrubbed,
                  static_cast<double>(serving_.hand_overs.unscrubbed_bytes.count));
+    log_.checked("R3", serving_.tails.batches);
+    log_.counted("R3", serving_.tails.read_others, static_cast<double>(serving_.tails.rows));
+    log_.checked("R4", serving_.reclaims.count);
+    log_.counted("R4", serving_.reclaims.unwiped, static_cast<double>(serving_.reclaims.artefacts));
     log_prefix_use(serving_.prefix, world_, training_.lineage, log_);
     DataResidency(world_, key_.tenancy).check_training(spec_, training_, log_);
     check_boundaries(world_, key_.tenancy, log_);

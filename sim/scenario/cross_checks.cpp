@@ -331,6 +331,7 @@ class Checker {
                                       {"queue-timeout", false},
                                       {"timeout-action", false},
                                       {"max-queue", false},
+                                      {"zero-padding", pool.zero_padding == usual.zero_padding},
                                       {"instances", pool.instances == usual.instances}};
     const std::vector<Row> generative = {{"batching", pool.batching == usual.batching},
                                          {"scheduler", pool.scheduler == usual.scheduler},

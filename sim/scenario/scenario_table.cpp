@@ -377,6 +377,10 @@ const Table<Pool>& device_rows() {
           .only_when("kv-share is not stated", [](const Pool& p) { return p.kv_share == 0; }),
       scalar_field<Pool>("scrub", flag_codec("on", "off"), &Pool::scrub,
                          "overwrite KV memory before another tenant gets it"),
+      scalar_field<Pool>(
+          "wipe", flag_codec("on", "off"), &Pool::wipe,
+          "overwrite all memory of a device whose node is taken away; if not, what tenants left "
+          "there is breach R4"),
       scalar_field<Pool>("region", identifier_codec("eu-west"), &Pool::region, "where its devices stand")
           .otherwise("not stated: no tier with `regions` may be placed here"),
       scalar_field<Pool>("boundary", boundary_codec(), &Pool::boundary,
@@ -497,6 +501,10 @@ Table<Pool> batching_rows() {
           "more are dropped")
           .shown_as("1000")
           .otherwise("any number"),
+      scalar_field<Pool>(
+          "zero-padding", flag_codec("on", "off"), &Pool::zero_padding,
+          "overwrite the rows that pad a batch of a scoring replica to a calibrated size; if not, "
+          "rows of others that are left there are breach R3"),
       scalar_field<Pool>(
           "instances", whole_codec(1, 64), &Pool::instances,
           "batches under way at once on one device of a scoring replica; together each is slower, as "

@@ -90,10 +90,56 @@ void little_memory(Scenario& s) {
   s.pools[0].kv_share = 0.005;
 }
 
+// Of the gold tenants alone.
+void with_an_objective(Scenario& s) {
+  s.tiers[0].slo.ttft = {99, kSecond * 3};
+  for (Tier& tier : s.tiers) tier.arrivals.rate_per_s = 0.08;
+}
+
+void scoring(Scenario& s) {
+  s.models[0] = {.name = "chat", .kind = Model::Kind::scoring, .shape = "ranker"};
+  s.tenancies = {testing::entry("shared", TenancyKind::shared_pretrained)};
+  for (Tier& tier : s.tiers) {
+    tier.prompt = {{{1, Law::uniform, 1, 12}}, 1, 100};
+    tier.output = {};
+  }
+  s.pools[0].max_delay = kMillisecond;
+}
+
+// So much of it that a replica is never idle.
+void short_work(Scenario& s) {
+  for (Tier& tier : s.tiers) tier.arrivals.rate_per_s = 0.3;
+}
+
 std::vector<Mutant> resource_mutants() {
   return {
       {"P1", "a tenant that fills the pool", 2, beside_nobody_noisy,
        [](Scenario& s) { s.tiers[1].count = 1; }},
+      {"P5", "process-crash", 2, short_work,
+       planted({.kind = Kind::process_crash, .from = kMinute * 20, .tier = "gold", .down = kSecond})},
+      {"P1", "noisy-tenant", 2, with_an_objective,
+       planted({.kind = Kind::noisy_tenant,
+                .from = kMinute * 20,
+                .until = kMinute * 30,
+                .tier = "standard",
+                .factor = 30})},
+      {"P1", "flood", 2, with_an_objective,
+       planted({.kind = Kind::flood,
+                .from = kMinute * 20,
+                .until = kMinute * 30,
+                .tier = "standard",
+                .prompt = 3500})},
+      {"R3", "padding that is not overwritten", 0, scoring,
+       [](Scenario& s) { s.pools[0].zero_padding = false; }},
+      {"R4", "a node that is not wiped", 4,
+       [](Scenario& s) {
+         s.disturbances.push_back({.kind = Kind::node_reclaim,
+                                   .from = kMinute * 20,
+                                   .pool = "serve",
+                                   .replica = 1,
+                                   .down = kMinute});
+       },
+       [](Scenario& s) { s.pools[0].wipe = false; }},
       {"R1", "a pool that does not scrub", 2, little_memory, [](Scenario& s) { s.pools[0].scrub = false; }},
       {"R1", "skip-scrub", 2, little_memory, planted({.kind = Kind::skip_scrub, .share = 0.2})},
       {"R5", "a pool of processes for tenants who require a VM", 2,
@@ -160,4 +206,50 @@ TEST_CASE("every implemented code is raised by its planted fault, alone, and by 
   }
   WARN("mutation score: " << score << " of " << implemented << " codes");
   REQUIRE(score == implemented);
+}
+
+namespace {
+
+// Nothing is planted, whatever else is drawn: every rule has something to look at.
+Scenario harmless(uint32_t number) {
+  RandomStream draw(stream_key(number, 0), 0, Purpose::faults);
+  const auto one_in = [&](uint64_t n) { return draw.bits() % n == 0; };
+  Scenario s = clean();
+  s.seed = number;
+  for (Tier& tier : s.tiers) tier.arrivals.rate_per_s = 0.02 * static_cast<double>(1 + draw.bits() % 10);
+  if (one_in(2)) in_regions(s);
+  if (one_in(2)) with_sessions(s);
+  if (one_in(3)) little_memory(s);
+  if (one_in(3)) s.pools[0].adapter_memory = Pool::AdapterMemory::kv;
+  if (one_in(3)) s.pools[0].boundary = s.tiers[0].boundary = Boundary::mig;
+  const auto plant = [&](const Disturbance& trouble) {
+    if (one_in(3)) s.disturbances.push_back(trouble);
+  };
+  plant({.kind = Kind::node_loss, .from = kMinute * 5, .pool = "serve", .replica = 1, .down = kMinute});
+  plant({.kind = Kind::node_reclaim, .from = kMinute * 20, .pool = "serve", .down = kMinute});
+  plant({.kind = Kind::adapter_storm, .pool = "serve", .every = kSecond * 20});
+  return s;
+}
+
+void no_alarm(int64_t events) {
+  int64_t looked_at = 0;
+  for (uint32_t number = 0; looked_at < events; ++number) {
+    const Scenario s = harmless(number);
+    const RunResults results = run_unit(*testing::small_world(s), {number % s.tenancies.size(), 0});
+    looked_at += results.units[0].events;
+    for (const BreachRow& row : results.breaches) {
+      INFO("draw " << number << ": " << row.code);
+      REQUIRE(row.count == 0);
+    }
+  }
+}
+
+}  // namespace
+
+TEST_CASE("scenarios without a planted breach raise no code") {
+  no_alarm(200'000);
+}
+
+TEST_CASE("ten million events of scenarios without a planted breach raise no code", "[.long]") {
+  no_alarm(10'000'000);
 }
