@@ -46,7 +46,8 @@ class Checker {
                      std::string T::*member) {
     std::vector<std::string> names;
     for (const T& entry : list) names.push_back(entry.*member);
-    if (value(key) == nullptr || std::find(names.begin(), names.end(), name) != names.end()) return;
+    if (name.empty() || value(key) == nullptr || std::find(names.begin(), names.end(), name) != names.end())
+      return;
     wrong(key, {fmt::format("there is no {} `{}`", what, name.substr(0, 64)), name_help(name, names)});
   }
   void check_names(const Disturbance& d) {

@@ -117,8 +117,9 @@ TEST_CASE("a replica that failed is down for its time and gets nothing until it 
 
 TEST_CASE(
     "a node that is reclaimed finishes what it can within the notice, and requests wait for its return") {
-  Scenario s = busy(0.1);
+  Scenario s = busy(0.5);
   s.disturbances = {kReclaim};  // both replicas
+  s.disturbances[0].notice = kMillisecond;
   const Seen short_notice = run(s, 2);
   s.disturbances[0].notice = kMinute;
   const Seen long_notice = run(s, 2);
@@ -134,7 +135,7 @@ TEST_CASE(
 }
 
 TEST_CASE("a crash takes everybody's requests on one replica along, in its own tenant's name") {
-  Scenario s = busy(0.25);
+  Scenario s = busy(1.0);
   s.disturbances = {kCrash};
   const auto world = testing::small_world(s);
   for (const size_t tenancy : {size_t{1}, size_t{2}}) {  // dedicated, shared
@@ -163,7 +164,7 @@ TEST_CASE("a crash of an idle tenant waits for its next request") {
 }
 
 TEST_CASE("alone nothing fails, and without platform delays only processes do") {
-  Scenario s = busy(0.25);
+  Scenario s = busy(1.0);
   s.disturbances = {kLoss, kReclaim};
   REQUIRE(run(s, 2).lost() > 0);
   REQUIRE(run(s, 2, {.kind = Variant::Kind::no_platform}).lost() == 0);
@@ -217,8 +218,11 @@ TEST_CASE("lost nodes, slow stores and storms of loads are the platform's doing,
   for (const Kind kind : {Kind::node_loss, Kind::slow_store, Kind::adapter_storm}) {
     Scenario s = busy(0.02);
     s.horizon = kMinute * 40;
-    for (Tier& tier : s.tiers) tier.slo.ttft = {99, kSecond * 2};
-    s.skus[0].store_byte_per_s = 1'000'000'000;
+    for (Tier& tier : s.tiers) {
+      tier.slo.ttft = {99, kMillisecond * 500};
+      tier.prompt = {{{1, Law::fixed, 100, 0}}, 1, 1000};
+    }
+    s.skus[0].store_byte_per_s = 100'000'000;
     s.pools[0].kv_share = 0.02;
     Disturbance fault = kind == Kind::node_loss ? kLoss : kStorm;
     fault.kind = kind;

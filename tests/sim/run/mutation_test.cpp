@@ -93,7 +93,7 @@ void little_memory(Scenario& s) {
 // Of the gold tenants alone.
 void with_an_objective(Scenario& s) {
   s.tiers[0].slo.ttft = {99, kSecond * 3};
-  for (Tier& tier : s.tiers) tier.arrivals.rate_per_s = 0.08;
+  s.tiers[1].arrivals.rate_per_s = 0.2;
 }
 
 void scoring(Scenario& s) {
@@ -108,7 +108,7 @@ void scoring(Scenario& s) {
 
 // So much of it that a replica is never idle.
 void short_work(Scenario& s) {
-  for (Tier& tier : s.tiers) tier.arrivals.rate_per_s = 0.3;
+  for (Tier& tier : s.tiers) tier.arrivals.rate_per_s = 0.7;
 }
 
 std::vector<Mutant> resource_mutants() {
@@ -122,7 +122,7 @@ std::vector<Mutant> resource_mutants() {
                 .from = kMinute * 20,
                 .until = kMinute * 30,
                 .tier = "standard",
-                .factor = 30})},
+                .factor = 15})},
       {"P1", "flood", 2, with_an_objective,
        planted({.kind = Kind::flood,
                 .from = kMinute * 20,

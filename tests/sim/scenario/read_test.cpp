@@ -355,7 +355,10 @@ TEST_CASE("what does not fit together is refused with its place") {
        "29:66 it overlaps another one of the same kind and tier"},
       {"    data: 1 MB\n    load: { arrivals: poisson rate=1/s",
        "    data: 1 MB\n    regions: mars moon\n    load: { arrivals: poisson rate=1/s",
-       "27:19 pool `train` states no region, and tier `gold` may not be processed there"},
+       "27:16 pool `train` states no region, and tier `gold` may not be processed there\n27:52 pool `serve` "
+       "states no region, and tier `gold` may not be processed there\n28:19 pool `train` states no region, "
+       "and tier `gold` may not be processed there\n28:54 pool `serve` states no region, and tier `gold` may "
+       "not be processed there"},
       {"expect:", "disturbances: [ { kind: short-cache-key } ]\nexpect:",
        "29:25 no pool has a prefix cache whose keys could be short"},
       {"size: 2 }", "size: 2, decode-pool: sevre, kv-link: 1 GB/s }", "23:44 there is no pool `sevre`"},
