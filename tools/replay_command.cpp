@@ -168,6 +168,23 @@ Diagnostics too_long(const World& world, const std::vector<ReplaySetup>& setups,
                                      fits)}};
 }
 
+// Devices that run kernels cannot be made to fail.
+Diagnostics planted_failures(const Scenario& s) {
+  using Kind = Disturbance::Kind;
+  Diagnostics problems;
+  for (const Disturbance& d : s.disturbances) {
+    const bool of_memory = d.kind == Kind::adapter_storm || d.kind == Kind::slow_store;
+    const bool fails =
+        d.kind == Kind::node_loss || d.kind == Kind::process_crash || d.kind == Kind::node_reclaim;
+    if (!fails && !of_memory) continue;
+    problems.push_back({.file = s.file,
+                        .line = d.line,
+                        .message = "a replay cannot plant failures and slow loads on a real device",
+                        .help = "leave this disturbance out"});
+  }
+  return problems;
+}
+
 // Real time means nothing where others take this core away: the share of wall time that a busy loop did not
 // get.
 double share_taken_away() {
@@ -241,7 +258,7 @@ Result<Prepared> prepare(const Options& options, LoadedScenario loaded) {
   Result<PoolProfiles> profiles = PoolProfiles::read(*loaded.world);
   if (!profiles.ok()) return profiles.problems();
   Prepared made{std::move(loaded), std::move(profiles).value(), {}, {}, {}, {}};
-  Diagnostics problems;
+  Diagnostics problems = planted_failures(made.loaded.world->scenario);
   for (const size_t e : options.tenancies) {
     Result<ReplaySetup> setup = setup_of(made, e, options);
     if (setup.ok()) {

@@ -298,7 +298,7 @@ RequestTotals request_totals(const Entry& entry) {
     const UnitRow& row = *unit->row;
     totals.arrived += row.arrived, totals.served += row.served, totals.rejected += row.rejected;
     totals.dropped += row.dropped, totals.in_flight += row.in_flight, totals.over_quota += row.over_quota;
-    totals.queue_full += row.queue_full, totals.timed_out += row.timed_out;
+    totals.queue_full += row.queue_full, totals.timed_out += row.timed_out, totals.lost += row.lost;
     totals.over_context += row.over_context, totals.over_kv += row.over_kv;
     totals.base_fallback += row.base_fallback;
   }

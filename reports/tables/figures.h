@@ -64,7 +64,7 @@ struct BreachFigures {
 // Totals over replications, warm-up included.
 struct RequestTotals {
   int64_t arrived = 0, served = 0, rejected = 0, dropped = 0, in_flight = 0, over_quota = 0, over_context = 0,
-          over_kv = 0, queue_full = 0, timed_out = 0, base_fallback = 0;
+          over_kv = 0, queue_full = 0, timed_out = 0, lost = 0, base_fallback = 0;
 };
 
 // One entry of `tenancy:` in all replications.

@@ -152,6 +152,7 @@ Json tenancy(const TenancyFigures& entry, const std::string& currency) {
                         {"over_kv", r.over_kv},
                         {"queue_full", r.queue_full},
                         {"timed_out", r.timed_out},
+                        {"lost", r.lost},
                         {"base_fallback", r.base_fallback}};
   add_group(object, entry.all, currency);
   object["breaches"] = breaches(entry);

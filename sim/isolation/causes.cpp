@@ -6,7 +6,9 @@
 namespace cotenant {
 
 MissCause cause_of(const Miss& miss) {
-  if (!miss.met_alone) return MissCause::under_provisioned;
+  const bool own_fault = miss.lost_by.valid() && miss.lost_by == miss.tenant;
+  if (!miss.met_alone || own_fault) return MissCause::under_provisioned;
+  if (miss.lost_by.valid()) return MissCause::neighbour;
   return miss.met_without_platform_delays ? MissCause::platform : MissCause::neighbour;
 }
 

@@ -13,9 +13,9 @@ namespace cotenant {
 // with the same random numbers.
 enum class MissCause : uint8_t {
   over_quota,         // its tenant was beyond its own quota
-  under_provisioned,  // missed as well with its tenant alone on its entitlement
+  under_provisioned,  // missed as well with its tenant alone on its entitlement, or lost by its own fault
   platform,           // met when loads and starts take no time
-  neighbour,          // otherwise
+  neighbour,          // otherwise, or where another tenant's fault took the request along
   unattributed,       // re-runs were turned off
 };
 
@@ -27,6 +27,7 @@ struct Miss {
   RequestOutcome outcome = RequestOutcome::served;
   Duration limit{};                          // the first objective that was missed; 0 = there was no answer
   Duration took{-1};                         // what it took instead; -1 = there was no answer
+  TenantId lost_by;                          // whose process took it along; invalid = nobody's
   bool met_alone = false;                    // filled from variant alone:T
   bool met_without_platform_delays = false;  // filled from variant no-platform
   // Of those whose neighbours are the cause:

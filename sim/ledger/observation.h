@@ -13,6 +13,7 @@ enum class RequestOutcome : uint8_t {
   too_large,   // rejected: prompt + output beyond the KV memory of its replica
   queue_full,  // dropped: too many others waited at the replica
   timed_out,   // dropped: waited too long at the replica
+  lost,        // dropped: its replica failed or was taken away
   in_flight,   // unfinished at the horizon
 };
 
@@ -47,6 +48,8 @@ struct RequestObservation {
   ReplicaId prefilled_by;             // that made the first token, where it is not `replica`
   int64_t transfer_ns = 0;            // of its KV cache from there to `replica`
   int64_t decode_wait_ns = 0;         // from then until it ran at `replica`
+  TenantId delivered_to;              // who got the answer; invalid = nobody
+  TenantId fault_of;                  // lost: whose process failed; invalid = nobody's
   RequestOutcome outcome = RequestOutcome::served;
 };
 

@@ -23,6 +23,7 @@ struct UnitRow {
   int64_t over_quota = 0;
   int64_t queue_full = 0;    // dropped because too many others waited at the replica
   int64_t timed_out = 0;     // dropped because they had waited too long at the replica
+  int64_t lost = 0;          // dropped because their replica failed or was taken away
   int64_t over_context = 0;  // rejected: longer than the model's context limit
   int64_t over_kv = 0;       // rejected: larger than a replica's KV memory
   int64_t base_fallback =
@@ -48,7 +49,8 @@ struct UnitRow {
     v("dropped", "requests", &R::dropped), v("in_flight", "requests", &R::in_flight);
     v("over_quota", "requests", &R::over_quota), v("over_context", "requests", &R::over_context);
     v("over_kv", "requests", &R::over_kv), v("queue_full", "requests", &R::queue_full);
-    v("timed_out", "requests", &R::timed_out), v("base_fallback", "requests", &R::base_fallback);
+    v("timed_out", "requests", &R::timed_out), v("lost", "requests", &R::lost);
+    v("base_fallback", "requests", &R::base_fallback);
     v("events", "events", &R::events), v("counterfactual_requests", "requests", &R::counterfactual_requests);
     v("devices_peak", "devices", &R::devices_peak), v("tenants_end", "tenants", &R::tenants_end);
     v("models_end", "models", &R::models_end), v("kv_blocks_allocated", "blocks", &R::kv_blocks_allocated);

@@ -1,6 +1,7 @@
 // Public here: fires(): the rule of each code, on a witness alone.
 #include <map>
 
+#include "sim/ledger/boundary.h"
 #include "sim/ledger/witness.h"
 
 namespace cotenant {
@@ -89,12 +90,69 @@ Fires lineage(const Witness& w) {
   return *owner != *user && !*consent && path->ends_with(" <- data of " + *owner);
 }
 
+// A2: version m of a tenant served when version n was assigned, m < n.
+Fires stale_version(const Witness& w) {
+  const auto served = w.whole("which is its version");
+  const auto assigned = w.whole("which is version");
+  if (!served || !assigned) return std::nullopt;
+  return *served < *assigned;
+}
+
+// A3: the answer went to another tenant.
+Fires misdelivered(const Witness& w) {
+  const auto tenant = w.word("tenant");
+  const auto got = w.word("delivered to");
+  const auto tokens = w.whole("tokens");
+  if (!tenant || !got || !tokens) return std::nullopt;
+  return *got != *tenant && *tokens > 0;
+}
+
+// D5: processed in a region that is not among the allowed ones, where any are.
+Fires elsewhere(const Witness& w) {
+  const auto allowed = w.word("allowed");
+  const auto region = w.word("processed in");
+  if (!allowed || !region) return std::nullopt;
+  return !allowed->empty() && (" " + *allowed + " ").find(" " + *region + " ") == std::string::npos;
+}
+
+// D8: what served holds somebody else's data, and the tenant had not been told.
+Fires uninformed(const Witness& w) {
+  const auto user = w.word("tenant");
+  const auto owner = w.word("owner");
+  const auto path = w.word("path");
+  const auto notice = w.truth("notice");
+  if (!user || !owner || !path || !notice) return std::nullopt;
+  return *owner != *user && !*notice && path->ends_with(" <- data of " + *owner);
+}
+
+// P5: lost without an answer when a process of another tenant failed.
+Fires propagated(const Witness& w) {
+  const auto tenant = w.word("tenant");
+  const auto guilty = w.word("process that failed");
+  const auto answered = w.truth("answered");
+  if (!tenant || !guilty || !answered) return std::nullopt;
+  return *guilty != "of " + *tenant && !*answered;
+}
+
+// R5: beside another tenant for some time, behind less than is required.
+Fires weak_boundary(const Witness& w) {
+  const auto required = boundary_of(w.word("requires").value_or(""));
+  const auto boundary = boundary_of(w.word("boundary").value_or(""));
+  const auto tenant = w.word("tenant");
+  const auto beside = w.word("beside");
+  const auto span = w.span("for");
+  if (!required || !boundary || !tenant || !beside || !span) return std::nullopt;
+  return *boundary < *required && *beside != *tenant && span->ns > 0;
+}
+
 }  // namespace
 
 std::optional<bool> fires(const std::string& code, const Witness& witness) {
   static const std::map<std::string, Fires (*)(const Witness&)> rules = {
-      {"A1", wrong_model}, {"C3", other_model}, {"D1", without_consent}, {"D4", lineage},  {"P1", neighbour},
-      {"P2", starved},     {"P3", unfair},      {"P4", refused},         {"P6", eviction},
+      {"A1", wrong_model},     {"A2", stale_version}, {"A3", misdelivered},  {"C3", other_model},
+      {"D1", without_consent}, {"D4", lineage},       {"D5", elsewhere},     {"D8", uninformed},
+      {"P1", neighbour},       {"P2", starved},       {"P3", unfair},        {"P4", refused},
+      {"P5", propagated},      {"P6", eviction},      {"R5", weak_boundary},
   };
   const auto rule = rules.find(code);
   return rule == rules.end() ? std::nullopt : rule->second(witness);

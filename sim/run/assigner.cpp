@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "sim/run/cache_scope.h"
+#include "sim/run/planted_faults.h"
 
 namespace cotenant {
 
@@ -13,13 +14,17 @@ void Assigner::assign(Request& request, Time now) {
   const std::vector<Assignment>& all = plan_.training().assignments[request.tenant.index];
   size_t& current = current_[request.tenant.index];
   while (current + 1 < all.size() && all[current + 1].from <= now) ++current;
-  request.weights = all[current].weights;
-  request.adapter = all[current].adapter;
-  if (const Disturbance* race = plan_.disturbance(Disturbance::Kind::adapter_race, now)) {
-    RandomStream faults(key_, plan_.tenant(request.tenant).entity, Purpose::faults, request.number);
-    if (faults.uniform() < race->share) take_neighbours_model(request, now);
-  }
+  const bool stale = current > 0 && hit(request, Disturbance::Kind::stale_version, now);
+  const Assignment& serves = all[stale ? current - 1 : current];
+  request.weights = serves.weights;
+  request.adapter = serves.adapter;
+  if (hit(request, Disturbance::Kind::adapter_race, now)) take_neighbours_model(request, now);
   name_blocks(request, now);
+}
+
+bool Assigner::hit(const Request& request, Disturbance::Kind kind, Time now) const {
+  const Disturbance* fault = plan_.disturbance(kind, now);
+  return fault != nullptr && hits(*fault, key_, plan_.tenant(request.tenant).entity, request.number);
 }
 
 // Where the request's pool keeps blocks for later requests.

@@ -16,6 +16,7 @@ class Assigner {
 
  private:
   void name_blocks(Request& request, Time now) const;
+  [[nodiscard]] bool hit(const Request& request, Disturbance::Kind kind, Time now) const;
   void take_neighbours_model(Request& request, Time now) const;
   [[nodiscard]] const Assignment* assigned_at(uint32_t tenant, Time now) const;
 

@@ -234,6 +234,9 @@ class Attributor {
           [&](const Miss& miss) { return miss.tenant == tenant; },
           [&](Miss& miss, const RequestObservation& o) { miss.met_alone = reruns_.met(o); });
     }
+    for (Miss& miss : out_.misses) {
+      if (miss.lost_by.valid() && is_neighbours(miss)) miss.guilty = miss.lost_by;
+    }
     const auto open = [](const Miss& miss) { return miss.met_alone; };
     if (std::none_of(out_.misses.begin(), out_.misses.end(), open)) return;
     reruns_.run({.kind = Variant::Kind::no_platform}, open, [&](Miss& miss, const RequestObservation& o) {

@@ -35,6 +35,7 @@ const char* to_word(RequestOutcome outcome) {
       return "rejected";
     case RequestOutcome::queue_full:
     case RequestOutcome::timed_out:
+    case RequestOutcome::lost:
       return "dropped";
     case RequestOutcome::in_flight:
       return "in_flight";
@@ -58,6 +59,8 @@ const char* reason_of(RequestOutcome outcome) {
       return "queue_full";
     case RequestOutcome::timed_out:
       return "timed_out";
+    case RequestOutcome::lost:
+      return "fault";
     case RequestOutcome::served:
     case RequestOutcome::in_flight:
       break;
@@ -73,7 +76,8 @@ Collector::Collector(const World& world, size_t tenancy, PhiloxKey key, const Tr
       key_(key),
       warmup_{world.scenario.warmup.ns},
       end_{world.scenario.horizon.ns},
-      keep_share_(share_to_keep(world)) {
+      keep_share_(share_to_keep(world)),
+      rules_(world, tenancy, training) {
   const Scenario& s = world.scenario;
   const auto windows = static_cast<size_t>((s.horizon.ns + s.window.ns - 1) / s.window.ns);
   tenants_.resize(world.tenants.size());
@@ -112,6 +116,7 @@ void Collector::request(const RequestObservation& o) {
   tenant.too_long += o.outcome == RequestOutcome::too_long ? 1 : 0;
   tenant.queue_full += o.outcome == RequestOutcome::queue_full ? 1 : 0;
   tenant.timed_out += o.outcome == RequestOutcome::timed_out ? 1 : 0;
+  tenant.lost += o.outcome == RequestOutcome::lost ? 1 : 0;
   tenant.too_large += o.outcome == RequestOutcome::too_large ? 1 : 0;
   if (o.outcome != RequestOutcome::over_quota) tenant.demanded_tokens += o.prompt + o.output;
   tenant.in_flight += o.outcome == RequestOutcome::in_flight ? 1 : 0;
@@ -135,7 +140,9 @@ void Collector::request(const RequestObservation& o) {
       if (const auto tpot = tpot_of(o)) latency.tpot.add(tpot->ns);
     }
     check_model(o);
+    rules_.check(o, lineage_log_);
   }
+  if (o.outcome == RequestOutcome::lost) rules_.check_loss(o, lineage_log_);
   judge_request(o);
   record(o);
 }
@@ -158,7 +165,8 @@ void Collector::judge_request(const RequestObservation& o) {
                        .arrival = o.arrival,
                        .outcome = o.outcome,
                        .limit = judgement.limit,
-                       .took = judgement.took});
+                       .took = judgement.took,
+                       .lost_by = o.fault_of});
   } else {
     misses_not_kept_ += 1;
   }
@@ -239,6 +247,7 @@ std::vector<RequestRow> Collector::take_requests(int64_t unit) {
 
 void Collector::close(BreachLog& log) {
   log = lineage_log_;
+  rules_.close(log);
   log.counted("D4", 0, static_cast<double>(tainted_requests_));
   log.checked("A1", model_checks_);
   for (const BreachLog::Event& event : wrong_models_) log.breach(event);

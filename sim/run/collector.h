@@ -7,6 +7,7 @@
 #include "sim/isolation/breach_log.h"
 #include "sim/isolation/causes.h"
 #include "sim/ledger/observation.h"
+#include "sim/run/request_rules.h"
 #include "sim/run/tier_latency.h"
 #include "sim/scenario/world.h"
 #include "sim/stats/histogram.h"
@@ -32,6 +33,7 @@ class Collector : public ObservationSink {
     int64_t too_long = 0;
     int64_t queue_full = 0;
     int64_t timed_out = 0;
+    int64_t lost = 0;
     int64_t too_large = 0;
     int64_t in_flight = 0;
     int64_t served_after_warmup = 0;  // as all that follow but the tokens
@@ -67,7 +69,7 @@ class Collector : public ObservationSink {
   // Requests that missed but are beyond kMostMisses: they stay unattributed.
   [[nodiscard]] int64_t misses_not_kept() const { return misses_not_kept_; }
   [[nodiscard]] std::vector<RequestRow> take_requests(int64_t unit);
-  // Tells `log` of A1 and of the requests behind D4.
+  // Tells `log` of A1, of the requests behind D4, and of what RequestRules found.
   void close(BreachLog& log);
 
  private:
@@ -97,6 +99,7 @@ class Collector : public ObservationSink {
   std::vector<BreachLog::Event> wrong_models_;
   int64_t wrong_model_count_ = 0;
   std::vector<RequestRow> requests_;
+  RequestRules rules_;
   BreachLog lineage_log_;
 };
 

@@ -1,5 +1,8 @@
 #include "sim/run/driven_device.h"
 
+#include <algorithm>
+#include <set>
+
 #include "sim/run/serving_watch.h"
 #include "sim/run/work_executor.h"
 
@@ -22,6 +25,31 @@ void DrivenDevice::wake_at(Time at) {
   clock_->push(at, {RunEventKind::wake, place_.index, 0}, place_.index, sequence_++);
 }
 
+void DrivenDevice::go_down(Loss loss) {
+  ++generation_;
+  down_ = true;
+  for (ServingWatch* watch : variant_->watches) watch->failed(place_, clock_->now);
+  meter_.enter(clock_->now, DeviceState::down);
+  if (loss == Loss::node) host_ = HostMemory(plan_->sku_of(place_.pool).host_memory);
+}
+
+void DrivenDevice::come_back() {
+  CHECK(down_);
+  down_ = false;
+  meter_.enter(clock_->now, DeviceState::idle);
+}
+
+int64_t DrivenDevice::artefacts_in(const MemoryContent& content) const {
+  const Lineage& lineage = plan_->training().lineage;
+  std::set<TenantId> with_model;
+  for (const ModelId model : content.models) {
+    const TenantId audience = lineage.at(model).audience;
+    if (audience.valid()) with_model.insert(audience);
+  }
+  const std::set<TenantId> with_kv(content.kv_of.begin(), content.kv_of.end());
+  return static_cast<int64_t>(with_model.size() + with_kv.size());
+}
+
 std::optional<Duration> DrivenDevice::load_time(const Work& work) {
   if (variant_->kind != Variant::Kind::base) return Duration{};
   Duration copy;
@@ -34,7 +62,10 @@ std::optional<Duration> DrivenDevice::load_time(const Work& work) {
   }
   const Sku& sku = plan_->sku_of(place_.pool);
   if (sku.store_byte_per_s == 0 || !host_.must_fetch(work.load_model, work.load_bytes)) return copy;
-  return copy + sku.store_latency + transfer_time(work.load_bytes, sku.store_byte_per_s);
+  const Disturbance* slow = plan_->disturbance(Disturbance::Kind::slow_store, clock_->now);
+  const double slower = slow == nullptr ? 1 : slow->factor;
+  const double byte_per_s = std::max(static_cast<double>(sku.store_byte_per_s) / slower, 1.0);
+  return copy + sku.store_latency + transfer_time(work.load_bytes, static_cast<int64_t>(byte_per_s));
 }
 
 WorkSpan DrivenDevice::span_of(const Work& work, Time from, int64_t rounds) const {

@@ -9,6 +9,9 @@
 
 namespace cotenant {
 
+// What is lost when a replica fails: the memory of the device alone, or that of its host too.
+enum class Loss : uint8_t { process, node };
+
 // What the drivers of both kinds of replica have of the device: its place, its books, its loads, and its own
 // events. One owner, one thread.
 class DrivenDevice {
@@ -20,6 +23,8 @@ class DrivenDevice {
   [[nodiscard]] bool is_current(const RunEvent& event) const { return generation_ == event.generation; }
   // What it did since the last call.
   DeviceTimes take_times() { return meter_.take(clock_->now); }
+  // It can be used again. Requires: it is down.
+  void come_back();
 
  protected:
   // The next event of this kind; all that were expected before are stale.
@@ -36,6 +41,11 @@ class DrivenDevice {
   // Tells the watches.
   void tell_begun(const Work& work) const;
   void tell_ended(uint32_t instance, int64_t rounds) const;
+  // What was expected will not happen, and the device is down.
+  void go_down(Loss loss);
+  [[nodiscard]] bool is_down() const { return down_; }
+  // How many tenants' models, and tenants with KV blocks, are in this memory.
+  [[nodiscard]] int64_t artefacts_in(const MemoryContent& content) const;
   [[nodiscard]] bool recorded() const { return variant_->timeline != nullptr; }
 
   const ServingPlan* plan_;
@@ -46,6 +56,7 @@ class DrivenDevice {
  private:
   ReplicaPlace place_;
   HostMemory host_;
+  bool down_ = false;
   uint32_t generation_ = 0;
   uint32_t sequence_ = 0;
 };

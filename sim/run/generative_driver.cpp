@@ -14,29 +14,60 @@ GenerativeLimits limits_on(const ServingPlan& plan, uint32_t pool, const Variant
   return limits;
 }
 
-GenerativeReplica machine_on(const ServingPlan& plan, const GenerativeLimits& limits, const RunClock& clock,
-                             const ReplicaPlace& place, PhiloxKey key) {
-  const uint32_t p = place.pool;
-  RandomStream faults(key, place.index, Purpose::faults);
-  return {limits, [&plan](ModelId model) { return plan.artefact_bytes(model); },
-          [&plan, &clock, p, faults]() mutable {
-            const Disturbance* skip = plan.disturbance(Disturbance::Kind::skip_scrub, clock.now);
-            const bool skipped = skip != nullptr && faults.uniform() < skip->share;
-            return plan.pool(p).scrub && !skipped;
-          },
-          [&plan](TenantId tenant) { return plan.tenant(tenant).weight; }};
-}
-
 }  // namespace
 
 GenerativeDriver::GenerativeDriver(const ServingPlan& plan, const Variant& variant, RunClock& clock,
                                    const ReplicaPlace& place, PhiloxKey key)
-    : DrivenDevice(plan, variant, clock, place),
-      machine_(machine_on(plan, limits_on(plan, place.pool, variant), clock, place, key)) {}
+    : DrivenDevice(plan, variant, clock, place), skipped_scrubs_(key, place.index, Purpose::faults) {
+  start_machine();
+}
+
+void GenerativeDriver::start_machine() {
+  machine_.emplace(
+      limits_on(*plan_, place().pool, *variant_),
+      [plan = plan_](ModelId model) { return plan->artefact_bytes(model); }, [this] { return scrubs(); },
+      [plan = plan_](TenantId tenant) { return plan->tenant(tenant).weight; });
+}
+
+// Whether memory that changes hands now is overwritten.
+bool GenerativeDriver::scrubs() {
+  const Disturbance* skip = plan_->disturbance(Disturbance::Kind::skip_scrub, clock_->now);
+  const bool skipped = skip != nullptr && skipped_scrubs_.uniform() < skip->share;
+  return plan_->pool(place().pool).scrub && !skipped;
+}
+
+void GenerativeDriver::fail(Loss loss, std::vector<Request>& lost) {
+  settle();
+  record_work();
+  machine_->abandon(lost);
+  artefacts_left_ = artefacts_in(machine_->content());
+  past_.hand_overs += machine_->hand_overs();
+  add_prefix_use(past_.prefix, machine_->prefix_use());
+  past_.kv_blocks += machine_->kv().allocated();
+  start_machine();
+  busy_ = false;
+  carry_ps_ = 0;
+  link_free_ = clock_->now;
+  go_down(loss);
+}
+
+void GenerativeDriver::settle() {
+  if (!busy_ || work_.kind != Work::Kind::steps || block_.steps == 1) return;
+  const int64_t over = block_.first_round_after((clock_->now - started_).ns, carry_ps_) - 1;
+  if (over == 0) return;
+  const Time end = started_ + Duration{block_.elapsed_ns(over, carry_ps_)};
+  machine_->done({.now = end,
+                  .steps = over,
+                  .elapsed_ps = static_cast<int64_t>(block_.cost_ps(over)),
+                  .last_round_start = started_ + Duration{block_.elapsed_ns(over - 1, carry_ps_)}},
+                 none_);
+  machine_->next(end, work_);
+  block_.steps = 1;
+}
 
 void GenerativeDriver::begin() {
   for (;;) {
-    machine_.next(clock_->now, work_);
+    machine_->next(clock_->now, work_);
     started_ = clock_->now;
     busy_ = work_.kind != Work::Kind::idle;
     if (!busy_) {
@@ -46,7 +77,7 @@ void GenerativeDriver::begin() {
     }
     if (work_.kind != Work::Kind::load) return begin_steps();
     if (begin_load()) return;
-    machine_.done({.now = clock_->now}, none_);
+    machine_->done({.now = clock_->now}, none_);
   }
 }
 
@@ -89,7 +120,7 @@ void GenerativeDriver::expect_block_end() {
 }
 
 void GenerativeDriver::enqueue(const Request& request) {
-  machine_.enqueue(request, clock_->now);
+  machine_->enqueue(request, clock_->now);
   if (busy_) return shorten_block();
   begin();
 }
@@ -98,9 +129,9 @@ void GenerativeDriver::enqueue(const Request& request) {
 // ends there.
 void GenerativeDriver::shorten_block() {
   if (work_.kind != Work::Kind::steps || block_.steps == 1) return;
-  if (!machine_.newest_may_start()) return;
+  if (!machine_->newest_may_start()) return;
   const int64_t during = block_.first_round_after((clock_->now - started_).ns, carry_ps_);
-  const int64_t steps = std::min(during + machine_.rounds_ahead(), block_.steps);
+  const int64_t steps = std::min(during + machine_->rounds_ahead(), block_.steps);
   if (steps == block_.steps) return;
   block_.steps = steps;
   expect_block_end();
@@ -110,19 +141,19 @@ void GenerativeDriver::finish(std::vector<Request>& finished) {
   record_work();
   const int64_t steps = work_.kind == Work::Kind::load ? 0 : block_.steps;
   tell_ended(0, steps);
-  if (steps == 0) return machine_.done({.now = clock_->now}, finished);
+  if (steps == 0) return machine_->done({.now = clock_->now}, finished);
   const __int128 cost = block_.cost_ps(steps);
   const Duration before_last{block_.elapsed_ns(steps - 1, carry_ps_)};
   carry_ps_ = static_cast<int64_t>((cost + carry_ps_) % 1000);
-  machine_.done({.now = clock_->now,
-                 .steps = steps,
-                 .elapsed_ps = static_cast<int64_t>(cost),
-                 .last_round_start = started_ + before_last},
-                finished);
+  machine_->done({.now = clock_->now,
+                  .steps = steps,
+                  .elapsed_ps = static_cast<int64_t>(cost),
+                  .last_round_start = started_ + before_last},
+                 finished);
 }
 
 void GenerativeDriver::sent(const Request& request) {
-  machine_.sent(request);
+  machine_->sent(request);
   if (!busy_) begin();
 }
 

@@ -1,4 +1,5 @@
 #pragma once
+#include <optional>
 #include <vector>
 
 #include "sim/run/driven_device.h"
@@ -15,8 +16,8 @@ class GenerativeDriver : public DrivenDevice {
   GenerativeDriver(const ServingPlan& plan, const Variant& variant, RunClock& clock,
                    const ReplicaPlace& place, PhiloxKey key);
 
-  [[nodiscard]] const GenerativeReplica& machine() const { return machine_; }
-  [[nodiscard]] int64_t outstanding() const { return machine_.outstanding(); }
+  [[nodiscard]] const GenerativeReplica& machine() const { return *machine_; }
+  [[nodiscard]] int64_t outstanding() const { return machine_->outstanding(); }
   // Its own work_done came. Appends the requests that are over. Call begin() next.
   void finish(std::vector<Request>& finished);
   // What an executor had begun ended now. As finish().
@@ -33,6 +34,21 @@ class GenerativeDriver : public DrivenDevice {
   // Sends the KV cache of such a request over the replica's link, after those before it. Returns when it
   // arrives.
   Time send(const Request& request);
+  // Everything here is lost; appends the requests. The replica is down and will be empty.
+  void fail(Loss loss, std::vector<Request>& lost);
+  // Takes in the rounds of the block under way that are over by now, and decides the one after them: so that
+  // what a failure finds does not depend on how many rounds were to be skipped. fail() must follow.
+  void settle();
+  // R4, after fail(): what was in memory then.
+  [[nodiscard]] int64_t artefacts_left() const { return artefacts_left_; }
+  void drop_idle() { machine_->drop_idle(); }
+  // What the machines that failed here had done; all their KV blocks are freed.
+  struct Past {
+    HandOvers hand_overs;
+    PrefixUse prefix;
+    int64_t kv_blocks = 0;  // allocated, and freed
+  };
+  [[nodiscard]] const Past& past() const { return past_; }
   // Tells the timeline, if there is one, of the work under way as of one that ends now.
   void record_work() const;
 
@@ -42,7 +58,13 @@ class GenerativeDriver : public DrivenDevice {
   void shorten_block();
   void expect_block_end();
 
-  GenerativeReplica machine_;
+  void start_machine();
+  bool scrubs();
+
+  RandomStream skipped_scrubs_;
+  std::optional<GenerativeReplica> machine_;  // another one after each failure
+  Past past_;
+  int64_t artefacts_left_ = 0;
   Work work_;
   StepBlock block_;
   std::vector<Request> none_;  // a load finishes no request

@@ -41,6 +41,13 @@ void OverlapWatch::ended(const ReplicaPlace& place, uint32_t instance, int64_t, 
   count_running(replica);
 }
 
+void OverlapWatch::failed(const ReplicaPlace& place, Time now) {
+  Replica& replica = at(place);
+  split_until(replica, now);
+  replica.work.clear();
+  replica.running.clear();
+}
+
 void OverlapWatch::closed(Time now) {
   for (Replica& replica : replicas_) split_until(replica, now);
 }

@@ -22,6 +22,7 @@ class OverlapWatch : public ServingWatch {
   void begun(const ReplicaPlace& place, const Work& work, Time now) override;
   void ended(const ReplicaPlace& place, uint32_t instance, int64_t rounds, Time now) override;
   void left(const ReplicaPlace& place, const Request& request, Time now) override;
+  void failed(const ReplicaPlace& place, Time now) override;
   void closed(Time now) override;
 
   // Actors that are no tenants.

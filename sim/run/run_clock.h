@@ -6,11 +6,11 @@
 namespace cotenant {
 
 // In the order in which events of the same time happen.
-enum class RunEventKind : uint8_t { work_done, wake, release, join, window_end, reach, kv_arrives };
+enum class RunEventKind : uint8_t { work_done, wake, release, join, window_end, reach, kv_arrives, fault };
 
 struct RunEvent {
   RunEventKind kind = RunEventKind::work_done;
-  uint32_t index = 0;       // replica, tenant, or place among those on the way
+  uint32_t index = 0;       // replica, tenant, place among those on the way, or change of capacity
   uint32_t generation = 0;  // work_done, wake: stale unless it is the replica's
 };
 

@@ -8,10 +8,10 @@
 namespace cotenant {
 namespace {
 
-ScoringLimits limits_on(const ServingPlan& plan, uint32_t pool, const Variant& variant) {
+ScoringReplica machine_on(const ServingPlan& plan, uint32_t pool, const Variant& variant) {
   ScoringLimits limits = plan.scoring_limits(pool);
   limits.lists_sequences = !variant.watches.empty();
-  return limits;
+  return {std::move(limits), [&plan](ModelId model) { return plan.artefact_bytes(model); }};
 }
 
 }  // namespace
@@ -19,11 +19,24 @@ ScoringLimits limits_on(const ServingPlan& plan, uint32_t pool, const Variant& v
 ScoringDriver::ScoringDriver(const ServingPlan& plan, const Variant& variant, RunClock& clock,
                              const ReplicaPlace& place)
     : DrivenDevice(plan, variant, clock, place),
-      machine_(limits_on(plan, place.pool, variant),
-               [&plan](ModelId model) { return plan.artefact_bytes(model); }),
+      machine_(machine_on(plan, place.pool, variant)),
       device_(plan.slowdown_of_two(place.pool)) {}
 
+void ScoringDriver::fail(Loss loss, std::vector<Request>& lost) {
+  record_work();
+  under_way_.clear();
+  machine_.for_each_unfinished([&](const Request& request) { lost.push_back(request); });
+  artefacts_left_ = artefacts_in(machine_.content());
+  machine_ = machine_on(*plan_, place().pool, *variant_);
+  buffers_ = RowBuffers();
+  device_ = SharedDevice(plan_->slowdown_of_two(place().pool));
+  wake_ = loaded_ = batch_end_ = kTimeMax;
+  loading_ = false;
+  go_down(loss);
+}
+
 void ScoringDriver::begin() {
+  if (is_down()) return;
   for (;;) {
     machine_.next(clock_->now, work_);
     if (work_.kind == Work::Kind::idle) break;
@@ -57,8 +70,23 @@ bool ScoringDriver::begin_load() {
   return true;
 }
 
+// R3: what the kernel of the batch that begins will read behind its rows.
+void ScoringDriver::note_padding() {
+  ++tails_.batches;
+  if (plan_->pool(place().pool).zero_padding) return;
+  std::vector<RowBuffers::Rows> batch;
+  machine_.for_each_of_batch(work_.instance, [&](const Request& r) {
+    batch.push_back({r.tenant, int64_t{r.prompt}});
+  });
+  const int64_t padded = plan_->padded_rows(work_.parts[0].weights, place().pool, work_.rows);
+  const int64_t others = buffers_.write(work_.instance, batch, padded);
+  tails_.read_others += others > 0 ? 1 : 0;
+  tails_.rows += others;
+}
+
 void ScoringDriver::begin_batch() {
   tell_begun(work_);
+  note_padding();
   if (const std::optional<int64_t> alone_ps = batch_ps()) {
     device_.start(clock_->now, work_.instance, *alone_ps);
   } else {

@@ -2,6 +2,7 @@
 #include <vector>
 
 #include "sim/run/driven_device.h"
+#include "sim/serving/row_buffers.h"
 #include "sim/serving/scoring_replica.h"
 #include "sim/serving/shared_device.h"
 
@@ -27,6 +28,12 @@ class ScoringDriver : public DrivenDevice {
   bool enqueue(const Request& request) { return machine_.enqueue(request, clock_->now); }
   // Requests that begin() gave up because they had waited too long. The caller empties it.
   std::vector<Request>& timed_out() { return machine_.timed_out(); }
+  // Everything here is lost; appends the requests. The replica is down and will be empty.
+  void fail(Loss loss, std::vector<Request>& lost);
+  // R4, after fail(): what was in memory then.
+  [[nodiscard]] int64_t artefacts_left() const { return artefacts_left_; }
+  void drop_idle() { machine_.drop_idle(); }
+  [[nodiscard]] const RaggedTails& tails() const { return tails_; }
   // Tells the timeline, if there is one, of the work under way as of one that ends now.
   void record_work() const;
 
@@ -34,12 +41,16 @@ class ScoringDriver : public DrivenDevice {
   bool begin_load();
   void end_load();
   void begin_batch();
+  void note_padding();
   std::optional<int64_t> batch_ps();
   void begin_span();
   void end_span(uint32_t instance);
   void follow_device();
 
-  ScoringReplica machine_;
+  ScoringReplica machine_;  // another one after each failure
+  int64_t artefacts_left_ = 0;
+  RowBuffers buffers_;  // without zero padding
+  RaggedTails tails_;
   Work work_;
   SharedDevice device_;              // the batches under way
   std::vector<WorkSpan> under_way_;  // by instance, for the timeline

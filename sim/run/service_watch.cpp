@@ -83,6 +83,15 @@ void ServiceWatch::ended(const ReplicaPlace& place, uint32_t instance, int64_t r
   hold(piece, rounds, now - piece.from);
 }
 
+void ServiceWatch::failed(const ReplicaPlace& place, Time now) {
+  settle(now);
+  Replica& replica = at(place);
+  for (const PieceOfWork& piece : replica.work.pieces()) {
+    for (const SequenceStep& s : piece.sequences) change(place, s.tenant).running -= 1;
+  }
+  replica.work.clear();
+}
+
 void ServiceWatch::closed(Time now) {
   settle(now);
   for (auto& [key, in_pool] : in_pools_) {

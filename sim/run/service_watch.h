@@ -32,6 +32,7 @@ class ServiceWatch : public ServingWatch {
   void begun(const ReplicaPlace& place, const Work& work, Time now) override;
   void ended(const ReplicaPlace& place, uint32_t instance, int64_t rounds, Time now) override;
   void left(const ReplicaPlace& place, const Request& request, Time now) override;
+  void failed(const ReplicaPlace& place, Time now) override;
   void closed(Time now) override;
 
   // Backlogged tenants of a replica whose gaps are followed at once; further ones are counted.

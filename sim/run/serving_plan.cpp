@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "sim/core/check.h"
+#include "sim/run/planted_faults.h"
 #include "sim/serving/shared_device.h"
 
 namespace cotenant {
@@ -104,6 +105,12 @@ int64_t ServingPlan::slowdown_of_two(uint32_t p) const {
   return slowdown;
 }
 
+int64_t ServingPlan::padded_rows(ModelId weights, uint32_t p, int64_t rows) const {
+  const std::vector<int64_t>& buckets = world_->model_on_pool(model_of(weights), p).row_buckets;
+  const auto bucket = std::lower_bound(buckets.begin(), buckets.end(), rows);
+  return bucket == buckets.end() ? rows : *bucket;
+}
+
 const ServiceTimes& ServingPlan::any_times(uint32_t p) const {
   const TierPlan* plan = first_on(p);
   CHECK_MSG(plan != nullptr, "a replica's pool is planned");
@@ -111,11 +118,7 @@ const ServiceTimes& ServingPlan::any_times(uint32_t p) const {
 }
 
 const Disturbance* ServingPlan::disturbance(Disturbance::Kind kind, Time now) const {
-  for (const Disturbance& d : scenario().disturbances) {
-    const bool here = d.tenancy.empty() || d.tenancy == scenario().tenancies[tenancy_].label;
-    if (here && d.kind == kind && now.ns >= d.from.ns && now.ns < d.until.ns) return &d;
-  }
-  return nullptr;
+  return disturbance_at(scenario(), scenario().tenancies[tenancy_].label, kind, now);
 }
 
 }  // namespace cotenant

@@ -43,8 +43,13 @@ class ServingPlan {
   [[nodiscard]] const ServiceTimes& times_of(ModelId weights, uint32_t p) const {
     return *times_[p][model_of(weights)];
   }
+  // Rows that a batch of these weights is padded to on pool p.
+  [[nodiscard]] int64_t padded_rows(ModelId weights, uint32_t p, int64_t rows) const;
   // Loads and scrubs depend on the device, not on the model: any model of the pool answers.
   [[nodiscard]] const ServiceTimes& any_times(uint32_t p) const;
+  [[nodiscard]] bool is_hit(const Disturbance& fault) const {
+    return fault.hits_entry(scenario().tenancies[tenancy_].label);
+  }
   // The disturbance of this kind that is on at `now`; null = none.
   [[nodiscard]] const Disturbance* disturbance(Disturbance::Kind kind, Time now) const;
 

@@ -9,7 +9,10 @@
 #include "sim/core/check.h"
 #include "sim/run/admission.h"
 #include "sim/run/assigner.h"
+#include "sim/run/capacity_faults.h"
+#include "sim/run/connections.h"
 #include "sim/run/generative_driver.h"
+#include "sim/run/planted_faults.h"
 #include "sim/run/scoring_driver.h"
 #include "sim/run/serving_watch.h"
 #include "sim/run/timeline.h"
@@ -78,6 +81,7 @@ class ServingRun {
   ServingTotals run() {
     const ScopedCheckClock clock(&clock_.now.ns);
     open_pools();
+    plan_faults();
     plan_joins();
     push_window_end();
     for (const Arrival* next = arrivals_.peek(); next != nullptr; next = arrivals_.peek()) {
@@ -135,6 +139,106 @@ class ServingRun {
     }
   }
 
+  // ---- faults ----
+
+  void plan_faults() {
+    faults_.emplace(plan_, variant_, pool_replicas_);
+    for (uint32_t i = 0; i < faults_->changes().size(); ++i) expect_fault(i, faults_->changes()[i].at);
+  }
+
+  void expect_fault(uint32_t change, Time at) {
+    if (at < end_) clock_.push(at, {RunEventKind::fault, change, 0}, change, fault_sequence_++);
+  }
+
+  void change_capacity(uint32_t number) {
+    const CapacityChange change = faults_->changes()[number];
+    if (change.kind == CapacityChange::Kind::crash) return crash_or_arm(*change.fault);
+    for (const uint32_t r : change.replicas) change_replica(change, r);
+    if (change.kind == CapacityChange::Kind::come_back) place_held();
+    if (change.kind == CapacityChange::Kind::drop_idle &&
+        change.fault->is_on(clock_.now + change.fault->every))
+      expect_fault(number, clock_.now + change.fault->every);
+  }
+
+  void change_replica(const CapacityChange& change, uint32_t r) {
+    switch (change.kind) {
+      case CapacityChange::Kind::close:
+        return close(r);
+      case CapacityChange::Kind::lose:
+        lose(r, Loss::node, TenantId{});
+        if (change.fault->kind == Disturbance::Kind::node_reclaim) count_reclaim(r);
+        return;
+      case CapacityChange::Kind::come_back:
+        return open(r);
+      case CapacityChange::Kind::drop_idle:
+        return std::visit([](auto& driver) { driver.drop_idle(); }, replicas_[r]);
+      case CapacityChange::Kind::crash:
+        return;
+    }
+  }
+
+  const ReplicaPlace& place_of(uint32_t r) const {
+    return std::visit([](const auto& driver) -> const ReplicaPlace& { return driver.place(); }, replicas_[r]);
+  }
+
+  void close(uint32_t r) {
+    const ReplicaPlace& place = place_of(r);
+    if (faults_->close(r) && !place.owner.valid()) routers_[place.pool].close(place.slot);
+  }
+
+  void open(uint32_t r) {
+    if (!faults_->open(r)) return;
+    const ReplicaPlace& place = place_of(r);
+    if (!place.owner.valid()) routers_[place.pool].open(place.slot);
+    std::visit([](auto& driver) { driver.come_back(); }, replicas_[r]);
+  }
+
+  // Everything on the replica is lost, by the doing of a tenant or of nobody.
+  void lose(uint32_t r, Loss loss, TenantId by) {
+    faults_->failed(r, by);
+    std::vector<Request> lost;
+    std::visit([&](auto& driver) { driver.fail(loss, lost); }, replicas_[r]);
+    for (const Request& request : lost) {
+      std::visit([&](const auto& driver) { left(driver, request); }, replicas_[r]);
+      observe(request, RequestOutcome::lost, ReplicaId{r});
+    }
+  }
+
+  void count_reclaim(uint32_t r) {
+    ++totals_.reclaims.count;
+    const int64_t left = std::visit([](const auto& driver) { return driver.artefacts_left(); }, replicas_[r]);
+    if (plan_.pool(place_of(r).pool).wipe || left == 0) return;
+    ++totals_.reclaims.unwiped;
+    totals_.reclaims.artefacts += left;
+  }
+
+  // The first replica that has a request of the tier, and if there is none the next one to get one.
+  void crash_or_arm(const Disturbance& crash) {
+    for (uint32_t r = 0; r < replicas_.size(); ++r) {
+      TenantId by;
+      const auto look = [&](const Request& request) {
+        if (!by.valid() && faults_->is_of_tier(crash, request.tenant)) by = request.tenant;
+      };
+      std::visit([&](const auto& driver) { driver.machine().for_each_unfinished(look); }, replicas_[r]);
+      if (by.valid()) return this->crash(crash, r, by);
+    }
+    faults_->arm(crash);
+  }
+
+  void crash(const Disturbance& crash, uint32_t r, TenantId by) {
+    close(r);
+    lose(r, Loss::process, by);
+    const Time back = clock_.now + crash.down;
+    expect_fault(faults_->add_return(crash, r, back), back);
+  }
+
+  // Places what had found no open replica, in order; what still finds none waits on.
+  void place_held() {
+    const std::vector<Request> held = std::exchange(held_, {});
+    for (const Request& request : held)
+      request.prefilled_by.valid() ? go_on_decoding(request) : place(request);
+  }
+
   // ---- events ----
 
   void push_window_end() {
@@ -177,6 +281,9 @@ class ServingRun {
         break;
       case RunEventKind::kv_arrives:
         kv_arrives(on_the_way_.take(event.index));
+        break;
+      case RunEventKind::fault:
+        change_capacity(event.index);
         break;
     }
   }
@@ -294,22 +401,34 @@ class ServingRun {
   }
 
   void route(const Request& request) {
-    const TierPlan& plan = plan_.of(request.tenant);
     if (const auto refused = refusal(request)) return observe(request, *refused, ReplicaId{});
-    const uint32_t r = plan_.dedicated(request.tenant) ? replica_of_tenant_[request.tenant.index]
-                                                       : choose(plan.pool, request);
-    if (auto* scoring = std::get_if<ScoringDriver>(&replicas_[r])) {
-      if (!scoring->enqueue(request)) return observe(request, RequestOutcome::queue_full, ReplicaId{r});
-      entered(*scoring, request);
-      report_load(*scoring);
-      scoring->begin();
-      return report_timed_out(*scoring);
-    }
+    place(request);
+  }
+
+  // Gives the request to a replica; while all are closed it waits.
+  void place(const Request& request) {
+    const TierPlan& plan = plan_.of(request.tenant);
+    const bool dedicated = plan_.dedicated(request.tenant);
+    const bool open = dedicated ? !faults_->is_closed(replica_of_tenant_[request.tenant.index])
+                                : routers_[plan.pool].has_open();
+    if (!open) return held_.push_back(request);
+    const uint32_t r = dedicated ? replica_of_tenant_[request.tenant.index] : choose(plan.pool, request);
+    if (auto* scoring = std::get_if<ScoringDriver>(&replicas_[r])) return score(*scoring, request);
     if (plan.decode_pool == TierPlan::kNoPool || request.output == 1) return enqueue(r, request);
     Request prompt_only = request;
     prompt_only.output_later = request.output - 1;
     prompt_only.output = 1;
     enqueue(r, prompt_only);
+  }
+
+  void score(ScoringDriver& driver, const Request& request) {
+    const uint32_t r = driver.place().index;
+    if (!driver.enqueue(request)) return observe(request, RequestOutcome::queue_full, ReplicaId{r});
+    entered(driver, request);
+    report_load(driver);
+    if (const Disturbance* fault = faults_->set_off(request.tenant)) return crash(*fault, r, request.tenant);
+    driver.begin();
+    report_timed_out(driver);
   }
 
   // Why no replica could ever finish the request: it is longer than its model's context, or would come to
@@ -332,8 +451,11 @@ class ServingRun {
 
   void enqueue(uint32_t r, const Request& request) {
     auto& driver = std::get<GenerativeDriver>(replicas_[r]);
+    const Disturbance* fault = faults_->set_off(request.tenant);
+    if (fault != nullptr) driver.settle();
     entered(driver, request);
     driver.enqueue(request);
+    if (fault != nullptr) return crash(*fault, r, request.tenant);
     report_load(driver);
   }
 
@@ -352,8 +474,18 @@ class ServingRun {
 
   void kv_arrives(Request request) {
     request.transfer_ns += clock_.now.ns;
-    std::get<GenerativeDriver>(replicas_[request.prefilled_by.index]).sent(request);
-    enqueue(choose(plan_.of(request.tenant).decode_pool, request), request);
+    auto& from = std::get<GenerativeDriver>(replicas_[request.prefilled_by.index]);
+    // It failed meanwhile, and what it was sending is gone.
+    if (!from.machine().is_sending(request))
+      return observe(request, RequestOutcome::lost, request.prefilled_by);
+    from.sent(request);
+    go_on_decoding(request);
+  }
+
+  void go_on_decoding(const Request& request) {
+    const uint32_t pool = plan_.of(request.tenant).decode_pool;
+    if (!routers_[pool].has_open()) return held_.push_back(request);
+    enqueue(choose(pool, request), request);
   }
 
   // ---- observations ----
@@ -362,31 +494,41 @@ class ServingRun {
     const ClientCosts& client = plan_.client_of(r.tenant);
     const auto seen = [&](Time at) { return at.ns < 0 ? at : at + client.out(); };
     const auto until_now = [&](int64_t ns) { return ns < 0 ? ns + clock_.now.ns : ns; };
-    sink_.request({.tenant = r.tenant,
-                   .number = r.number,
-                   .arrival = r.arrival,
-                   .first_token = seen(r.first_token),
-                   .finished = seen(r.finished),
-                   .prompt = r.prompt,
-                   .output = r.output + r.output_later,
-                   .weights = r.weights,
-                   .adapter = r.adapter,
-                   .replica = replica,
-                   .queued = r.prefilled_by.valid() ? r.queued_there : r.queued,
-                   .admitted = r.admitted,
-                   .client_in_ns = client.in(r.prompt).ns,
-                   .client_out_ns = client.out().ns,
-                   .load_ns = r.load_ns,
-                   .lost_ns = until_now(r.lost_ns),
-                   .lost_before_first_ns = r.lost_before_first_ns,
-                   .preempted = r.preempted,
-                   .hit_tokens = r.hit_tokens,
-                   .usage_ns = r.usage_ps / 1000,
-                   .usage_before_first_ns = r.usage_before_first_ps / 1000,
-                   .prefilled_by = r.prefilled_by,
-                   .transfer_ns = until_now(r.transfer_ns),
-                   .decode_wait_ns = until_now(r.decode_wait_ns),
-                   .outcome = outcome});
+    sink_.request(
+        {.tenant = r.tenant,
+         .number = r.number,
+         .arrival = r.arrival,
+         .first_token = seen(r.first_token),
+         .finished = seen(r.finished),
+         .prompt = r.prompt,
+         .output = r.output + r.output_later,
+         .weights = r.weights,
+         .adapter = r.adapter,
+         .replica = replica,
+         .queued = r.prefilled_by.valid() ? r.queued_there : r.queued,
+         .admitted = r.admitted,
+         .client_in_ns = client.in(r.prompt).ns,
+         .client_out_ns = client.out().ns,
+         .load_ns = r.load_ns,
+         .lost_ns = until_now(r.lost_ns),
+         .lost_before_first_ns = r.lost_before_first_ns,
+         .preempted = r.preempted,
+         .hit_tokens = r.hit_tokens,
+         .usage_ns = r.usage_ps / 1000,
+         .usage_before_first_ns = r.usage_before_first_ps / 1000,
+         .prefilled_by = r.prefilled_by,
+         .transfer_ns = until_now(r.transfer_ns),
+         .decode_wait_ns = until_now(r.decode_wait_ns),
+         .delivered_to = delivered_to(r, outcome, replica),
+         .fault_of = outcome == RequestOutcome::lost ? faults_->failed_by(replica.index) : TenantId{},
+         .outcome = outcome});
+  }
+
+  TenantId delivered_to(const Request& r, RequestOutcome outcome, ReplicaId replica) {
+    if (outcome != RequestOutcome::served) return {};
+    const Disturbance* mixes = plan_.disturbance(Disturbance::Kind::pooled_connection, clock_.now);
+    const bool mixed_up = mixes != nullptr && hits(*mixes, key_, plan_.tenant(r.tenant).entity, r.number);
+    return connections_.deliver(replica, r.tenant, mixed_up);
   }
 
   // ---- books ----
@@ -420,19 +562,22 @@ class ServingRun {
                 [&](const Request& q) { observe(q, RequestOutcome::in_flight, ReplicaId{r}); });
           },
           replicas_[r]);
-      if (const auto* driver = std::get_if<GenerativeDriver>(&replicas_[r])) add_up(driver->machine());
+      if (const auto* driver = std::get_if<GenerativeDriver>(&replicas_[r])) add_up(*driver);
+      if (const auto* driver = std::get_if<ScoringDriver>(&replicas_[r])) totals_.tails += driver->tails();
     }
+    for (const Request& q : held_) observe(q, RequestOutcome::in_flight, ReplicaId{});
     for (const Request& q : released_) observe(q, RequestOutcome::in_flight, ReplicaId{});
     on_the_way_.for_each([&](const Request& q) { observe(q, RequestOutcome::in_flight, ReplicaId{}); });
   }
 
-  void add_up(const GenerativeReplica& replica) {
-    totals_.hand_overs.count += replica.hand_overs().count;
-    totals_.hand_overs.unscrubbed += replica.hand_overs().unscrubbed;
-    totals_.hand_overs.unscrubbed_bytes += replica.hand_overs().unscrubbed_bytes;
+  void add_up(const GenerativeDriver& driver) {
+    const GenerativeReplica& replica = driver.machine();
+    totals_.hand_overs += driver.past().hand_overs;
+    totals_.hand_overs += replica.hand_overs();
+    add_prefix_use(totals_.prefix, driver.past().prefix);
     add_prefix_use(totals_.prefix, replica.prefix_use());
-    totals_.kv_allocated += replica.kv().allocated();
-    totals_.kv_freed += replica.kv().freed();
+    totals_.kv_allocated += replica.kv().allocated() + driver.past().kv_blocks;
+    totals_.kv_freed += replica.kv().freed() + driver.past().kv_blocks;
     totals_.kv_held += replica.kv().held();
   }
 
@@ -449,12 +594,16 @@ class ServingRun {
   Assigner assigner_;
   uint32_t window_sequence_ = 0;
   uint32_t release_sequence_ = 0;
+  uint32_t fault_sequence_ = 0;
   std::deque<Driver> replicas_;
   std::vector<std::vector<uint32_t>> pool_replicas_;
   std::vector<Router> routers_;  // by pool
   std::vector<uint32_t> replica_of_tenant_;
   std::deque<Request> released_;  // waiting for their entitlement, in order of release
   OnTheWay on_the_way_;
+  Connections connections_;
+  std::optional<CapacityFaults> faults_;
+  std::vector<Request> held_;  // found no open replica, in order
   std::vector<Request> finished_;
   ServingTotals totals_;
 };

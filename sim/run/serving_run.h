@@ -9,6 +9,7 @@
 #include "sim/run/variant.h"
 #include "sim/scenario/world.h"
 #include "sim/serving/prefix_use.h"
+#include "sim/serving/row_buffers.h"
 #include "sim/serving/work.h"
 
 namespace cotenant {
@@ -24,6 +25,14 @@ struct ServingTotals {
   std::vector<std::vector<PoolWindow>> windows;  // by window, by pool
   HandOvers hand_overs;
   PrefixUse prefix;
+  RaggedTails tails;
+  // Nodes taken away: R4 evidence.
+  struct Reclaims {
+    int64_t count = 0;
+    int64_t unwiped = 0;    // with something of a tenant still in memory
+    int64_t artefacts = 0;  // in these
+  };
+  Reclaims reclaims;
   int64_t events = 0;
   int64_t requests = 0;  // that reached admission
   int64_t devices_peak = 0;

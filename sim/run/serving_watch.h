@@ -19,6 +19,8 @@ class ServingWatch {
   virtual void ended(const ReplicaPlace& place, uint32_t instance, int64_t rounds, Time now) = 0;
   // Served, sent to another replica, or given up.
   virtual void left(const ReplicaPlace& place, const Request& request, Time now) = 0;
+  // The replica fails: what is under way there will not end. Its requests leave next.
+  virtual void failed(const ReplicaPlace& place, Time now) = 0;
   // The horizon: nothing comes after it.
   virtual void closed(Time now) = 0;
 };

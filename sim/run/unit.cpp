@@ -15,6 +15,7 @@
 #include "sim/run/attribution.h"
 #include "sim/run/bills.h"
 #include "sim/run/cache_scope.h"
+#include "sim/run/co_residency.h"
 #include "sim/run/collector.h"
 #include "sim/run/fairness.h"
 #include "sim/run/service_level.h"
@@ -109,7 +110,7 @@ class Unit {
         causes.neighbour += 1;
         causes.single += miss.guilty.valid() ? 1 : 0;
         if (miss.guilty.valid()) causes_[miss.guilty.index].guilty_of += 1;
-        log_neighbour_breach(miss, *attribution_, world_.tenants, log_);
+        if (!miss.lost_by.valid()) log_neighbour_breach(miss, *attribution_, world_.tenants, log_);
         break;
       default:
         causes.unattributed += 1;
@@ -130,9 +131,10 @@ class Unit {
       row.rejected += c.over_quota + c.too_long + c.too_large;
       row.over_context += c.too_long;
       row.over_kv += c.too_large;
-      row.dropped += c.queue_full + c.timed_out;
+      row.dropped += c.queue_full + c.timed_out + c.lost;
       row.queue_full += c.queue_full;
       row.timed_out += c.timed_out;
+      row.lost += c.lost;
       row.in_flight += c.in_flight;
       row.over_quota += c.over_quota;
     }
@@ -357,7 +359,13 @@ class Unit {
     log_.checked("R1", serving_.hand_overs.count);
     log_.counted("R1", serving_.hand_overs.unscrubbed,
                  static_cast<double>(serving_.hand_overs.unscrubbed_bytes.count));
+    log_.checked("R3", serving_.tails.batches);
+    log_.counted("R3", serving_.tails.read_others, static_cast<double>(serving_.tails.rows));
+    log_.checked("R4", serving_.reclaims.count);
+    log_.counted("R4", serving_.reclaims.unwiped, static_cast<double>(serving_.reclaims.artefacts));
     log_prefix_use(serving_.prefix, world_, training_.lineage, log_);
+    DataResidency(world_, key_.tenancy).check_training(spec_, training_, log_);
+    check_boundaries(world_, key_.tenancy, log_);
     if (attribution_) add_fairness(out_.service[0].arrived - out_.service[0].over_quota);
     out_.breaches = log_.rows(number_, scenario_.policy);
     out_.breach_events = log_.events(number_);

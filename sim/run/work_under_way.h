@@ -36,6 +36,7 @@ class WorkUnderWay {
     pieces_.erase(at);
     return piece;
   }
+  void clear() { pieces_.clear(); }
   [[nodiscard]] const std::vector<PieceOfWork>& pieces() const { return pieces_; }
 
  private:

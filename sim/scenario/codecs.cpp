@@ -345,6 +345,32 @@ Codec<std::string> identifier_codec(const char* example) {
   return codec;
 }
 
+Codec<std::vector<std::string>> identifiers_codec(const char* example) {
+  static constexpr size_t kMost = 64;
+  using List = std::vector<std::string>;
+  const Codec<std::string> one = identifier_codec(example);
+  Codec<List> codec{"names", example, one.range, {}, {}, {}, {}};
+  codec.schema = pattern_schema("[a-z0-9_-]{1,64}( +[a-z0-9_-]{1,64})*");
+  codec.parse = [one](const std::string& text, const TextContext& context) -> Parsed<List> {
+    List list;
+    for (const TextWord& word : split_words(text)) {
+      const Parsed<std::string> name = one.parse(std::string(word.text), context);
+      if (!name.ok()) {
+        TextProblem problem = name.problem();
+        problem.offset = word.offset;
+        problem.width = word.text.size();
+        return problem;
+      }
+      if (list.size() == kMost) return TextProblem{fmt::format("more than {} names", kMost), ""};
+      list.push_back(name.value());
+    }
+    if (list.empty()) return TextProblem{"at least one name is needed", ""};
+    return list;
+  };
+  codec.print = [](const List& list, const TextContext&) { return fmt::format("{}", fmt::join(list, " ")); };
+  return codec;
+}
+
 Codec<std::string> shape_name_codec() {
   Codec<std::string> codec;
   codec.type = "name";

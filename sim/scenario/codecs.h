@@ -37,6 +37,8 @@ Codec<double> storage_price_codec();
 // Printable text of 1 to 10,000 bytes; "" is "not stated".
 Codec<std::string> text_codec(const char* example);
 Codec<std::string> identifier_codec(const char* example);
+// Up to 64 such names with spaces between; none is "not stated".
+Codec<std::vector<std::string>> identifiers_codec(const char* example);
 // A model's name in a profile.
 Codec<std::string> shape_name_codec();
 Codec<std::string> currency_codec();

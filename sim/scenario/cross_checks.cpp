@@ -1,11 +1,13 @@
 #include "sim/scenario/cross_checks.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <optional>
 #include <set>
 
+#include "sim/scenario/disturbance_checks.h"
 #include "sim/scenario/nearest_name.h"
 #include "sim/scenario/quantity.h"
 
@@ -72,7 +74,8 @@ class Checker {
     for (const Pool& pool : s_.pools) check_decode_pool(pool);
     for (const TenancyEntry& entry : s_.tenancies) check_entry(entry);
     check_training();
-    for (size_t i = 0; i < s_.disturbances.size(); ++i) check_disturbance(i);
+    for (const Served& served : served_) check_regions(served);
+    check_disturbances(s_, root_, problems_);
   }
 
  private:
@@ -328,6 +331,7 @@ class Checker {
                                       {"queue-timeout", false},
                                       {"timeout-action", false},
                                       {"max-queue", false},
+                                      {"zero-padding", pool.zero_padding == usual.zero_padding},
                                       {"instances", pool.instances == usual.instances}};
     const std::vector<Row> generative = {{"batching", pool.batching == usual.batching},
                                          {"scheduler", pool.scheduler == usual.scheduler},
@@ -486,33 +490,27 @@ class Checker {
     }
   }
 
-  void check_disturbance(size_t i) {
-    const YamlNode* node = item("disturbances", i);
-    if (node == nullptr || node->kind != YamlNode::Kind::map) return;
-    const Disturbance& d = s_.disturbances[i];
-    const std::vector<std::string> labels = names_of(s_.tenancies, &TenancyEntry::label);
-    const YamlNode* tenancy = child(*node, "tenancy");
-    if (tenancy != nullptr && problems_.clean(*tenancy) &&
-        std::find(labels.begin(), labels.end(), d.tenancy) == labels.end()) {
-      problems_.add(*tenancy,
-                    {fmt::format("there is no tenancy entry `{}`", d.tenancy), name_help(d.tenancy, labels)});
-    }
-    const bool caches = std::any_of(s_.pools.begin(), s_.pools.end(), [](const Pool& pool) {
-      return pool.prefix_cache != Pool::PrefixCache::off;
-    });
-    const YamlNode* kind = child(*node, "kind");
-    if (d.kind == Disturbance::Kind::short_cache_key && !caches && kind != nullptr) {
-      problems_.add(*kind, {"no pool has a prefix cache whose keys could be short",
-                            "set `prefix-cache: tenant` in a pool"});
-    }
-    const YamlNode* from = child(*node, "from");
-    const YamlNode* until = child(*node, "until");
-    if (until != nullptr && problems_.clean(*until) && d.until <= d.from) {
-      problems_.add(*until, {"the disturbance ends before it begins", ""});
-    }
-    if (from != nullptr && problems_.clean(*from) && stated({"horizon"}) && d.from >= s_.horizon) {
-      problems_.add(*from, {"the disturbance begins at or after the horizon", ""});
-    }
+  // A tier that states where it may be processed stands on pools that state that they are there.
+  void check_regions(const Served& served) {
+    if (served.tier->regions.empty()) return;
+    const bool own = served.entry->tiers.contains(served.tier->name);
+    Path path = {"tenancy", served.entry->label};
+    if (own) path.insert(path.end(), {"tiers", served.tier->name});
+    const Pool* serves = find_named(s_.pools, &Pool::name, served.choice->pool);
+    if (serves == nullptr) return;
+    check_region(served, joined(path, "pool"), serves->name);
+    check_region(served, joined(path, "pool"), serves->decode_pool);
+    if (needs_training(*served.choice)) check_region(served, joined(path, "kind"), s_.training.pool);
+  }
+  void check_region(const Served& served, const Path& path, const std::string& name) {
+    const Pool* pool = find_named(s_.pools, &Pool::name, name);
+    if (pool == nullptr) return;
+    const std::vector<std::string>& allowed = served.tier->regions;
+    if (std::find(allowed.begin(), allowed.end(), pool->region) != allowed.end()) return;
+    const std::string where = pool->region.empty() ? "states no region" : "stands in " + pool->region;
+    at(path, {fmt::format("pool `{}` {}, and tier `{}` may not be processed there", pool->name, where,
+                          served.tier->name.substr(0, 64)),
+              fmt::format("its regions: {}", fmt::join(allowed, " "))});
   }
 
   const Scenario& s_;

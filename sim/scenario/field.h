@@ -340,6 +340,7 @@ Field<S> list_of(const char* key, std::vector<T> S::*list, Line T::*line, const 
         map.keys.push_back(std::move(name_of));
         map.items.push_back(item);
       }
+      map.key_place = item.place;  // what is missing in it is missing there
       read_fields(map, table, entry, reader);
       (object.*list).push_back(std::move(entry));
     }

@@ -9,6 +9,7 @@
 #include "sim/ledger/rows.h"
 #include "sim/serving/generative_replica.h"
 #include "sim/serving/router.h"
+#include "sim/ledger/boundary.h"
 #include "sim/workload/load.h"
 
 namespace cotenant {
@@ -68,10 +69,13 @@ struct Tier {
   std::string name;
   int64_t count = 0;
   Growth growth;
-  Duration starts{};                  // first tenants join here
-  bool consent_train_shared = false;  // may its data train a model that others use?
-  bool consent_serve_others = false;  // may a model with its data serve others? default: as train-shared
-  Bytes data;                         // training data per tenant
+  Duration starts{};                   // first tenants join here
+  bool consent_train_shared = false;   // may its data train a model that others use?
+  bool consent_serve_others = false;   // may a model with its data serve others? default: as train-shared
+  bool notice = true;                  // was it told that its model may hold others' data?
+  std::vector<std::string> regions;    // where its requests and data may be processed; none = anywhere
+  Boundary boundary = Boundary::none;  // the least that must stand between it and others on a shared device
+  Bytes data;                          // training data per tenant
   ArrivalLaw arrivals;
   WeekShape shape;
   LengthLaw prompt;  // new tokens of the user; scoring models: rows per request
@@ -120,7 +124,11 @@ struct Pool {
   std::string decode_pool;         // generates what follows the first token; "" = this pool itself
   int64_t kv_link_byte_per_s = 0;  // from one replica to the decode pool
   Duration kv_link_latency{};
-  bool scrub = true;  // overwrite KV memory before another tenant gets it
+  bool scrub = true;                      // overwrite KV memory before another tenant gets it
+  std::string region;                     // where its devices stand; "" = not stated
+  Boundary boundary = Boundary::process;  // between tenants that share one of its devices
+  bool wipe = true;                       // memory of a node is overwritten when the node is taken away
+  bool zero_padding = true;               // scoring: rows that pad a batch to its bucket are overwritten
   int line = 0;
 };
 
@@ -160,13 +168,52 @@ struct Disturbance {
   // ignore_consent: shared training takes every tenant's data, whatever the consent says.
   // skip_scrub: KV memory is handed over without being overwritten, with probability `share` per hand-over.
   // short_cache_key: the keys of prefix caches forget which weights and adapter computed a block.
-  enum class Kind : uint8_t { adapter_race, ignore_consent, skip_scrub, short_cache_key };
+  // stale_version: a request is served with the version before its tenant's, with probability `share`.
+  // pooled_connection: the answer goes to whoever's answer went over the replica's connection before.
+  // mislabelled_region: the devices of `pool` really stand in `region`.
+  // node_loss: replicas of `pool` fail at `from` and are back, empty, `down` later.
+  // process_crash: the first request of `tier` that a replica has from `from` on takes it down, as a fatal
+  //   fault of one client does under CUDA MPS.
+  // node_reclaim: replicas of `pool` get nothing new from `from` on; after `notice` they go for `down`.
+  // slow_store: the store's bandwidth is divided by `factor`.
+  // adapter_storm: `every` so long, everything resident on `pool` that no request uses is dropped.
+  // noisy_tenant: tenants of `tier` ask `factor` times as often. flood: their prompts are `prompt` tokens.
+  enum class Kind : uint8_t {
+    adapter_race,
+    ignore_consent,
+    skip_scrub,
+    short_cache_key,
+    stale_version,
+    pooled_connection,
+    mislabelled_region,
+    node_loss,
+    process_crash,
+    node_reclaim,
+    slow_store,
+    adapter_storm,
+    noisy_tenant,
+    flood
+  };
   Kind kind = Kind::adapter_race;
   double share = 1;
   Duration from{};
   Duration until{INT64_MAX};
   std::string tenancy;  // "" = every entry
+  std::string pool;
+  std::string region;
+  std::string tier;
+  int64_t replica = 0;  // of the pool's shared ones, from 1; 0 = a `share` of them, the first ones
+  Duration notice = kSecond * 30;
+  Duration down{};
+  double factor = 1;
+  Duration every{};
+  int64_t prompt = 0;
   int line = 0;
+
+  [[nodiscard]] bool hits_entry(const std::string& label) const {
+    return tenancy.empty() || tenancy == label;
+  }
+  [[nodiscard]] bool is_on(Time at) const { return at.ns >= from.ns && at.ns < until.ns; }
 };
 
 struct RecordRequests {

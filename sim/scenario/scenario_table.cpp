@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "sim/scenario/codecs.h"
+#include "sim/scenario/disturbance_table.h"
 #include "sim/scenario/expectation_text.h"
 
 namespace cotenant {
@@ -168,6 +169,9 @@ const Table<Tier>& consent_table() {
       scalar_field<Tier>("serve-others", flag_codec("true", "false"), &Tier::consent_serve_others,
                          "may a model that holds this data serve others?")
           .otherwise("as train-shared", [](Tier& t) { t.consent_serve_others = t.consent_train_shared; }),
+      scalar_field<Tier>("notice", flag_codec("true", "false"), &Tier::notice,
+                         "were these tenants told that what serves them may hold others' data? If not, being "
+                         "served so is breach D8"),
   };
   return table;
 }
@@ -294,6 +298,13 @@ const Table<Slo>& slo_table() {
   return table;
 }
 
+Codec<Boundary> boundary_codec() {
+  std::vector<std::pair<const char*, Boundary>> words;
+  for (size_t i = 0; i < kBoundaryWords.size(); ++i)
+    words.emplace_back(kBoundaryWords.at(i), static_cast<Boundary>(i));
+  return enum_codec<Boundary>(words);
+}
+
 const Table<Tier>& tier_table() {
   const std::function<Quota(const Tier&)> get_quota = [](const Tier& t) {
     return Quota{t.quota_per_s, t.quota_burst};
@@ -309,6 +320,13 @@ const Table<Tier>& tier_table() {
       scalar_field<Tier>("starts", duration_codec(Duration{}, kLongest), &Tier::starts,
                          "when the first tenants join"),
       inside<Tier>("consent", consent_table(), "what the tenants of this tier agreed to"),
+      scalar_field<Tier>("regions", identifiers_codec("eu-west eu-north"), &Tier::regions,
+                         "where requests and data of these tenants may be processed; elsewhere is breach D5")
+          .otherwise("anywhere"),
+      scalar_field<Tier>(
+          "boundary", boundary_codec(), &Tier::boundary,
+          "the least that must stand between these tenants and others on a shared device; less "
+          "is breach R5"),
       scalar_field<Tier>("data", bytes_codec({0}, kMostBytes), &Tier::data, "training data of one tenant")
           .shown_as("2 MB"),
       inside<Tier>("load", load_table(), "what the tenants ask for").required(),
@@ -359,6 +377,15 @@ const Table<Pool>& device_rows() {
           .only_when("kv-share is not stated", [](const Pool& p) { return p.kv_share == 0; }),
       scalar_field<Pool>("scrub", flag_codec("on", "off"), &Pool::scrub,
                          "overwrite KV memory before another tenant gets it"),
+      scalar_field<Pool>(
+          "wipe", flag_codec("on", "off"), &Pool::wipe,
+          "overwrite all memory of a device whose node is taken away; if not, what tenants left "
+          "there is breach R4"),
+      scalar_field<Pool>("region", identifier_codec("eu-west"), &Pool::region, "where its devices stand")
+          .otherwise("not stated: no tier with `regions` may be placed here"),
+      scalar_field<Pool>("boundary", boundary_codec(), &Pool::boundary,
+                         "what stands between tenants that share a device, from the weakest on; dedicated "
+                         "placement is `device`"),
   };
   return table;
 }
@@ -474,6 +501,10 @@ Table<Pool> batching_rows() {
           "more are dropped")
           .shown_as("1000")
           .otherwise("any number"),
+      scalar_field<Pool>(
+          "zero-padding", flag_codec("on", "off"), &Pool::zero_padding,
+          "overwrite the rows that pad a batch of a scoring replica to a calibrated size; if not, "
+          "rows of others that are left there are breach R3"),
       scalar_field<Pool>(
           "instances", whole_codec(1, 64), &Pool::instances,
           "batches under way at once on one device of a scoring replica; together each is slower, as "
@@ -623,34 +654,6 @@ Field<Scenario> training_field() {
     if (s.training.stated) write(s, out);
   };
   return field;
-}
-
-const Table<Disturbance>& disturbance_table() {
-  using D = Disturbance;
-  const auto has_share = [](const D& d) {
-    return d.kind == D::Kind::adapter_race || d.kind == D::Kind::skip_scrub;
-  };
-  static const Table<D> table = {
-      scalar_field<D>(
-          "kind",
-          enum_codec<D::Kind>({{"adapter-race", D::Kind::adapter_race},
-                               {"ignore-consent", D::Kind::ignore_consent},
-                               {"skip-scrub", D::Kind::skip_scrub},
-                               {"short-cache-key", D::Kind::short_cache_key}}),
-          &D::kind,
-          "adapter-race: a request is served with another tenant's model; ignore-consent: shared training "
-          "takes every tenant's data; skip-scrub: KV memory is handed over without being overwritten; "
-          "short-cache-key: prefix caches forget which weights and adapter computed a block")
-          .required(),
-      scalar_field<D>("share", share_codec(), &D::share, "of the requests or hand-overs that it hits")
-          .only_when("kind is adapter-race or skip-scrub", has_share),
-      scalar_field<D>("from", duration_codec(Duration{}, kLongest), &D::from, "when it begins"),
-      scalar_field<D>("until", end_codec(), &D::until, "when it ends").otherwise("the end"),
-      scalar_field<D>("tenancy", identifier_codec("shared"), &D::tenancy,
-                      "the one tenancy entry that it hits")
-          .otherwise("every entry"),
-  };
-  return table;
 }
 
 Field<Scenario> policy_field() {

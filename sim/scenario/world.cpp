@@ -62,6 +62,7 @@ class WorldBuilder {
   }
 
   Result<std::unique_ptr<World>> build() {
+    plan_demand_changes();
     lay_out_tenants();
     plan_tiers();
     plan_conversations();
@@ -76,6 +77,18 @@ class WorldBuilder {
   }
 
  private:
+  void plan_demand_changes() {
+    const Scenario& s = world_->scenario;
+    for (const Tier& tier : s.tiers) {
+      std::vector<DemandChange>& changes = world_->demand_changes.emplace_back();
+      for (const Disturbance& d : s.disturbances) {
+        const bool noisy = d.kind == Disturbance::Kind::noisy_tenant;
+        if ((!noisy && d.kind != Disturbance::Kind::flood) || d.tier != tier.name) continue;
+        changes.push_back({Time{d.from.ns}, Time{d.until.ns}, noisy ? d.factor : 1, noisy ? 0 : d.prompt});
+      }
+    }
+  }
+
   void lay_out_tenants() {
     const Scenario& s = world_->scenario;
     std::map<uint32_t, std::string> entities;
@@ -106,16 +119,18 @@ class WorldBuilder {
                                .tier = id,
                                .entity = entity,
                                .joined = joined,
-                               .consent = {tier.consent_train_shared, tier.consent_serve_others},
+                               .consent = {tier.consent_train_shared, tier.consent_serve_others, tier.notice},
                                .data = tier.data,
                                .weight = tier.weight});
+    const std::vector<DemandChange>& changes = world_->demand_changes[id.index];
     // The tiers of the world's own copy of the scenario: they live as long as the sources.
     world_->sources.push_back({.entity = entity,
                                .starts = joined,
                                .law = tier.trace ? nullptr : &tier.arrivals,
                                .shape = &tier.shape,
                                .prompt = &tier.prompt,
-                               .output = &tier.output});
+                               .output = &tier.output,
+                               .changes = changes.empty() ? nullptr : &changes});
   }
 
   void plan_tiers() {
@@ -211,6 +226,9 @@ class WorldBuilder {
         use.adapters && rank_assumed(*profile.find(model.shape + "/lora"), model.adapter_rank);
     made.client = ClientCosts::of(profile, model.shape);
     made.times = std::move(times).value();
+    const KernelTimes* scores = profile.find(model.shape + "/score");
+    if (scores != nullptr && scores->axes[0].rule == AxisRule::bucket)
+      made.row_buckets = scores->axes[0].points;
     if (const auto measured = self_slowdown(profile, model.shape))
       made.slowdown_of_two = static_cast<int64_t>(*measured * 1e6);
     const bool generative = model.kind == Model::Kind::generative;
@@ -360,6 +378,10 @@ const Tier& World::tier_of(TenantId tenant) const {
 
 uint32_t World::sku_of_pool(uint32_t pool) const {
   return position_of(scenario.skus, scenario.pools[pool].sku);
+}
+
+uint32_t World::training_pool() const {
+  return position_of(scenario.pools, scenario.training.pool);
 }
 
 const ModelOnSku& World::model_on_pool(uint32_t model, uint32_t pool) const {

@@ -43,6 +43,7 @@ struct ModelOnSku {
   // (sim/serving/shared_device.h); time-sharing is assumed where the profile has no such co-run.
   int64_t slowdown_of_two = 2'000'000;
   ClientCosts client;
+  std::vector<int64_t> row_buckets;  // scoring: to which batches are padded, ascending; none = they are not
   std::unique_ptr<ServiceTimes> times;
 };
 
@@ -52,6 +53,7 @@ struct World {
   Scenario scenario;
   std::vector<Tenant> tenants;  // of all tiers, in tier order, whenever they join
   std::vector<std::unique_ptr<const Conversations>> conversations;  // by tier; null where requests are alone
+  std::vector<std::vector<DemandChange>> demand_changes;            // by tier, as planted
   std::vector<DemandSource> sources;         // one per tenant; law = nullptr where a trace is dealt
   std::vector<std::vector<TierPlan>> plans;  // by tenancy entry, by tier
   // By SKU, by model; times are null where no pool of that SKU needs the model.
@@ -61,6 +63,8 @@ struct World {
   [[nodiscard]] const Tier& tier_of(TenantId tenant) const;
   [[nodiscard]] const ModelOnSku& model_on_pool(uint32_t model, uint32_t pool) const;
   [[nodiscard]] uint32_t sku_of_pool(uint32_t pool) const;
+  // Requires: training is stated.
+  [[nodiscard]] uint32_t training_pool() const;
 };
 
 // Lays out tenants and looks up models; every problem at once. Among them: a model that is not in the

@@ -23,6 +23,12 @@ class AdapterBlocks {
   [[nodiscard]] int64_t idle_blocks(ModelId but) const;
   // Evicts until `blocks` are free or nothing is left that may go; returns whether they are.
   bool make_free(int64_t blocks) { return memory_->free() >= blocks || evict(blocks); }
+  // Evicts all that no running sequence uses.
+  void drop_idle() { evict(memory_->total() + 1); }
+  template <class Visit>
+  void for_each(const Visit& visit) const {
+    for (const Entry& entry : entries_) visit(entry.adapter);
+  }
   // Takes `blocks`, on behalf of `user`. Requires: they are free; !holds(adapter).
   void load(ModelId adapter, int64_t blocks, const BlockOrigin& user);
   // A running sequence begins or ends to need it. Requires: holds(adapter).

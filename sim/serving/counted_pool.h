@@ -28,8 +28,16 @@ class CountedPool {
   // Requires: blocks <= free().
   int64_t allocate(int64_t blocks, TenantId tenant);
   // Whether the next free blocks, this many, were all written last by one and the same, or by nobody.
-  [[nodiscard]] bool next_of_one_writer(int64_t blocks) const {
-    return first_.blocks >= blocks;
+  [[nodiscard]] bool next_of_one_writer(int64_t blocks) const { return first_.blocks >= blocks; }
+  // Visits who wrote the free blocks last, some of them several times.
+  template <class Visit>
+  void for_each_writer(const Visit& visit) const {
+    for (const Run* run : {&first_, &last_}) {
+      if (run->blocks > 0 && run->writer.valid()) visit(run->writer);
+    }
+    for (const Run& run : between_) {
+      if (run.writer.valid()) visit(run.writer);
+    }
   }
   // Gives `blocks` of `tenant` back. Requires: they are held.
   void release(int64_t blocks, TenantId tenant);

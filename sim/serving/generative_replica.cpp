@@ -379,6 +379,35 @@ void GenerativeReplica::sent(const Request& request) {
   sending_.erase(sending);
 }
 
+bool GenerativeReplica::is_sending(const Request& request) const {
+  return std::any_of(sending_.begin(), sending_.end(), [&](const Sequence& s) {
+    return s.request.tenant == request.tenant && s.request.number == request.number;
+  });
+}
+
+void GenerativeReplica::abandon(std::vector<Request>& lost) {
+  for_each_unfinished([&](const Request& request) { lost.push_back(request); });
+  for (std::vector<Sequence>* sequences : {&running_, &retiring_, &sending_}) {
+    for (Sequence& s : *sequences) leave(s);
+    sequences->clear();
+  }
+}
+
+MemoryContent GenerativeReplica::content() const {
+  MemoryContent content;
+  const auto add = [&](ModelId model) { content.models.push_back(model); };
+  resident_.for_each(add);
+  adapters_.for_each(add);
+  kv_.for_each_writer([&](TenantId tenant) { content.kv_of.push_back(tenant); });
+  return content;
+}
+
+void GenerativeReplica::drop_idle() {
+  if (loading_) return;
+  resident_.drop_idle();
+  adapters_.drop_idle();
+}
+
 StepPart& GenerativeReplica::part_of(Work& work, ModelId weights) {
   for (StepPart& part : work.parts) {
     if (part.weights == weights) return part;

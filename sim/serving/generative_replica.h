@@ -95,6 +95,15 @@ class GenerativeReplica {
   // The KV cache of a finished request with tokens left for another pool has arrived there: only now are its
   // blocks free. Requires: next() was called since it finished. Call next() again if no work is under way.
   void sent(const Request& request);
+  // Whether sent() is still to be called for this request.
+  [[nodiscard]] bool is_sending(const Request& request) const;
+  // The replica fails: appends every request that is here and gives back what all of them hold, also those
+  // that are finished or being sent. Nothing but the books and content() may be asked from then on.
+  void abandon(std::vector<Request>& lost);
+  [[nodiscard]] MemoryContent content() const;
+  // Drops the weights and adapters that no running request needs, but for those of pinned tenants; nothing
+  // while something is loaded.
+  void drop_idle();
   [[nodiscard]] const PrefixUse& prefix_use() const { return prefix_use_; }
   [[nodiscard]] const HandOvers& hand_overs() const { return hand_overs_; }
   // Requests that are still here, waiting or running, not those that are being sent, in no particular order

@@ -48,6 +48,12 @@ class KvMemory {
   void seal(KvHolding& holding, std::span<const PrefixKey> keys);
   // Of the sealed blocks only the first `blocks` keep their content.
   void unseal(KvHolding& holding, int64_t blocks);
+  // Visits who wrote the blocks last that nobody holds, some of them several times.
+  template <class Visit>
+  void for_each_writer(const Visit& visit) const {
+    if (cached()) return cache_.for_each_writer(visit);
+    counted_.for_each_writer(visit);
+  }
   // Gives everything back. Returns how many of the blocks grown by another tenant wrote last.
   int64_t leave(KvHolding& holding, TenantId tenant);
 

@@ -43,6 +43,13 @@ class PrefixPool {
   void remember_evicted() { remembers_ = true; }
   // Nobody finds the block any more.
   void unseal(uint32_t block);
+  // Visits who wrote the blocks last, some of them several times.
+  template <class Visit>
+  void for_each_writer(const Visit& visit) const {
+    for (const Block& block : blocks_) {
+      if (block.writer.tenant.valid()) visit(block.writer.tenant);
+    }
+  }
   // Gives the blocks of a sequence back and empties the table.
   void give_back(Table& table);
 

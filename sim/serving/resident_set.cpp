@@ -50,6 +50,14 @@ bool ResidentSet::admit(ModelId model, Bytes bytes) {
   return true;
 }
 
+void ResidentSet::drop_idle() {
+  std::erase_if(entries_, [this](const Entry& entry) {
+    if (entry.pins > 0 || entry.keepers > 0) return false;
+    used_ -= entry.bytes;
+    return true;
+  });
+}
+
 void ResidentSet::pin(ModelId model) {
   const auto at = position(entries_, model);
   CHECK(at != entries_.end() && at->model == model);

@@ -33,6 +33,12 @@ class ResidentSet {
   // would leave less than the largest need. Requires: holds(model).
   bool keep(ModelId model);
   void unkeep(ModelId model);
+  // Evicts all that no running request needs and that is not kept.
+  void drop_idle();
+  template <class Visit>
+  void for_each(const Visit& visit) const {
+    for (const Entry& entry : entries_) visit(entry.model);
+  }
   [[nodiscard]] Bytes used() const { return used_; }
   [[nodiscard]] int64_t count() const { return static_cast<int64_t>(entries_.size()); }
 

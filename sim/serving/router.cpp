@@ -23,9 +23,23 @@ void LoadTree::add() {
 }
 
 void LoadTree::set(size_t slot, int64_t load) {
-  CHECK(slot < size_ && load >= 0 && load <= UINT32_MAX);
-  size_t node = leaves_ + slot;
+  CHECK(slot < size_ && load >= 0 && load < kClosed);
+  if (is_closed(slot)) return;
   total_ += load - at(slot);
+  put(slot, load);
+}
+
+void LoadTree::close(size_t slot) {
+  total_ -= at(slot);
+  put(slot, kClosed);
+}
+
+void LoadTree::open(size_t slot) {
+  put(slot, 0);
+}
+
+void LoadTree::put(size_t slot, int64_t load) {
+  size_t node = leaves_ + slot;
   nodes_[node] = static_cast<uint64_t>(load) << 32U | slot;
   for (node /= 2; node > 0; node /= 2) {
     const uint64_t least = std::min(nodes_[2 * node], nodes_[2 * node + 1]);
@@ -40,16 +54,33 @@ Router::Router(const Rules& rules, PhiloxKey key, std::function<uint32_t(TenantI
   if (rules.rule == RouteRule::prefix_affinity) memory_.resize(kRemembered);
 }
 
+void Router::close(size_t replica) {
+  CHECK(!loads_.is_closed(replica));
+  loads_.close(replica);
+  --open_;
+}
+
+void Router::open(size_t replica) {
+  CHECK(loads_.is_closed(replica));
+  loads_.open(replica);
+  ++open_;
+}
+
+size_t Router::open_from(size_t replica) const {
+  while (loads_.is_closed(replica)) replica = (replica + 1) % loads_.size();
+  return replica;
+}
+
 size_t Router::of_two(const Request& request) const {
   RandomStream stream(key_, entity_of_(request.tenant), Purpose::routing, request.number);
-  const size_t a = stream.bits() % loads_.size();
-  const size_t b = stream.bits() % loads_.size();
+  const size_t a = open_from(stream.bits() % loads_.size());
+  const size_t b = open_from(stream.bits() % loads_.size());
   return loads_.at(b) < loads_.at(a) ? b : a;
 }
 
 size_t Router::nearest(const Request& request) const {
   // With this request, so that an idle pool takes one anywhere.
-  const double mean = static_cast<double>(loads_.total() + 1) / static_cast<double>(loads_.size());
+  const double mean = static_cast<double>(loads_.total() + 1) / static_cast<double>(open_);
   const auto most = static_cast<int64_t>(std::ceil(rules_.load_cap * mean));
   for (int64_t block = request.prompt / kKvBlockTokens; block-- > 0;) {
     const uint64_t id = request.content.id(block);
@@ -67,12 +98,13 @@ void Router::remember(const Request& request, size_t replica) {
 }
 
 size_t Router::choose(const Request& request) {
-  CHECK(loads_.size() > 0);
+  CHECK(has_open());
   switch (rules_.rule) {
     case RouteRule::least_loaded:
       return loads_.least();
     case RouteRule::round_robin:
-      return next_++ % loads_.size();
+      next_ = open_from(next_ % loads_.size()) + 1;
+      return next_ - 1;
     case RouteRule::two_choices:
       return of_two(request);
     case RouteRule::prefix_affinity: {
@@ -81,8 +113,8 @@ size_t Router::choose(const Request& request) {
       return replica;
     }
     case RouteRule::tenant_sticky:
-      return RandomStream(key_, entity_of_(request.tenant), Purpose::routing, UINT32_MAX).bits() %
-             loads_.size();
+      return open_from(RandomStream(key_, entity_of_(request.tenant), Purpose::routing, UINT32_MAX).bits() %
+                       loads_.size());
   }
   return 0;
 }

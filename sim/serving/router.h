@@ -26,14 +26,20 @@ enum class RouteRule : uint8_t { least_loaded, round_robin, two_choices, prefix_
 class LoadTree {
  public:
   void add();  // a slot without load, after the others
-  // Requires: 0 <= load < 2^32.
+  // Requires: 0 <= load < 2^32. Nothing while the slot is closed.
   void set(size_t slot, int64_t load);
+  // A closed slot is never the least while another one is open, and counts for nothing in total().
+  void close(size_t slot);
+  void open(size_t slot);  // without load
+  [[nodiscard]] bool is_closed(size_t slot) const { return at(slot) == kClosed; }
   [[nodiscard]] int64_t at(size_t slot) const { return static_cast<int64_t>(nodes_[leaves_ + slot] >> 32U); }
   [[nodiscard]] size_t least() const { return static_cast<uint32_t>(nodes_[1]); }
   [[nodiscard]] size_t size() const { return size_; }
   [[nodiscard]] int64_t total() const { return total_; }
 
  private:
+  static constexpr int64_t kClosed = UINT32_MAX;
+  void put(size_t slot, int64_t load);
   size_t size_ = 0;
   size_t leaves_ = 0;  // a power of two
   // A complete binary tree, the root is 1: load and slot as one number, the less of a node's two children.
@@ -52,9 +58,16 @@ class Router {
   // entity_of: the number of a tenant in random streams, the same in every scenario that has it.
   Router(const Rules& rules, PhiloxKey key, std::function<uint32_t(TenantId)> entity_of);
 
-  void add() { loads_.add(); }
+  void add() {
+    loads_.add();
+    ++open_;
+  }
   void set_load(size_t replica, int64_t requests) { loads_.set(replica, requests); }
-  // Requires: a replica.
+  // A closed replica gets nothing; one that is opened again has no requests.
+  void close(size_t replica);
+  void open(size_t replica);
+  [[nodiscard]] bool has_open() const { return open_ > 0; }
+  // Requires: has_open().
   [[nodiscard]] size_t choose(const Request& request);
 
  private:
@@ -64,6 +77,8 @@ class Router {
     uint64_t block = 0;
     size_t replica = 0;
   };
+  // `replica`, or the next one that is open.
+  [[nodiscard]] size_t open_from(size_t replica) const;
   [[nodiscard]] size_t of_two(const Request& request) const;
   [[nodiscard]] size_t nearest(const Request& request) const;
   void remember(const Request& request, size_t replica);
@@ -72,6 +87,7 @@ class Router {
   PhiloxKey key_;
   std::function<uint32_t(TenantId)> entity_of_;
   LoadTree loads_;
+  size_t open_ = 0;
   size_t next_ = 0;
   std::vector<Memory> memory_;  // prefix_affinity; by the low bits of the block's id
 };

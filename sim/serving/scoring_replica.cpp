@@ -253,6 +253,12 @@ void ScoringReplica::done(const WorkEnd& end, std::vector<Request>& finished) {
   }
 }
 
+MemoryContent ScoringReplica::content() const {
+  MemoryContent content;
+  resident_.for_each([&](ModelId model) { content.models.push_back(model); });
+  return content;
+}
+
 void ScoringReplica::for_each_unfinished(const std::function<void(const Request&)>& visit) const {
   const auto each = [&](const Request& r) {
     visit(r);

@@ -66,8 +66,21 @@ class ScoringReplica {
   void done(const WorkEnd& end, std::vector<Request>& finished);
   // Requests that next() rejected because they had waited too long. The caller empties it.
   [[nodiscard]] std::vector<Request>& timed_out() { return timed_out_; }
+  [[nodiscard]] MemoryContent content() const;
+  // Drops the weights that no batch needs, but for those of pinned tenants; nothing during a load.
+  void drop_idle() {
+    if (!loading_) resident_.drop_idle();
+  }
   [[nodiscard]] size_t waiting() const { return waiting_; }
   [[nodiscard]] int64_t outstanding() const { return static_cast<int64_t>(waiting_) + under_way_; }
+  // The requests of the batch of an instance, in the order of their rows.
+  template <class Visit>
+  void for_each_of_batch(uint32_t instance, const Visit& visit) const {
+    lines_.for_each(instances_[instance].batch, [&](const Request& request) {
+      visit(request);
+      return true;
+    });
+  }
   void for_each_unfinished(const std::function<void(const Request&)>& visit) const;
 
  private:

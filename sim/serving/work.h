@@ -60,6 +60,18 @@ struct HandOvers {
   int64_t count = 0;       // allocations that took memory another tenant wrote last
   int64_t unscrubbed = 0;  // of these, not overwritten in between
   Bytes unscrubbed_bytes{};
+  HandOvers& operator+=(const HandOvers& other) {
+    count += other.count;
+    unscrubbed += other.unscrubbed;
+    unscrubbed_bytes += other.unscrubbed_bytes;
+    return *this;
+  }
+};
+
+// What the memory of a replica holds: R4 evidence.
+struct MemoryContent {
+  std::vector<ModelId> models;  // weights and adapters
+  std::vector<TenantId> kv_of;  // who wrote KV blocks; one may stand there several times
 };
 
 }  // namespace cotenant

@@ -12,6 +12,7 @@ namespace cotenant {
 struct Consent {
   bool train_shared = false;  // its data may train a model that others use
   bool serve_others = false;  // a model with its data in its lineage may serve others
+  bool notice = true;         // it was told that what serves it may hold others' data
 };
 
 // A tenant of the scenario, whenever it joins. Position in the list = TenantId.

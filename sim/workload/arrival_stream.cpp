@@ -54,21 +54,29 @@ int64_t next_change(const DemandSource& source, int64_t at_ns) {
   return next;
 }
 
-// Walks the spans of constant rate of one day up to the horizon, in order.
+// Walks the spans of constant rate of one day up to the horizon, in order; those in the span of `change`
+// alone, at its rate, if there is one.
 class RateWalk {
  public:
-  RateWalk(const DemandSource& source, PhiloxKey key, int64_t day, Time horizon)
+  RateWalk(const DemandSource& source, PhiloxKey key, int64_t day, Time horizon, const DemandChange* change)
       : source_(source),
+        change_(change),
         modulation_(key, source.entity, Purpose::rate_modulation, static_cast<uint32_t>(day)),
         at_ns_(day * kDay.ns),
         end_ns_(std::min((day + 1) * kDay.ns, horizon.ns)) {}
 
   bool next(Segment& segment) {
-    if (at_ns_ >= end_ns_) return false;
-    const int64_t to = std::min(next_change(source_, at_ns_), end_ns_);
-    segment = {at_ns_, to, rate()};
-    at_ns_ = to;
-    return true;
+    while (at_ns_ < end_ns_) {
+      const int64_t to = std::min(next_change(source_, at_ns_), end_ns_);
+      segment = {at_ns_, to, rate()};
+      at_ns_ = to;
+      if (change_ == nullptr) return true;
+      segment.from_ns = std::max(segment.from_ns, change_->from.ns);
+      segment.to_ns = std::min(segment.to_ns, change_->until.ns);
+      segment.rate_per_s *= change_->factor;
+      if (segment.from_ns < segment.to_ns) return true;
+    }
+    return false;
   }
 
  private:
@@ -93,6 +101,7 @@ class RateWalk {
   }
 
   const DemandSource& source_;
+  const DemandChange* change_;
   RandomStream modulation_;
   int64_t at_ns_;
   int64_t end_ns_;
@@ -103,8 +112,8 @@ class RateWalk {
 // Intervals of mean 1 in operational time.
 class UnitProcess {
  public:
-  UnitProcess(const DemandSource& source, PhiloxKey key, int64_t day)
-      : stream_(key, source.entity, Purpose::arrivals, static_cast<uint32_t>(day)) {
+  UnitProcess(const DemandSource& source, PhiloxKey key, uint32_t epoch)
+      : stream_(key, source.entity, Purpose::arrivals, epoch) {
     if (source.law->kind == ArrivalKind::gamma) shape_ = 1 / (source.law->cv * source.law->cv);
   }
   double first() {
@@ -119,7 +128,20 @@ class UnitProcess {
   double shape_ = 0;  // 0 = exponential intervals
 };
 
+// What of the span of `change` lies in [from, to).
+Duration overlap(const DemandChange& change, int64_t from_ns, int64_t to_ns) {
+  return {std::max<int64_t>(std::min(to_ns, change.until.ns) - std::max(from_ns, change.from.ns), 0)};
+}
+
 }  // namespace
+
+int64_t prompt_under(const std::vector<DemandChange>* changes, Time at, int64_t drawn) {
+  if (changes == nullptr) return drawn;
+  for (const DemandChange& change : *changes) {
+    if (change.prompt > 0 && change.holds(at)) return change.prompt;
+  }
+  return drawn;
+}
 
 int64_t draw_length(RandomStream& stream, const LengthLaw& law) {
   if (law.parts.empty()) return 0;
@@ -150,6 +172,10 @@ double expected_arrivals(const DemandSource& source, Duration horizon) {
       if (phase >= law.on.ns) rate = 0;
     }
     expected += rate * seconds(Duration{to - at});
+    for (size_t c = 0; source.changes != nullptr && c < source.changes->size(); ++c) {
+      const DemandChange& change = (*source.changes)[c];
+      expected += rate * (change.factor - 1) * seconds(overlap(change, at, to));
+    }
     at = to;
   }
   return source.conversations == nullptr ? expected : expected * source.conversations->mean_turns();
@@ -159,15 +185,26 @@ double expected_arrivals(const DemandSource& source, Duration horizon) {
 // not on the steps in which it is made.
 class ArrivalStream::SourceDay {
  public:
-  SourceDay(const DemandSource& source, uint32_t index, PhiloxKey key, int64_t day, Time end)
+  // `change`: which of the source's spans this is, by its number; -1 = the usual arrivals.
+  struct Which {
+    uint32_t index = 0;  // of the source
+    int64_t day = 0;
+    int change = -1;
+    [[nodiscard]] uint32_t epoch() const {
+      return static_cast<uint32_t>(change + 1) << 20U | static_cast<uint32_t>(day);
+    }
+  };
+  SourceDay(const DemandSource& source, const Which& which, PhiloxKey key, Time end)
       : source_(&source),
-        index_(index),
+        index_(which.index),
+        usual_(which.change < 0),
         end_(end),
-        prompts_(key, source.entity, Purpose::prompt_length, static_cast<uint32_t>(day)),
-        outputs_(key, source.entity, Purpose::output_length, static_cast<uint32_t>(day)),
-        sessions_(key, source.entity, Purpose::session, static_cast<uint32_t>(day)),
-        process_(source, key, day),
-        walk_(source, key, day, end),
+        prompts_(key, source.entity, Purpose::prompt_length, which.epoch()),
+        outputs_(key, source.entity, Purpose::output_length, which.epoch()),
+        sessions_(key, source.entity, Purpose::session, which.epoch()),
+        process_(source, key, which.epoch()),
+        walk_(source, key, which.day, end,
+              usual_ ? nullptr : &(*source.changes)[static_cast<size_t>(which.change)]),
         due_(process_.first()) {
     find_next();
   }
@@ -182,16 +219,25 @@ class ArrivalStream::SourceDay {
   }
 
  private:
+  // Whether another process has the place of the usual one.
+  [[nodiscard]] bool replaced(Time at) const {
+    if (!usual_ || source_->changes == nullptr) return false;
+    return std::any_of(source_->changes->begin(), source_->changes->end(),
+                       [at](const DemandChange& c) { return c.factor != 1 && c.holds(at); });
+  }
+
   void append(Time at, std::vector<Arrival>& out) {
+    const bool counts = at >= source_->starts && !replaced(at);
     if (source_->conversations != nullptr) {
       const uint64_t session = sessions_.bits();
-      if (at >= source_->starts)
-        source_->conversations->append_session({at, end_, index_, source_->entity, session}, out);
+      if (counts)
+        source_->conversations->append_session({at, end_, index_, source_->entity, session, source_->changes},
+                                               out);
       return;
     }
-    const int64_t prompt = draw_length(prompts_, *source_->prompt);
+    const int64_t prompt = prompt_under(source_->changes, at, draw_length(prompts_, *source_->prompt));
     const int64_t output = draw_length(outputs_, *source_->output);
-    if (at >= source_->starts)
+    if (counts)
       out.push_back({at, index_, 0, static_cast<int32_t>(prompt), static_cast<int32_t>(output), {}});
   }
 
@@ -212,6 +258,7 @@ class ArrivalStream::SourceDay {
 
   const DemandSource* source_;
   uint32_t index_;
+  bool usual_;
   Time end_;
   RandomStream prompts_;
   RandomStream outputs_;
@@ -255,7 +302,14 @@ void ArrivalStream::begin_day() {
   for (uint32_t i = 0; i < sources_.size(); ++i) {
     const DemandSource& source = sources_[i];
     const bool asks = source.law != nullptr && source.law->rate_per_s > 0;
-    if (asks && source.starts.ns < (day + 1) * kDay.ns) made_.emplace_back(source, i, key_, day, end_);
+    if (!asks || source.starts.ns >= (day + 1) * kDay.ns) continue;
+    made_.emplace_back(source, SourceDay::Which{i, day}, key_, end_);
+    const auto changes = static_cast<int>(source.changes == nullptr ? 0 : source.changes->size());
+    for (int c = 0; c < changes; ++c) {
+      const DemandChange& change = (*source.changes)[static_cast<size_t>(c)];
+      if (change.factor != 1 && overlap(change, day * kDay.ns, (day + 1) * kDay.ns).ns > 0)
+        made_.emplace_back(source, SourceDay::Which{i, day, c}, key_, end_);
+    }
   }
 }
 

@@ -20,7 +20,8 @@ struct DemandSource {
   const WeekShape* shape = nullptr;
   const LengthLaw* prompt = nullptr;
   const LengthLaw* output = nullptr;
-  const Conversations* conversations = nullptr;  // null: every request stands for itself
+  const Conversations* conversations = nullptr;        // null: every request stands for itself
+  const std::vector<DemandChange>* changes = nullptr;  // null: none; those with a factor do not overlap
 };
 
 // All arrivals of some sources in time order, made a slice of a day at a time, so that memory grows with the
@@ -33,6 +34,11 @@ struct DemandSource {
 // each day in equilibrium (first interval = uniform share of a length-biased interval; for gamma(k, s) that
 // is gamma(k+1, s): Cox, "Renewal theory", 1962, section 5.4), so the expected count is exact; only the
 // correlation of intervals across midnight is lost.
+//
+// In a span with another rate (DemandChange) a process with draws of its own takes the place of the usual
+// one, which goes on unseen: what arrives before and after the span is bit-identical to a run without it, and
+// only the correlation of gamma intervals across its ends is lost. Later turns of sessions that began in the
+// span may come after it.
 class ArrivalStream {
  public:
   // `listed`: further arrivals from a trace, already in time order. Requires: horizon > 0.

@@ -45,7 +45,7 @@ Conversations::Conversations(const ConversationLaws& laws)
   RandomStream keys(stream_key(0, 0), 0, Purpose::session);
   size_t sessions = 0;
   for (; sessions < kSessionsSampled && turns.size() < kTurnsSampled; ++sessions) {
-    append_session({{}, Time{kLongest.ns}, 0, 0, keys.bits()}, turns);
+    append_session({.at = {}, .end = Time{kLongest.ns}, .key = keys.bits()}, turns);
   }
   mean_turns_ = static_cast<double>(turns.size()) / static_cast<double>(sessions);
 }
@@ -75,7 +75,7 @@ void Conversations::append_session(const Start& start, std::vector<Arrival>& out
   int64_t known = opening_tokens_;
   Time at = start.at;
   for (int64_t turn = 0; turn < turns && at < start.end; ++turn) {
-    const int64_t prompt = known + draw_length(prompts, *laws_.prompt);
+    const int64_t prompt = known + prompt_under(start.changes, at, draw_length(prompts, *laws_.prompt));
     const int64_t output = draw_length(outputs, *laws_.output);
     if (turn > 0 && prompt + output > laws_.context_limit) return;
     out.push_back({at, start.source, 0, static_cast<int32_t>(prompt), static_cast<int32_t>(output), content});

@@ -38,6 +38,7 @@ class Conversations {
     uint32_t source = 0;
     uint32_t entity = 0;
     uint64_t key = 0;
+    const std::vector<DemandChange>* changes = nullptr;  // of the prompts; null = none
   };
   void append_session(const Start& start, std::vector<Arrival>& out) const;
 

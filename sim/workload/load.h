@@ -39,6 +39,18 @@ struct ArrivalLaw {
   Duration off{};
 };
 
+// A span in which a tenant asks otherwise than its laws say.
+struct DemandChange {
+  Time from;
+  Time until;
+  double factor = 1;   // times as often
+  int64_t prompt = 0;  // new tokens (rows) of each request; 0 = as drawn
+  [[nodiscard]] bool holds(Time at) const { return at >= from && at < until; }
+};
+
+// The new tokens of a request that comes at `at`: as drawn, or as a change says. `changes` may be null.
+int64_t prompt_under(const std::vector<DemandChange>* changes, Time at, int64_t drawn);
+
 // Relative rate by hour of the week, hour 0 = Monday 00:00, mean 1. The scenario starts on a Monday at 00:00.
 struct WeekShape {
   std::string name;  // "flat", "office-hours", "evening"

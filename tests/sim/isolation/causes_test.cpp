@@ -15,6 +15,17 @@ TEST_CASE("a miss has the first cause that explains it") {
   REQUIRE(cause_of({.met_alone = true, .met_without_platform_delays = false}) == MissCause::neighbour);
 }
 
+TEST_CASE(
+    "a request that a tenant's fault took along is that tenant's doing, whatever re-runs lost elsewhere") {
+  Miss lost{
+      .tenant = TenantId{1}, .lost_by = TenantId{2}, .met_alone = true, .met_without_platform_delays = true};
+  REQUIRE(cause_of(lost) == MissCause::neighbour);
+  lost.lost_by = lost.tenant;
+  REQUIRE(cause_of(lost) == MissCause::under_provisioned);
+  lost.lost_by = {};
+  REQUIRE(cause_of(lost) == MissCause::platform);
+}
+
 TEST_CASE("a miss is found by tenant and number, and nothing else is") {
   const std::vector<Miss> misses = {{TenantId{1}, 3}, {TenantId{1}, 9}, {TenantId{4}, 0}};
   REQUIRE(find_miss(misses, TenantId{1}, 9) == 1);

@@ -51,6 +51,16 @@ TEST_CASE("a rule fires on the witness of its breach, and not when the decisive 
   };
   const std::vector<Case> cases = {
       {"A1", "tenant: a; made for: b", "tenant: a; made for: a"},
+      {"A2", "which is its version: 2; which is version: 3", "which is its version: 3; which is version: 3"},
+      {"A3", "tenant: a; delivered to: b; tokens: 5", "tenant: a; delivered to: a; tokens: 5"},
+      {"D5", "allowed: eu-west eu-north; processed in: west",
+       "allowed: eu-west eu-north; processed in: eu-north"},
+      {"D8", "tenant: a; owner: b; path: base <- data of b; notice: no",
+       "tenant: a; owner: b; path: base <- data of b; notice: yes"},
+      {"P5", "tenant: a; process that failed: of b; answered: no",
+       "tenant: a; process that failed: of a; answered: no"},
+      {"R5", "tenant: a; requires: vm; boundary: mig; beside: b; for: 1.000000 ms",
+       "tenant: a; requires: vm; boundary: vm; beside: b; for: 1.000000 ms"},
       {"C3", "served by: m v2; blocks: 3; computed by: m v1",
        "served by: m v2; blocks: 3; computed by: m v2"},
       {"D1", "for others: yes; agreed to train shared models: no",

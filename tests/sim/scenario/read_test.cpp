@@ -329,6 +329,36 @@ TEST_CASE("what does not fit together is refused with its place") {
       {", output: fixed 5", ", output: fixed 5, sessions: { turns: fixed 3 }", "16:76 `think` is missing"},
       {", output: fixed 5", ", output: fixed 5, sessions: { turns: fixed 3, think: exponential mean=30 }",
        "16:123 a duration needs a unit"},
+      {"expect:", "disturbances: [ { kind: node-loss, down: 1 s } ]\nexpect:", "29:17 `pool` is missing"},
+      {"expect:", "disturbances: [ { kind: node-loss, pool: train, down: 1 s } ]\nexpect:",
+       "29:42 no tenant shares the devices of pool `train`"},
+      {"expect:", "disturbances: [ { kind: node-loss, pool: serve, replica: 3, down: 1 s } ]\nexpect:",
+       "29:58 pool `serve` has 2 replicas"},
+      {"expect:",
+       "disturbances: [ { kind: node-loss, pool: serve, replica: 1, share: 5 %, down: 1 s } ]\nexpect:",
+       "29:61 `share` has no meaning here"},
+      {"expect:", "disturbances: [ { kind: node-reclaim, pool: serve, down: 1 s, until: 2 h } ]\nexpect:",
+       "29:63 `until` has no meaning here"},
+      {"expect:", "disturbances: [ { kind: process-crash, tier: glod, down: 1 s } ]\nexpect:",
+       "29:46 there is no tier `glod`"},
+      {"expect:", "disturbances: [ { kind: slow-store, factor: 2 } ]\nexpect:",
+       "29:25 no SKU has a store that could be slow"},
+      {"expect:", "disturbances: [ { kind: adapter-storm, pool: serve } ]\nexpect:",
+       "29:17 `every` is missing"},
+      {"expect:", "disturbances: [ { kind: mislabelled-region, pool: serve, region: mars } ]\nexpect:",
+       "29:51 the pool states no region that could be wrong"},
+      {"expect:", "disturbances: [ { kind: noisy-tenant, tier: gold, factor: 2, tenancy: own } ]\nexpect:",
+       "29:62 `tenancy` has no meaning here"},
+      {"expect:",
+       "disturbances: [ { kind: flood, tier: gold, prompt: 90 }, { kind: flood, tier: gold, prompt: 80 } "
+       "]\nexpect:",
+       "29:66 it overlaps another one of the same kind and tier"},
+      {"    data: 1 MB\n    load: { arrivals: poisson rate=1/s",
+       "    data: 1 MB\n    regions: mars moon\n    load: { arrivals: poisson rate=1/s",
+       "27:16 pool `train` states no region, and tier `gold` may not be processed there\n27:52 pool `serve` "
+       "states no region, and tier `gold` may not be processed there\n28:19 pool `train` states no region, "
+       "and tier `gold` may not be processed there\n28:54 pool `serve` states no region, and tier `gold` may "
+       "not be processed there"},
       {"expect:", "disturbances: [ { kind: short-cache-key } ]\nexpect:",
        "29:25 no pool has a prefix cache whose keys could be short"},
       {"size: 2 }", "size: 2, decode-pool: sevre, kv-link: 1 GB/s }", "23:44 there is no pool `sevre`"},
@@ -466,7 +496,8 @@ TEST_CASE("adapters in KV blocks cannot be pinned or counted: the memory alone s
   for (const std::string key : {"resident-models: 3", "pinned: yes"}) {
     std::string with = text;
     with.replace(with.find("model: chat, pool: serve }"), 26, "model: chat, pool: serve, " + key + " }");
-    REQUIRE(only_problem(read_text(with)).find("needs memory that is kept for adapters") != std::string::npos);
+    REQUIRE(only_problem(read_text(with)).find("needs memory that is kept for adapters") !=
+            std::string::npos);
   }
 }
 

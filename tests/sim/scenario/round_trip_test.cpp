@@ -93,7 +93,23 @@ policy: { P1: fail, D4: ignore }
 disturbances:
   - { kind: adapter-race, share: 3.7 %, from: 1 h, until: 2 h, tenancy: own }
   - { kind: ignore-consent }
+  - { kind: stale-version, share: 2 % }
+  - { kind: pooled-connection }
+  - { kind: mislabelled-region, pool: serve, region: us-east }
+  - { kind: node-loss, pool: serve, replica: 2, from: 1 h, down: 5 min }
+  - { kind: node-reclaim, pool: serve, share: 50 %, from: 3 h, notice: 2 min, down: 5 min, tenancy: shared }
+  - { kind: process-crash, tier: gold, from: 90 min, down: 30 s }
+  - { kind: adapter-storm, pool: serve, every: 10 s }
+  - { kind: noisy-tenant, tier: plain, factor: 12.5, from: 5 h, until: 6 h }
+  - { kind: flood, tier: plain, prompt: 90 }
 )");
+  text.replace(text.find("serve: { sku: cpu, size: 2 }"), 28,
+               "serve: { sku: cpu, size: 2, region: eu-west, boundary: mig, wipe: off }");
+  text.replace(text.find("train: { sku: cpu, size: 1 }"), 28,
+               "train: { sku: cpu, size: 1, region: eu-north }");
+  text.replace(
+      text.find("consent: { train-shared: true }"), 31,
+      "consent: { train-shared: true, notice: false }\n    regions: eu-west eu-north\n    boundary: vm");
   text.replace(text.find("memory: 8 GB"), 12, "memory: 8 GiB, load-bandwidth: 2 GB/s");
   text.replace(text.find("    data: 1 MB"), 14,
                "    data: 1 MB\n    growth: { kind: logistic, limit: 50, midpoint: 36 h }\n    starts: 90 "

@@ -53,8 +53,14 @@ TEST_CASE("every shipped scenario reads, is named as its file and resolves to it
 
 TEST_CASE("each isolation scenario expects exactly the breach that it plants") {
   const std::map<std::string, std::string> planted = {
-      {"wrong-model", "A1"},     {"no-consent", "D1"}, {"lineage", "D4"},    {"no-scrub", "R1"},
-      {"noisy-neighbour", "P1"}, {"clean", ""},        {"open-cache", "C1"}, {"short-cache-key", "C3"}};
+      {"wrong-model", "A1"},   {"no-consent", "D1"},         {"lineage", "D4"},
+      {"no-scrub", "R1"},      {"noisy-neighbour", "P1"},    {"clean", ""},
+      {"open-cache", "C1"},    {"short-cache-key", "C3"},    {"stale-version", "A2"},
+      {"misdelivered", "A3"},  {"mislabelled-region", "D5"}, {"uninformed", "D8"},
+      {"weak-boundary", "R5"}, {"process-crash", "P5"},      {"node-not-wiped", "R4"},
+      {"ragged-tail", "R3"},   {"noisy-tenant", "P1"},       {"flood", "P1"},
+      {"node-loss", ""},       {"node-reclaim", ""},         {"slow-store", ""},
+      {"adapter-storm", ""}};
   for (const auto& [name, code] : planted) {
     INFO(name);
     const Scenario s = shipped_scenario("isolation/" + name + ".yaml");

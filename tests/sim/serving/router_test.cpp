@@ -115,3 +115,27 @@ TEST_CASE("the replica that got the longest prefix is preferred until it has its
   const std::vector<uint64_t> new_words = {31, 32};
   REQUIRE(router.choose(turn(new_words, 2)) == home);
 }
+
+TEST_CASE("a closed replica gets nothing under any rule, and everything is as before once it is open again") {
+  for (const RouteRule rule : {RouteRule::least_loaded, RouteRule::round_robin, RouteRule::two_choices,
+                               RouteRule::prefix_affinity, RouteRule::tenant_sticky}) {
+    INFO(static_cast<int>(rule));
+    Router router = router_of(rule, 5);
+    Router untouched = router_of(rule, 5);
+    std::vector<uint32_t> sent(5, 0);
+    for (const size_t closed : {size_t{1}, size_t{4}}) router.close(closed);
+    router.set_load(1, 7);  // it still works on what it had
+    for (uint32_t n = 0; n < 200; ++n) ++sent[router.choose(request(n % 20, n))];
+    REQUIRE(sent[1] + sent[4] == 0);
+    for (const size_t replica : {0, 2, 3})
+      REQUIRE((sent[replica] > 0 || rule == RouteRule::least_loaded || rule == RouteRule::prefix_affinity));
+    router.open(1);
+    router.open(4);
+    if (rule == RouteRule::round_robin) continue;  // its turn has gone on
+    for (uint32_t n = 0; n < 50; ++n)
+      REQUIRE(router.choose(request(n, n)) == untouched.choose(request(n, n)));
+  }
+  Router router = router_of(RouteRule::round_robin, 1);
+  router.close(0);
+  REQUIRE_FALSE(router.has_open());
+}

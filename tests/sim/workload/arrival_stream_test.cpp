@@ -2,6 +2,7 @@
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <iterator>
+#include <tuple>
 
 #include "sim/workload/arrival_stream.h"
 
@@ -151,4 +152,83 @@ TEST_CASE("lengths are rounded and clamped by their law") {
   REQUIRE(high == 300);
   REQUIRE(draw_length(stream, {}) == 0);
   REQUIRE(draw_length(stream, {{{1, Law::fixed, 700, 0}}, 1, 1000}) == 700);
+}
+
+namespace {
+
+std::vector<Arrival> changed(const ArrivalLaw& law, const std::vector<DemandChange>& changes,
+                             Duration horizon, uint32_t seed = 3) {
+  const LengthLaw lengths{{{1, Law::lognormal, 5, 1}}, 1, 5000};
+  DemandSource source{7, {}, &law, find_week_shape("office-hours"), &lengths, &lengths};
+  source.changes = changes.empty() ? nullptr : &changes;
+  ArrivalStream stream({source}, {}, stream_key(seed, 0), horizon);
+  return all_of(stream);
+}
+
+}  // namespace
+
+TEST_CASE(
+    "a tenant that asks more often in a span leaves its arrivals outside as they were, under every law") {
+  const DemandChange noisy{Time{} + kHour * 30 + kMinute * 7, Time{} + kHour * 33, 8, 0};
+  for (const ArrivalKind kind :
+       {ArrivalKind::poisson, ArrivalKind::gamma, ArrivalKind::cox, ArrivalKind::burst}) {
+    const ArrivalLaw law{kind, 0.02, 2, kMinute * 5, kMinute * 30, kMinute * 20};
+    const auto usual = changed(law, {}, kDay * 3);
+    const auto more = changed(law, {noisy}, kDay * 3);
+    std::vector<std::tuple<int64_t, int32_t, int32_t>> outside;
+    std::vector<std::tuple<int64_t, int32_t, int32_t>> outside_with;
+    for (const Arrival& a : usual) {
+      if (!noisy.holds(a.at)) outside.emplace_back(a.at.ns, a.prompt, a.output);
+    }
+    for (const Arrival& a : more) {
+      if (!noisy.holds(a.at)) outside_with.emplace_back(a.at.ns, a.prompt, a.output);
+    }
+    INFO(static_cast<int>(kind));
+    REQUIRE(outside.size() > 300);
+    REQUIRE(outside == outside_with);
+    REQUIRE(more.size() > usual.size() + 50);
+    for (size_t i = 0; i < more.size(); ++i) REQUIRE(more[i].number == i);
+  }
+}
+
+TEST_CASE(
+    "arrivals in a noisy span are as many as the rate times its factor says, within four standard errors") {
+  const Duration horizon = kHour * 20;
+  const std::vector<DemandChange> changes = {{Time{} + kHour * 9 + kMinute * 20, Time{} + kHour * 12, 5, 0},
+                                             {Time{} + kHour * 15, Time{} + kHour * 16, 3, 0}};
+  for (const ArrivalKind kind :
+       {ArrivalKind::poisson, ArrivalKind::gamma, ArrivalKind::cox, ArrivalKind::burst}) {
+    const ArrivalLaw law{kind, 0.02, 2, kMinute * 5, kMinute * 30, kMinute * 20};
+    DemandSource source{7, {}, &law, find_week_shape("office-hours"), &kOne, &kOne};
+    source.changes = &changes;
+    const double expected = expected_arrivals(source, horizon);
+    double sum = 0;
+    double squares = 0;
+    constexpr int kRuns = 200;
+    for (uint32_t seed = 0; seed < kRuns; ++seed) {
+      const auto n = static_cast<double>(changed(law, changes, horizon, seed).size());
+      sum += n;
+      squares += n * n;
+    }
+    const double mean = sum / kRuns;
+    const double error = std::sqrt((squares / kRuns - mean * mean) / (kRuns - 1));
+    INFO(static_cast<int>(kind) << " expected " << expected << " mean " << mean << " +- " << error);
+    REQUIRE(std::abs(mean - expected) <= 4 * error);
+  }
+}
+
+TEST_CASE("a flood changes the prompts in its span and nothing else") {
+  const DemandChange flood{Time{} + kHour * 10, Time{} + kHour * 12, 1, 3000};
+  const ArrivalLaw law{ArrivalKind::poisson, 0.05, 1, {}, {}, {}};
+  const auto usual = changed(law, {}, kDay);
+  const auto flooded = changed(law, {flood}, kDay);
+  REQUIRE(usual.size() == flooded.size());
+  int64_t hit = 0;
+  for (size_t i = 0; i < usual.size(); ++i) {
+    REQUIRE(flooded[i].at == usual[i].at);
+    REQUIRE(flooded[i].output == usual[i].output);
+    REQUIRE(flooded[i].prompt == (flood.holds(usual[i].at) ? 3000 : usual[i].prompt));
+    hit += flood.holds(usual[i].at) ? 1 : 0;
+  }
+  REQUIRE(hit > 50);
 }
