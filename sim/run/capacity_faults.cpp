@@ -27,12 +27,10 @@ bool happens(const Disturbance& fault, const Variant& variant) {
 
 }  // namespace
 
-CapacityFaults::CapacityFaults(const ServingPlan& plan, const Variant& variant,
-                               const std::vector<std::vector<uint32_t>>& shared)
-    : plan_(plan) {
-  const Scenario& s = plan.scenario();
+void CapacityFaults::begin(const std::vector<std::vector<uint32_t>>& shared) {
+  const Scenario& s = plan_.scenario();
   for (const Disturbance& d : s.disturbances) {
-    if (!plan.is_hit(d) || !happens(d, variant)) continue;
+    if (!plan_.is_hit(d) || !happens(d, variant_)) continue;
     if (d.kind == Kind::process_crash)
       changes_.push_back({CapacityChange::Kind::crash, Time{d.from.ns}, &d, {}});
     for (uint32_t p = 0; p < s.pools.size(); ++p) {

@@ -26,9 +26,10 @@ struct CapacityChange {
 // owner, one thread.
 class CapacityFaults {
  public:
-  // `shared`: the shared replicas of each pool, in the run.
-  CapacityFaults(const ServingPlan& plan, const Variant& variant,
-                 const std::vector<std::vector<uint32_t>>& shared);
+  // Both must outlive the faults.
+  CapacityFaults(const ServingPlan& plan, const Variant& variant) : plan_(plan), variant_(variant) {}
+  // `shared`: the shared replicas of each pool, in the run. Call once.
+  void begin(const std::vector<std::vector<uint32_t>>& shared);
 
   [[nodiscard]] const std::vector<CapacityChange>& changes() const { return changes_; }
   // `fault` is over for `replica` at this time. Returns the number of that change.
@@ -62,6 +63,7 @@ class CapacityFaults {
   void add(const Disturbance& fault, const std::vector<uint32_t>& shared);
 
   const ServingPlan& plan_;
+  const Variant& variant_;
   std::vector<CapacityChange> changes_;
   std::vector<Health> health_;  // by replica, as far as one was hit
   std::vector<const Disturbance*> armed_;

@@ -23,7 +23,7 @@ GenerativeDriver::GenerativeDriver(const ServingPlan& plan, const Variant& varia
 }
 
 void GenerativeDriver::start_machine() {
-  machine_.emplace(
+  machine_ = std::make_unique<GenerativeReplica>(
       limits_on(*plan_, place().pool, *variant_),
       [plan = plan_](ModelId model) { return plan->artefact_bytes(model); }, [this] { return scrubs(); },
       [plan = plan_](TenantId tenant) { return plan->tenant(tenant).weight; });

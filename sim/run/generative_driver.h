@@ -1,5 +1,5 @@
 #pragma once
-#include <optional>
+#include <memory>
 #include <vector>
 
 #include "sim/run/driven_device.h"
@@ -62,7 +62,7 @@ class GenerativeDriver : public DrivenDevice {
   bool scrubs();
 
   RandomStream skipped_scrubs_;
-  std::optional<GenerativeReplica> machine_;  // another one after each failure
+  std::unique_ptr<GenerativeReplica> machine_;  // another one after each failure
   Past past_;
   int64_t artefacts_left_ = 0;
   Work work_;

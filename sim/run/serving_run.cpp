@@ -76,7 +76,8 @@ class ServingRun {
                   deal_traces(world, key, [&](TenantId tenant) { return variant.has(tenant); }), key,
                   scenario_.horizon),
         admission_(plan_, variant.kind == Variant::Kind::alone ? variant.tenant : TenantId{}),
-        assigner_(plan_, key) {}
+        assigner_(plan_, key),
+        faults_(plan_, variant_) {}
 
   ServingTotals run() {
     const ScopedCheckClock clock(&clock_.now.ns);
@@ -142,8 +143,8 @@ class ServingRun {
   // ---- faults ----
 
   void plan_faults() {
-    faults_.emplace(plan_, variant_, pool_replicas_);
-    for (uint32_t i = 0; i < faults_->changes().size(); ++i) expect_fault(i, faults_->changes()[i].at);
+    faults_.begin(pool_replicas_);
+    for (uint32_t i = 0; i < faults_.changes().size(); ++i) expect_fault(i, faults_.changes()[i].at);
   }
 
   void expect_fault(uint32_t change, Time at) {
@@ -151,7 +152,7 @@ class ServingRun {
   }
 
   void change_capacity(uint32_t number) {
-    const CapacityChange change = faults_->changes()[number];
+    const CapacityChange change = faults_.changes()[number];
     if (change.kind == CapacityChange::Kind::crash) return crash_or_arm(*change.fault);
     for (const uint32_t r : change.replicas) change_replica(change, r);
     if (change.kind == CapacityChange::Kind::come_back) place_held();
@@ -183,11 +184,11 @@ class ServingRun {
 
   void close(uint32_t r) {
     const ReplicaPlace& place = place_of(r);
-    if (faults_->close(r) && !place.owner.valid()) routers_[place.pool].close(place.slot);
+    if (faults_.close(r) && !place.owner.valid()) routers_[place.pool].close(place.slot);
   }
 
   void open(uint32_t r) {
-    if (!faults_->open(r)) return;
+    if (!faults_.open(r)) return;
     const ReplicaPlace& place = place_of(r);
     if (!place.owner.valid()) routers_[place.pool].open(place.slot);
     std::visit([](auto& driver) { driver.come_back(); }, replicas_[r]);
@@ -195,7 +196,7 @@ class ServingRun {
 
   // Everything on the replica is lost, by the doing of a tenant or of nobody.
   void lose(uint32_t r, Loss loss, TenantId by) {
-    faults_->failed(r, by);
+    faults_.failed(r, by);
     std::vector<Request> lost;
     std::visit([&](auto& driver) { driver.fail(loss, lost); }, replicas_[r]);
     for (const Request& request : lost) {
@@ -217,19 +218,19 @@ class ServingRun {
     for (uint32_t r = 0; r < replicas_.size(); ++r) {
       TenantId by;
       const auto look = [&](const Request& request) {
-        if (!by.valid() && faults_->is_of_tier(crash, request.tenant)) by = request.tenant;
+        if (!by.valid() && faults_.is_of_tier(crash, request.tenant)) by = request.tenant;
       };
       std::visit([&](const auto& driver) { driver.machine().for_each_unfinished(look); }, replicas_[r]);
       if (by.valid()) return this->crash(crash, r, by);
     }
-    faults_->arm(crash);
+    faults_.arm(crash);
   }
 
   void crash(const Disturbance& crash, uint32_t r, TenantId by) {
     close(r);
     lose(r, Loss::process, by);
     const Time back = clock_.now + crash.down;
-    expect_fault(faults_->add_return(crash, r, back), back);
+    expect_fault(faults_.add_return(crash, r, back), back);
   }
 
   // Places what had found no open replica, in order; what still finds none waits on.
@@ -409,7 +410,7 @@ class ServingRun {
   void place(const Request& request) {
     const TierPlan& plan = plan_.of(request.tenant);
     const bool dedicated = plan_.dedicated(request.tenant);
-    const bool open = dedicated ? !faults_->is_closed(replica_of_tenant_[request.tenant.index])
+    const bool open = dedicated ? !faults_.is_closed(replica_of_tenant_[request.tenant.index])
                                 : routers_[plan.pool].has_open();
     if (!open) return held_.push_back(request);
     const uint32_t r = dedicated ? replica_of_tenant_[request.tenant.index] : choose(plan.pool, request);
@@ -426,7 +427,7 @@ class ServingRun {
     if (!driver.enqueue(request)) return observe(request, RequestOutcome::queue_full, ReplicaId{r});
     entered(driver, request);
     report_load(driver);
-    if (const Disturbance* fault = faults_->set_off(request.tenant)) return crash(*fault, r, request.tenant);
+    if (const Disturbance* fault = faults_.set_off(request.tenant)) return crash(*fault, r, request.tenant);
     driver.begin();
     report_timed_out(driver);
   }
@@ -451,7 +452,7 @@ class ServingRun {
 
   void enqueue(uint32_t r, const Request& request) {
     auto& driver = std::get<GenerativeDriver>(replicas_[r]);
-    const Disturbance* fault = faults_->set_off(request.tenant);
+    const Disturbance* fault = faults_.set_off(request.tenant);
     if (fault != nullptr) driver.settle();
     entered(driver, request);
     driver.enqueue(request);
@@ -520,7 +521,7 @@ class ServingRun {
          .transfer_ns = until_now(r.transfer_ns),
          .decode_wait_ns = until_now(r.decode_wait_ns),
          .delivered_to = delivered_to(r, outcome, replica),
-         .fault_of = outcome == RequestOutcome::lost ? faults_->failed_by(replica.index) : TenantId{},
+         .fault_of = outcome == RequestOutcome::lost ? faults_.failed_by(replica.index) : TenantId{},
          .outcome = outcome});
   }
 
@@ -602,7 +603,7 @@ class ServingRun {
   std::deque<Request> released_;  // waiting for their entitlement, in order of release
   OnTheWay on_the_way_;
   Connections connections_;
-  std::optional<CapacityFaults> faults_;
+  CapacityFaults faults_;
   std::vector<Request> held_;  // found no open replica, in order
   std::vector<Request> finished_;
   ServingTotals totals_;

@@ -34,6 +34,7 @@ class Draw {
     set_policies(pool);
     set_cache(s, pool);
     pool.adapter_memory = static_cast<Pool::AdapterMemory>(one_of("adapter-memory", {0, 1}));
+    if (one_of("faults", {0, 1}) == 1) set_faults(s);
     return s;
   }
   [[nodiscard]] std::string text() const { return said_.str(); }
@@ -62,6 +63,23 @@ class Draw {
     pool.router = static_cast<RouteRule>(one_of("router", {0, 1, 2, 3, 4}));
     if (one_of("sessions", {0, 1}) == 0) return;
     for (Tier& tier : s.tiers) testing::add_sessions(tier, SystemPrompt::Across::all, kSecond * 2);
+  }
+
+  void set_faults(Scenario& s) {
+    using Kind = Disturbance::Kind;
+    const auto soon = [&](const char* name) {
+      return kMillisecond * one_of(name, {10'001, 77'777, 150'003});
+    };
+    s.disturbances = {
+        {.kind = Kind::node_loss, .from = soon("loss"), .pool = "serve", .replica = 1, .down = kSecond * 9},
+        {.kind = Kind::node_reclaim,
+         .from = soon("reclaim"),
+         .pool = "serve",
+         .notice = kSecond,
+         .down = kSecond},
+        {.kind = Kind::process_crash, .from = soon("crash"), .tier = "gold", .down = kSecond * 2},
+        {.kind = Kind::adapter_storm, .from = soon("storm"), .pool = "serve", .every = kSecond * 3},
+        {.kind = Kind::skip_scrub, .share = 0.5}};
   }
 
   RandomStream stream_;
@@ -123,6 +141,7 @@ std::vector<uint32_t> draws() {
 TEST_CASE("any mix of policies skips exactly, loses no request and keeps all parts of its time") {
   int64_t served = 0;
   int64_t preempted = 0;
+  int64_t lost = 0;
   for (const uint32_t number : draws()) {
     Draw draw(number);
     const Scenario s = draw.scenario();
@@ -136,9 +155,11 @@ TEST_CASE("any mix of policies skips exactly, loses no request and keeps all par
     for (const RequestObservation& o : skipped.requests) {
       served += o.outcome == RequestOutcome::served ? 1 : 0;
       preempted += o.preempted > 0 ? 1 : 0;
+      lost += o.outcome == RequestOutcome::lost ? 1 : 0;
     }
   }
   INFO(served << " served, " << preempted << " preempted");
   REQUIRE(served > 5000);
   REQUIRE(preempted > 100);
+  REQUIRE(lost > 300);
 }
