@@ -140,10 +140,7 @@ class Comparison {
       count_tokens(key.first, s.tokens, &Samples::simulated_tokens);
       const auto other = executed.all.find(key);
       if (other == executed.all.end()) continue;
-      const Finished::Times& e = other->second;
-      add_pair(key.first, "ttft", s.ttft, e.ttft);
-      add_pair(key.first, "e2e", s.e2e, e.e2e);
-      if (s.tpot && e.tpot) add_pair(key.first, "tpot", *s.tpot, *e.tpot);
+      add_request(key.first, s, other->second);
     }
     for (const auto& [key, e] : executed.all) count_tokens(key.first, e.tokens, &Samples::executed_tokens);
   }
@@ -159,6 +156,11 @@ class Comparison {
   std::array<Scope, 3> scopes_of(uint32_t tenant) const {
     return {Scope{"all", "all"}, Scope{"tier", world_.tier_of(TenantId{tenant}).name},
             Scope{"tenant", world_.tenants[tenant].name}};
+  }
+  void add_request(uint32_t tenant, const Finished::Times& s, const Finished::Times& e) {
+    add_pair(tenant, "ttft", s.ttft, e.ttft);
+    add_pair(tenant, "e2e", s.e2e, e.e2e);
+    if (s.tpot && e.tpot) add_pair(tenant, "tpot", *s.tpot, *e.tpot);
   }
   void add_pair(uint32_t tenant, const char* metric, Duration simulated, Duration executed) {
     for (const Scope& scope : scopes_of(tenant)) {

@@ -61,6 +61,7 @@ Result<std::map<std::string, std::vector<uint32_t>>> shared_out(const Scenario& 
       continue;
     }
     std::vector<std::string> tiers;
+    tiers.reserve(server.tiers.size());
     for (const Tier& tier : server.tiers) tiers.push_back(tier.name);
     problems.push_back(
         problem(server, 0, fmt::format("no tier is for tenant '{}' of the log", log.tenants[t]),
