@@ -2,8 +2,10 @@
 
 namespace cotenant {
 
-const std::vector<BreachCode>& breach_codes() {
-  static const std::vector<BreachCode> codes = {
+namespace {
+
+std::vector<BreachCode> performance_codes() {
+  return {
       {"P1", "D", "neighbour SLO breach",
        "objective missed within quota, met alone on the entitlement and not met without platform delays", "s",
        2, true},
@@ -20,6 +22,11 @@ const std::vector<BreachCode>& breach_codes() {
       {"P6", "D", "eviction harm",
        "a neighbour SLO breach that is met when what others evicted from the prefix cache is kept", "s", 1,
        true},
+  };
+}
+
+std::vector<BreachCode> data_codes() {
+  return {
       {"R1", "E", "memory handed over without scrub",
        "KV memory given to another tenant without being overwritten first", "bytes", 1, true},
       {"R2", "M", "on-chip residue", "a probe reads another tenant's words in on-chip memory", "words", 3,
@@ -62,6 +69,16 @@ const std::vector<BreachCode>& breach_codes() {
        false},
       {"M2", "M", "failed unlearning", "removed records are still detectable", "AUC", 3, false},
   };
+}
+
+}  // namespace
+
+const std::vector<BreachCode>& breach_codes() {
+  static const std::vector<BreachCode> codes = [] {
+    std::vector<BreachCode> all = performance_codes();
+    for (const BreachCode& code : data_codes()) all.push_back(code);
+    return all;
+  }();
   return codes;
 }
 

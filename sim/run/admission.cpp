@@ -20,6 +20,9 @@ std::optional<Entitlement> entitlement_of(const ServingPlan& plan, TenantId tena
   const Pool& pool = plan.pool(own.pool);
   const bool generative = plan.scenario().models[own.model].kind == Model::Kind::generative;
   const auto burst = static_cast<double>((generative ? pool.token_budget : pool.max_batch) * pool.size);
+  const double stated = plan.world().tier_of(tenant).entitlement;
+  const double capacity = pool_capacity_per_s(plan.world(), own.model, own.pool);
+  if (stated > 0) return Entitlement(capacity * stated, burst, 1, {});
   std::vector<Entitlement::Joining> joinings;
   for (uint32_t t = 0; t < plan.world().tenants.size(); ++t) {
     const Tenant& other = plan.tenant(TenantId{t});
@@ -28,8 +31,7 @@ std::optional<Entitlement> entitlement_of(const ServingPlan& plan, TenantId tena
   }
   std::stable_sort(joinings.begin(), joinings.end(),
                    [](const auto& a, const auto& b) { return a.at < b.at; });
-  return Entitlement(pool_capacity_per_s(plan.world(), own.model, own.pool), burst,
-                     plan.tenant(tenant).weight, std::move(joinings));
+  return Entitlement(capacity, burst, plan.tenant(tenant).weight, std::move(joinings));
 }
 
 }  // namespace
@@ -74,8 +76,11 @@ std::vector<double> entitled_tokens(const ServingPlan& plan, Time from) {
     }
     go_on(Time{world.scenario.horizon.ns});
     for (const auto& [t, before] : at_joining) {
-      entitled[t] = pool_capacity_per_s(world, plan.of(TenantId{t}).model, p) * world.tenants[t].weight *
-                    (integral - before);
+      const double stated = world.tier_of(TenantId{t}).entitlement;
+      const Duration there = Time{world.scenario.horizon.ns} - std::max(world.tenants[t].joined, from);
+      const double share_s =
+          stated > 0 ? stated * std::max(seconds(there), 0.0) : world.tenants[t].weight * (integral - before);
+      entitled[t] = pool_capacity_per_s(world, plan.of(TenantId{t}).model, p) * share_s;
     }
   }
   return entitled;

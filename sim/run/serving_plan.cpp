@@ -61,7 +61,10 @@ GenerativeLimits ServingPlan::generative_limits(uint32_t p) const {
   const Pool& pool = scenario().pools[p];
   const ReplicaMemory memory = replica_memory(*world_, tenancy_, p);
   return {.batching = pool.batching,
-          .line = {pool.scheduler, pool.ageing, pool.quantum},
+          .line = {.order = pool.scheduler,
+                   .ageing = pool.ageing,
+                   .quantum = pool.quantum,
+                   .lifts = disturbance(Disturbance::Kind::no_lift, Time{0}) == nullptr},
           .tenant_sequences = pool.tenant_sequences,
           .tenant_blocks = tenant_blocks(pool, memory),
           .adapters_per_batch = pool.adapters_per_batch,

@@ -4,12 +4,14 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <map>
 #include <optional>
 #include <set>
 
 #include "sim/scenario/disturbance_checks.h"
 #include "sim/scenario/nearest_name.h"
 #include "sim/scenario/quantity.h"
+#include "sim/scenario/world.h"
 
 namespace cotenant {
 namespace {
@@ -75,6 +77,9 @@ class Checker {
     for (const TenancyEntry& entry : s_.tenancies) check_entry(entry);
     check_training();
     for (const Served& served : served_) check_regions(served);
+    for (const TenancyEntry& entry : s_.tenancies) {
+      if (!entitlements_hold(entry)) break;  // other entries would say the same
+    }
     check_disturbances(s_, root_, problems_);
   }
 
@@ -238,6 +243,41 @@ class Checker {
     }
     check_model_kind(tier, path);
     check_system_prompt(tier, joined(joined(path, "load"), "system-prompt"));
+  }
+
+  // What tenants of one pool were promised is no more than the pool, and promised to all of them or to none.
+  bool entitlements_hold(const TenancyEntry& entry) {
+    struct Promised {
+      double sum = 0;
+      const Tier* last = nullptr;    // that states one
+      const Tier* silent = nullptr;  // that states none
+    };
+    std::map<std::string, Promised> pools;
+    for (const Served& served : served_) {
+      if (served.entry != &entry || served.choice->placement != Placement::shared) continue;
+      Promised& pool = pools[served.choice->pool];
+      const double each = served.tier->entitlement;
+      pool.sum += each * static_cast<double>(join_times(*served.tier, s_.horizon).size());
+      (each > 0 ? pool.last : pool.silent) = served.tier;
+    }
+    for (const auto& [name, pool] : pools) {
+      const Path path = {"tenants", pool.last == nullptr ? "" : pool.last->name, "entitlement"};
+      if (pool.last == nullptr || !stated(path)) continue;
+      if (pool.silent != nullptr) {
+        at(path, {fmt::format("tier `{}` shares pool `{}` in entry `{}` and states no entitlement",
+                              pool.silent->name, name, entry.label),
+                  "state it for every tier of the pool, or for none: then weights decide"});
+        return false;
+      }
+      if (pool.sum <= 1 + 1e-9) continue;
+      at(path,
+         {fmt::format("entitlements on pool `{}` sum to {:.4g} % of it in entry `{}`, with the tenants of "
+                      "the end of the horizon",
+                      name, 100 * pool.sum, entry.label),
+          "smaller shares, fewer tenants, or another pool"});
+      return false;
+    }
+    return true;
   }
 
   void check_system_prompt(const Tier& tier, const Path& path) {

@@ -40,6 +40,8 @@ const std::vector<Word>& words() {
        "again and again everything resident that no request uses is dropped"},
       {"noisy-tenant", Kind::noisy_tenant, "the tenants of a tier ask more often"},
       {"flood", Kind::flood, "the prompts of a tier are of one length, a long one"},
+      {"no-lift", Kind::no_lift,
+       "weighted-fair schedulers pay a tenant that comes back for the time that it was away"},
   };
   return all;
 }
@@ -123,14 +125,17 @@ Table<D> size_rows() {
 
 Table<D> time_rows() {
   const auto lasts = [](const D& d) {
-    return d.kind != Kind::node_loss && d.kind != Kind::process_crash && d.kind != Kind::node_reclaim;
+    return d.kind != Kind::node_loss && d.kind != Kind::process_crash && d.kind != Kind::node_reclaim &&
+           d.kind != Kind::no_lift;
   };
+  const auto begins = [](const D& d) { return d.kind != Kind::no_lift; };
   const auto by_entry = [](const D& d) { return d.kind != Kind::noisy_tenant && d.kind != Kind::flood; };
   return {
-      scalar_field<D>("from", duration_codec(Duration{}, kLongest), &D::from, "when it begins"),
+      scalar_field<D>("from", duration_codec(Duration{}, kLongest), &D::from, "when it begins")
+          .only_when("kind is not no-lift, which holds throughout", begins),
       scalar_field<D>("until", end_codec(), &D::until, "when it ends")
           .otherwise("the end")
-          .only_when("kind is not node-loss, process-crash or node-reclaim", lasts),
+          .only_when("kind is not node-loss, process-crash, node-reclaim or no-lift", lasts),
       scalar_field<D>("tenancy", identifier_codec("shared"), &D::tenancy,
                       "the one tenancy entry that it hits")
           .otherwise("every entry")

@@ -26,7 +26,8 @@ std::vector<Metric> make_metrics() {
   for (const char* part : {"arrived", "served", "rejected", "dropped", "in_flight"}) {
     metrics.push_back({fmt::format("requests.{}", part), MetricUnit::count});
   }
-  for (const char* cause : {"over-quota", "under-provisioned", "platform", "neighbour", "single", "collective"}) {
+  for (const char* cause :
+       {"over-quota", "under-provisioned", "platform", "neighbour", "single", "collective"}) {
     metrics.push_back({fmt::format("misses.{}", cause), MetricUnit::count});
   }
   for (const char* part : {"jain", "max-min", "gap-of-bound"}) {

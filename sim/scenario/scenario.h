@@ -6,10 +6,10 @@
 #include <vector>
 
 #include "sim/core/amounts.h"
+#include "sim/ledger/boundary.h"
 #include "sim/ledger/rows.h"
 #include "sim/serving/generative_replica.h"
 #include "sim/serving/router.h"
-#include "sim/ledger/boundary.h"
 #include "sim/workload/load.h"
 
 namespace cotenant {
@@ -86,6 +86,7 @@ struct Tier {
   Slo slo;
   int64_t priority = 1;
   double weight = 1;       // share of its pool: entitlement = weight / sum of weights
+  double entitlement = 0;  // of its pool, stated: of each tenant; 0 = by weight
   double quota_per_s = 0;  // admitted requests per second; 0 = no quota stated
   double quota_burst = 0;  // bucket size in requests
   int line = 0;
@@ -177,6 +178,7 @@ struct Disturbance {
   // node_reclaim: replicas of `pool` get nothing new from `from` on; after `notice` they go for `down`.
   // slow_store: the store's bandwidth is divided by `factor`.
   // adapter_storm: `every` so long, everything resident on `pool` that no request uses is dropped.
+  // no_lift: weighted-fair schedulers pay a tenant that comes back for the time that it was away.
   // noisy_tenant: tenants of `tier` ask `factor` times as often. flood: their prompts are `prompt` tokens.
   enum class Kind : uint8_t {
     adapter_race,
@@ -192,7 +194,8 @@ struct Disturbance {
     slow_store,
     adapter_storm,
     noisy_tenant,
-    flood
+    flood,
+    no_lift
   };
   Kind kind = Kind::adapter_race;
   double share = 1;

@@ -338,6 +338,10 @@ const Table<Tier>& tier_table() {
           "is priority"),
       scalar_field<Tier>("weight", number_codec(1e-6, 1e6, "1"), &Tier::weight,
                          "share of the pool a tenant is entitled to, relative to the other tenants"),
+      scalar_field<Tier>(
+          "entitlement", share_codec(), &Tier::entitlement,
+          "share of its pool that each tenant of the tier is entitled to, as a promise of its own")
+          .otherwise("by weight"),
       scalar_field<Tier, Quota>(
           "quota", quota_codec(), get_quota, set_quota,
           "admitted requests of one tenant; more are rejected. Default burst: one second of the "

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <map>
 
+#include "sim/run/admission.h"
 #include "sim/run/collector.h"
 #include "sim/run/serving_run.h"
 #include "sim/run/unit.h"
@@ -254,4 +255,21 @@ TEST_CASE("fair queueing keeps the gap in service within its bound, first come d
   };
   REQUIRE(gap_over_bound(LineOrder::weighted_fair) <= 1);
   REQUIRE(gap_over_bound(LineOrder::fcfs) > 1);
+}
+
+TEST_CASE("a stated entitlement takes the place of the share by weight") {
+  Scenario s = flood(1);
+  const auto world = testing::small_world(s);
+  const TrainingOutcome training = run_training(training_spec(*world, 0));
+  const double by_weight = entitled_tokens(ServingPlan(*world, 0, training), Time{0})[0];
+  REQUIRE(by_weight > 0);
+  for (Tier& tier : s.tiers) tier.entitlement = 0.125;  // four tenants: half of the quarter
+  const auto promised = testing::small_world(s);
+  REQUIRE(entitled_tokens(ServingPlan(*promised, 0, training), Time{0})[0] == Approx(by_weight / 2));
+  // So little that the tenant's own requests miss alone, too.
+  s.tiers[0].entitlement = 1e-5;
+  const RunResults results = run(s);
+  REQUIRE(results.service[0].missed_neighbour == 0);
+  REQUIRE(results.service[0].missed_under_provisioned == results.service[0].slo_missed);
+  REQUIRE(results.service[0].slo_missed > 0);
 }

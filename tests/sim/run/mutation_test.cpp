@@ -148,9 +148,86 @@ std::vector<Mutant> resource_mutants() {
   };
 }
 
+// Quiet tenants, and a loud one without an objective that comes in bursts.
+void loud(Scenario& s, double rate_per_s) {
+  beside_nobody_noisy(s);
+  s.tiers[0].count = 3;
+  s.tiers[1].count = 1;
+  s.tiers[1].arrivals.rate_per_s = rate_per_s;
+  s.tiers[1].arrivals.on = kMinute * 2;
+  s.tiers[1].priority = 2;
+  s.pools[0].max_sequences = 4;
+}
+
+// Whoever waits at all misses an objective that nobody could meet, so that no miss is a neighbour's.
+void impatient(Scenario& s) {
+  loud(s, 60);
+  s.tiers[0].slo.ttft = {99, kMillisecond};
+}
+
+// One device that two tenants want, the second one only at times.
+void fairly(Scenario& s) {
+  loud(s, 80);
+  s.tiers[0].count = 1;
+  s.tiers[0].slo = {};
+  s.tiers[0].arrivals.rate_per_s = 3;
+  s.models[0].context_limit = 1000;
+  s.pools[0].size = 1;
+  s.pools[0].kv_blocks = 100;
+  s.pools[0].scheduler = LineOrder::weighted_fair;
+}
+
+void scored_in_bursts(Scenario& s) {
+  scoring(s);
+  s.horizon = kMinute;
+  s.window = kMinute;
+  s.warmup = {};
+  s.training.stated = false;
+  s.tiers = {testing::small_tier("quiet", 2, 1), testing::small_tier("loud", 1, 1)};
+  for (Tier& tier : s.tiers) {
+    tier.prompt = {{{1, Law::fixed, 8, 0}}, 1, 100};
+    tier.output = {};
+    tier.slo = {};
+  }
+  s.tiers[1].arrivals = {
+      .kind = ArrivalKind::burst, .rate_per_s = 20'000, .on = kSecond * 2, .off = kSecond * 20};
+  s.pools[0].size = 1;
+  s.pools[0].max_batch = 8;
+}
+
+// A tenant whose long opening is in the cache, beside one that asks for much memory now and then.
+void cached_opening(Scenario& s) {
+  beside_nobody_noisy(s);
+  s.tiers[0].count = 1;
+  s.tiers[0].arrivals.rate_per_s = 0.05;
+  s.tiers[0].prompt = {{{1, Law::fixed, 20, 0}}, 1, 100};
+  s.tiers[0].system_prompt =
+      SystemPrompt{.tokens = 1500, .variants = 1, .across = SystemPrompt::Across::tenant};
+  s.tiers[0].slo.ttft = {99, kMillisecond * 200};
+  s.tiers[1].count = 1;
+  s.tiers[1].prompt = {{{1, Law::fixed, 900, 0}}, 1, 2000};
+  s.tiers[1].arrivals = {.kind = ArrivalKind::poisson, .rate_per_s = 0.02};
+  s.models[0].context_limit = 1700;
+  s.pools[0].size = 1;
+  s.pools[0].kv_blocks = 20'000;
+  s.pools[0].prefix_cache = Pool::PrefixCache::tenant;
+}
+
+std::vector<Mutant> sharing_mutants() {
+  return {
+      {"P2", "a priority that never ages", 2, impatient,
+       [](Scenario& s) { s.pools[0].scheduler = LineOrder::priority; }},
+      {"P3", "no-lift", 2, fairly, planted({.kind = Kind::no_lift})},
+      {"P4", "a queue that others fill", 0, scored_in_bursts, [](Scenario& s) { s.pools[0].max_queue = 50; }},
+      {"P6", "a cache too small for two", 2, cached_opening, [](Scenario& s) { s.pools[0].kv_blocks = 130; }},
+  };
+}
+
 std::vector<Mutant> mutants() {
   std::vector<Mutant> all = model_mutants();
-  for (Mutant& mutant : resource_mutants()) all.push_back(std::move(mutant));
+  for (auto more : {resource_mutants(), sharing_mutants()}) {
+    for (Mutant& mutant : more) all.push_back(std::move(mutant));
+  }
   return all;
 }
 
