@@ -142,18 +142,11 @@ Json fairness(const FairnessFigures& f) {
 Json tenancy(const TenancyFigures& entry, const std::string& currency) {
   Json object = {{"name", entry.name}, {"kind", entry.kind}, {"replications", entry.replications}};
   const RequestTotals& r = entry.requests;
-  object["requests"] = {{"arrived", r.arrived},
-                        {"served", r.served},
-                        {"rejected", r.rejected},
-                        {"dropped", r.dropped},
-                        {"in_flight", r.in_flight},
-                        {"over_quota", r.over_quota},
-                        {"over_context", r.over_context},
-                        {"over_kv", r.over_kv},
-                        {"queue_full", r.queue_full},
-                        {"timed_out", r.timed_out},
-                        {"lost", r.lost},
-                        {"base_fallback", r.base_fallback}};
+  object["requests"] = {
+      {"arrived", r.arrived},           {"served", r.served},       {"rejected", r.rejected},
+      {"dropped", r.dropped},           {"in_flight", r.in_flight}, {"over_quota", r.over_quota},
+      {"over_context", r.over_context}, {"over_kv", r.over_kv},     {"queue_full", r.queue_full},
+      {"timed_out", r.timed_out},       {"lost", r.lost},           {"base_fallback", r.base_fallback}};
   add_group(object, entry.all, currency);
   object["breaches"] = breaches(entry);
   object["fairness"] = fairness(entry.fairness);
