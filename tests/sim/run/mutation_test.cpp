@@ -165,12 +165,15 @@ void impatient(Scenario& s) {
   s.tiers[0].slo.ttft = {99, kMillisecond};
 }
 
-// One device that two tenants want, the second one only at times.
+// One device that two tenants always want more of, the second one from later on.
 void fairly(Scenario& s) {
-  loud(s, 80);
+  loud(s, 20);
+  s.horizon = kMinute * 15;
   s.tiers[0].count = 1;
   s.tiers[0].slo = {};
-  s.tiers[0].arrivals.rate_per_s = 3;
+  s.tiers[0].arrivals.rate_per_s = 20;
+  s.tiers[1].arrivals = {.kind = ArrivalKind::poisson, .rate_per_s = 20};
+  s.tiers[1].starts = kMinute * 5;
   s.models[0].context_limit = 1000;
   s.pools[0].size = 1;
   s.pools[0].kv_blocks = 100;
