@@ -174,8 +174,8 @@ ReportSection neighbour_section(const ReportInput& input) {
       "work. Sooner without sums to more than the delay where tenants make each other worse, since each is "
       "charged the whole of what they do together. Shapley values sum to the delay over the victim alone.");
   section.notes.emplace_back(
-      "One neighbour: met without it, of the six tenants whose work overlapped most with the misses of "
-      "others. Several: missed without each of these six.");
+      "One neighbour: met without it, of up to six tenants whose work overlapped most with the misses of "
+      "others, each with at least 1 % of it. Several: missed without each of these.");
   return section;
 }
 

@@ -238,7 +238,7 @@ class Attributor {
       if (miss.lost_by.valid() && is_neighbours(miss)) miss.guilty = miss.lost_by;
     }
     const auto open = [](const Miss& miss) { return miss.met_alone; };
-    if (std::none_of(out_.misses.begin(), out_.misses.end(), open)) return;
+    if (!unit_.platform_delays || std::none_of(out_.misses.begin(), out_.misses.end(), open)) return;
     reruns_.run({.kind = Variant::Kind::no_platform}, open, [&](Miss& miss, const RequestObservation& o) {
       miss.met_without_platform_delays = reruns_.met(o);
     });
@@ -267,8 +267,12 @@ class Attributor {
     std::vector<std::pair<int64_t, uint32_t>> ranked;
     for (const auto& [tenant, ns] : harm_ns) ranked.emplace_back(-ns, tenant);
     std::sort(ranked.begin(), ranked.end());
-    for (size_t i = 0; i < std::min(ranked.size(), Attribution::kTested); ++i)
-      out_.tested.push_back(TenantId{ranked[i].second});
+    int64_t all_ns = 0;
+    for (const auto& [minus_ns, tenant] : ranked) all_ns -= minus_ns;
+    for (const auto& [minus_ns, tenant] : ranked) {
+      if (out_.tested.size() == Attribution::kTested || -minus_ns < all_ns / Attribution::kLeastPart) break;
+      out_.tested.push_back(TenantId{tenant});
+    }
   }
 
   void leave_each_out() {

@@ -18,14 +18,17 @@ struct UnitOfRun {
   size_t tenancy = 0;
   PhiloxKey streams;
   const TrainingOutcome* training = nullptr;
+  bool platform_delays = true;  // devices were starting or down: else no-platform is the base variant
   const std::atomic<bool>* stop = nullptr;
 };
 
 // Why requests missed their objectives and who was in their way, by re-runs with the same random numbers:
 // each tenant with misses alone on its entitlement, everybody without loads, everybody under watch, and
-// everybody without each of the kTested tenants whose work overlapped most with the misses of others.
+// everybody without each of the kTested tenants whose work overlapped most with the misses of others, as far
+// as that is a hundredth of all such overlap.
 struct Attribution {
   static constexpr size_t kTested = 6;
+  static constexpr int64_t kLeastPart = 100;  // of all overlap; who has less is not tested
 
   std::vector<Miss> misses;         // with everything that cause_of() asks
   std::vector<TenantId> tested;     // most overlap first

@@ -110,12 +110,12 @@ std::vector<double> dominant_shares(const ServingPlan& plan, const ServiceWatch&
     const double capacity_ns =
         static_cast<double>(pool.size) * static_cast<double>(world.scenario.horizon.ns);
     double share = static_cast<double>(device_ns[t]) / capacity_ns;
-    const auto held = service.held().find(t);
-    if (held != service.held().end() && plan.generative(p)) {
+    if (plan.generative(p)) {
+      const ServiceWatch::Held held = service.held(TenantId{t});
       const auto tokens = static_cast<double>(std::max<int64_t>(kv_tokens(plan, p), 1));
-      share = std::max(share, static_cast<double>(held->second.kv_token_ns) / capacity_ns / tokens);
-      share = std::max(share, static_cast<double>(held->second.slot_ns) / capacity_ns /
-                                  static_cast<double>(pool.max_sequences));
+      share = std::max(share, static_cast<double>(held.kv_token_ns) / capacity_ns / tokens);
+      share = std::max(
+          share, static_cast<double>(held.slot_ns) / capacity_ns / static_cast<double>(pool.max_sequences));
     }
     shares[t] = share;
   }

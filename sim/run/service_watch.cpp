@@ -20,33 +20,46 @@ ServiceWatch::Replica& ServiceWatch::at(const ReplicaPlace& place) {
   return replica;
 }
 
+ServiceWatch::Here& ServiceWatch::here(Replica& replica, TenantId tenant) {
+  if (tenant.index >= replica.slots.size()) replica.slots.resize(tenant.index + 1, 0);
+  uint32_t& slot = replica.slots[tenant.index];
+  if (slot == 0) {
+    replica.tenants.emplace_back().weight = rules_.weight_of(tenant);
+    replica.at_slot.push_back(tenant.index);
+    slot = static_cast<uint32_t>(replica.tenants.size());
+  }
+  return replica.tenants[slot - 1];
+}
+
 // What of the tenant's is about to change.
 ServiceWatch::Here& ServiceWatch::change(const ReplicaPlace& place, TenantId tenant) {
-  Here& here = at(place).tenants[tenant.index];
-  if (!here.changed) changed_.emplace_back(place.index, tenant.index);
-  here.changed = true;
-  return here;
+  Here& own = here(at(place), tenant);
+  if (!own.changed) changed_.emplace_back(place.index, tenant.index);
+  own.changed = true;
+  return own;
 }
 
 void ServiceWatch::entered(const ReplicaPlace& place, const Request& request, Time now) {
   settle(now);
-  Here& here = change(place, request.tenant);
-  here.outstanding += 1;
-  here.first_waits.insert(now);
-  waiting_since_[key_of(request.tenant, request.number)] = now;
+  Here& own = change(place, request.tenant);
+  own.outstanding += 1;
+  if (!request.prefilled_by.valid()) {
+    own.first_waits.insert(now);
+    waiting_since_[key_of(request.tenant, request.number)] = now;
+  }
   PoolFigures& pool = pools_[place.pool];
-  const double weight = rules_.weight_of(request.tenant);
+  const double weight = own.weight;
   pool.longest_prompt = std::max<int64_t>(pool.longest_prompt, request.prompt);
   pool.smallest_weight = pool.smallest_weight == 0 ? weight : std::min(pool.smallest_weight, weight);
 }
 
 void ServiceWatch::left(const ReplicaPlace& place, const Request& request, Time now) {
   settle(now);
-  Here& here = change(place, request.tenant);
-  here.outstanding -= 1;
+  Here& own = change(place, request.tenant);
+  own.outstanding -= 1;
   const auto waited = waiting_since_.find(key_of(request.tenant, request.number));
   if (waited == waiting_since_.end()) return;
-  here.first_waits.erase(here.first_waits.find(waited->second));
+  own.first_waits.erase(own.first_waits.find(waited->second));
   waiting_since_.erase(waited);
 }
 
@@ -54,7 +67,7 @@ void ServiceWatch::begun(const ReplicaPlace& place, const Work& work, Time now) 
   settle(now);
   for (const SequenceStep& s : at(place).work.begin(work, now).sequences) {
     change(place, s.tenant).running += 1;
-    note_admission(at(place), s);
+    if (!s.decodes) note_admission(at(place), s);
   }
 }
 
@@ -64,13 +77,15 @@ void ServiceWatch::note_admission(Replica& replica, const SequenceStep& step) {
   if (waited == waiting_since_.end()) return;
   const Time came = waited->second;
   waiting_since_.erase(waited);
-  std::multiset<Time>& own = replica.tenants[step.tenant.index].first_waits;
+  std::multiset<Time>& own = here(replica, step.tenant).first_waits;
   own.erase(own.find(came));
-  for (const auto& [tenant, here] : replica.tenants) {
-    if (tenant == step.tenant.index || here.first_waits.empty()) continue;
+  for (size_t slot = 0; slot < replica.tenants.size(); ++slot) {
+    const Here& passed = replica.tenants[slot];
+    const uint32_t tenant = replica.at_slot[slot];
+    if (passed.first_waits.empty() || !(*passed.first_waits.begin() < came) || tenant == step.tenant.index)
+      continue;
     InPool& other = in_pools_[{replica.pool, tenant}];
-    if (other.unserved_since && std::max(*other.unserved_since, *here.first_waits.begin()) < came)
-      other.overtaken = true;
+    if (other.unserved_since && *other.unserved_since < came) other.overtaken = true;
   }
 }
 
@@ -109,15 +124,15 @@ void ServiceWatch::settle(Time now) {
 }
 
 void ServiceWatch::look_at(Replica& replica, uint32_t tenant) {
-  Here& here = replica.tenants[tenant];
-  here.changed = false;
-  const int64_t waiting = here.outstanding - here.running;
+  Here& own = here(replica, TenantId{tenant});
+  own.changed = false;
+  const int64_t waiting = own.outstanding - own.running;
   InPool& in_pool = in_pools_[{replica.pool, tenant}];
-  in_pool.waiting += waiting - here.waiting_before;
-  in_pool.running += here.running - here.running_before;
-  const bool waited = here.waiting_before > 0;
-  here.waiting_before = waiting;
-  here.running_before = here.running;
+  in_pool.waiting += waiting - own.waiting_before;
+  in_pool.running += own.running - own.running_before;
+  const bool waited = own.waiting_before > 0;
+  own.waiting_before = waiting;
+  own.running_before = own.running;
   if (waiting > 0 && !waited) begin_backlog(replica, tenant);
   if (waiting == 0 && waited) end_backlog(replica, tenant);
   follow_hunger(replica.pool, tenant, in_pool);
@@ -131,7 +146,7 @@ void ServiceWatch::begin_backlog(Replica& replica, uint32_t tenant) {
     return;
   }
   for (const uint32_t other : replica.followed) {
-    const double apart = replica.tenants[other].service - replica.tenants[tenant].service;
+    const double apart = here(replica, TenantId{other}).service - here(replica, TenantId{tenant}).service;
     replica.pairs.push_back({other, tenant, apart, apart});
     pool.pairs += 1;
   }
@@ -161,11 +176,12 @@ void ServiceWatch::serve(Replica& replica, const PieceOfWork& piece, int64_t rou
   if (piece.sequences.empty()) return;
   for (const SequenceStep& s : piece.sequences) {
     const int64_t service = service_of(s.decodes ? 0 : s.tokens, s.emits ? rounds : 0);
-    replica.tenants[s.tenant.index].service += static_cast<double>(service) / rules_.weight_of(s.tenant);
+    Here& own = here(replica, s.tenant);
+    own.service += static_cast<double>(service) / own.weight;
   }
   PoolFigures& pool = pools_[replica.pool];
   for (Pair& pair : replica.pairs) {
-    const double apart = replica.tenants[pair.a].service - replica.tenants[pair.b].service;
+    const double apart = here(replica, TenantId{pair.a}).service - here(replica, TenantId{pair.b}).service;
     pair.lowest = std::min(pair.lowest, apart);
     pair.highest = std::max(pair.highest, apart);
     pool.gap = std::max(pool.gap, pair.highest - pair.lowest);
@@ -175,6 +191,7 @@ void ServiceWatch::serve(Replica& replica, const PieceOfWork& piece, int64_t rou
 // The context grows by a token a round: on average it is (rounds - 1) / 2 longer than at the first.
 void ServiceWatch::hold(const PieceOfWork& piece, int64_t rounds, Duration length) {
   for (const SequenceStep& s : piece.sequences) {
+    if (s.tenant.index >= held_.size()) held_.resize(s.tenant.index + 1);
     Held& held = held_[s.tenant.index];
     const int64_t tokens_x2 = 2 * (s.context + s.tokens) + (s.decodes ? rounds - 1 : 0);
     held.kv_token_ns += static_cast<__int128>(tokens_x2) * length.ns / 2;

@@ -58,7 +58,9 @@ class ServiceWatch : public ServingWatch {
   };
   [[nodiscard]] const std::map<uint32_t, PoolFigures>& pools() const { return pools_; }
   [[nodiscard]] const std::vector<Starved>& starved() const { return starved_; }  // in the order of their end
-  [[nodiscard]] const std::map<uint32_t, Held>& held() const { return held_; }    // by tenant
+  [[nodiscard]] Held held(TenantId tenant) const {
+    return tenant.index < held_.size() ? held_[tenant.index] : Held{};
+  }
 
  private:
   // A tenant at one replica. What changes at a moment is looked at when the moment is over: a sequence that
@@ -69,6 +71,7 @@ class ServiceWatch : public ServingWatch {
     bool changed = false;
     int64_t waiting_before = 0;  // when it was last looked at
     int64_t running_before = 0;
+    double weight = 1;
     double service = 0;
     std::multiset<Time> first_waits;  // when those came that have not run yet
   };
@@ -81,7 +84,9 @@ class ServiceWatch : public ServingWatch {
   struct Replica {
     uint32_t pool = 0;
     WorkUnderWay work;
-    std::map<uint32_t, Here> tenants;
+    std::vector<Here> tenants;       // that came, by slot
+    std::vector<uint32_t> slots;     // by tenant: its slot + 1; 0 = it never came
+    std::vector<uint32_t> at_slot;   // the tenant
     std::vector<uint32_t> followed;  // that wait
     std::vector<Pair> pairs;
   };
@@ -93,6 +98,7 @@ class ServiceWatch : public ServingWatch {
     bool overtaken = false;              // since then, by somebody who came later
   };
   Replica& at(const ReplicaPlace& place);
+  Here& here(Replica& replica, TenantId tenant);
   Here& change(const ReplicaPlace& place, TenantId tenant);
   void settle(Time now);
   void look_at(Replica& replica, uint32_t tenant);
@@ -111,7 +117,7 @@ class ServiceWatch : public ServingWatch {
   std::map<std::pair<uint32_t, uint32_t>, InPool> in_pools_;  // by pool and tenant
   std::unordered_map<uint64_t, Time> waiting_since_;          // by tenant << 32 | number, until it first runs
   std::vector<Starved> starved_;
-  std::map<uint32_t, Held> held_;
+  std::vector<Held> held_;
 };
 
 }  // namespace cotenant

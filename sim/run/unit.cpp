@@ -92,9 +92,26 @@ class Unit {
                               .tenancy = key_.tenancy,
                               .streams = streams_,
                               .training = &training_,
+                              .platform_delays = devices_were_away(),
                               .stop = stop_},
                              std::move(misses), blame);
     for (const Miss& miss : attribution_->misses) count_cause(miss);
+  }
+
+  // Whether any device was loading or down at any time.
+  [[nodiscard]] bool devices_were_away() const {
+    const auto away = [](const DeviceTimes& times) {
+      return times.of(DeviceState::starting) + times.of(DeviceState::down) > 0;
+    };
+    for (const std::vector<PoolWindow>& window : serving_.windows) {
+      for (const PoolWindow& pool : window) {
+        if (away(pool.shared)) return true;
+        for (const auto& own : pool.dedicated) {
+          if (away(own.second)) return true;
+        }
+      }
+    }
+    return false;
   }
 
   void count_cause(const Miss& miss) {

@@ -21,25 +21,25 @@ namespace {
 
 using namespace bench;
 
-Scenario flooded(double requests) {
+Scenario flooded(double requests, int64_t loud_tenants) {
   Scenario s = scenario_of({.replicas = 100, .requests = requests, .per_replica_per_s = 1.2});
   s.tiers[0].count = 20;
   s.tiers[0].arrivals.rate_per_s *= 0.8 * 100 / 20;
   s.tiers[0].slo.ttft = {99, kSecond};
   Tier loud = s.tiers[0];
   loud.name = "loud";
-  loud.count = 1;
+  loud.count = loud_tenants;
   loud.slo = {};
   loud.arrivals.kind = ArrivalKind::burst;
-  loud.arrivals.rate_per_s = 1.2 * 100 * 2;
-  loud.arrivals.on = kSecond * 30;
-  loud.arrivals.off = kSecond * 270;
+  loud.arrivals.rate_per_s = 1.2 * 100 * 12 / static_cast<double>(loud_tenants);
+  loud.arrivals.on = kSecond * 10;
+  loud.arrivals.off = kSecond * 290;
   s.tiers.push_back(loud);
   return s;
 }
 
-int measure(double requests) {
-  Scenario s = flooded(requests);
+void measure(double requests, int64_t loud_tenants) {
+  Scenario s = flooded(requests, loud_tenants);
   const std::unique_ptr<World> plain = affine_world(s);
   s.counterfactuals = true;
   const std::unique_ptr<World> world = affine_world(s);
@@ -61,7 +61,6 @@ int measure(double requests) {
       "each\n",
       plain_s, whole_s, whole_s / plain_s,
       static_cast<double>(results.units[0].counterfactual_requests) / static_cast<double>(totals.requests));
-  return 0;
 }
 
 }  // namespace
@@ -73,5 +72,7 @@ int main(int argc, char** argv) {
     fmt::print(stderr, "usage: bench_attribution [REQUESTS], 1000 to 1e8\n");
     return 2;
   }
-  return cotenant::measure(requests);
+  cotenant::measure(requests, 1);
+  cotenant::measure(requests, 12);
+  return 0;
 }

@@ -322,7 +322,9 @@ TEST_CASE("what does not fit together is refused with its place") {
        "21:18 tier `gold` shares pool `serve` in entry `own` and states no entitlement"},
       {"    slo: { ttft: p99 < 500 ms }\n  plain:\n    count: 3\n",
        "    entitlement: 15 %\n  plain:\n    count: 3\n    entitlement: 10 %\n",
-       "20:18 entitlements on pool `serve` sum to 105 % of it in entry `own`"},
+       "20:18 entitlements on pool `serve` sum to 105 % of it in entry `own`, with the tenants of the end of "
+       "the "
+       "horizon"},
       {"expect:", "policy: { P9: warn }\nexpect:", "29:11 `P9` is no breach code"},
       {"expect:", "policy: { P1: wran }\nexpect:", "29:15 `wran` is not accepted here"},
       {"expect:", "disturbances: [ { kind: adapter-race, from: 2 h, until: 1 h } ]\nexpect:",
