@@ -418,7 +418,7 @@ TEST_CASE("text reports name what was not modelled, and annotations point at the
   const Verdict verdict = judge(sample(), figures);
   const ReportPage page = report_page(sample(), figures, verdict);
   const std::string markdown = markdown_report(page);
-  REQUIRE(markdown.find("Not modelled yet, so nothing is claimed about: P5 fault propagation") != std::string::npos);
+  REQUIRE(markdown.find("Not modelled yet, so nothing is claimed about: R2 on-chip residue") != std::string::npos);
   REQUIRE(markdown.find("0 of 78") != std::string::npos);
   REQUIRE(terminal_report(page).find("Choose tuned.") != std::string::npos);
   const std::string annotations = github_annotations(sample(), verdict);
