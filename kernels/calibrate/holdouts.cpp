@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <set>
+#include <stdexcept>
 
 #include "sim/core/check.h"
 
@@ -117,7 +118,8 @@ int64_t padded(const Axis& axis, int64_t value) {
 
 double predicted_s(const HoldOutStep& step, const Profile& profile, const std::string& model) {
   const auto times = make_service_times(profile, {.model = model, .adapters = true}, profile.name);
-  CHECK(times.ok());
+  if (!times.ok())
+    throw std::runtime_error("what was measured makes no profile:\n" + to_text(times.problems()));
   return static_cast<double>(times.value()->step(shape_of(step)).base_ps) * 1e-12;
 }
 

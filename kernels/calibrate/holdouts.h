@@ -25,6 +25,7 @@ std::string text_of(const HoldOutStep& step);
 int64_t padded(const Axis& axis, int64_t value);
 
 // What the profile says: a step of `model` in seconds. Requires: the profile holds every kernel of the model.
+// Throws std::runtime_error where the profile cannot be looked up, a time below its floor for example.
 double predicted_s(const HoldOutStep& step, const Profile& profile, const std::string& model);
 
 struct StepInput {

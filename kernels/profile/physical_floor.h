@@ -14,9 +14,9 @@ namespace cotenant {
 // last-level cache holds (a cache of unknown size may hold anything). Peaks of a profile are those of one
 // replica, all of its devices together; a peak of 0 is not known, and nothing is compared with it.
 // Modelled, imported and fitted times are held against a maker's peaks, which are ceilings: only rounding is
-// allowed (1e-6). Measured times are held against peaks measured on the same machine once, for less than a
-// second, while the kernels took minutes: on machines shared with others that wanders by 10 to 20 %, so 25 %
-// is allowed; the best kernels lie at 1.01 to 1.07 of their floor. memory_copy and memory_scrub are not
+// allowed (1e-6). Measured times are held against peaks measured on the same machine twice, for less than a
+// second each, while the kernels took minutes: on machines shared with others that wanders by 10 to 20 %, so
+// 25 % is allowed; the best kernels lie at 1.01 to 1.07 of their floor. memory_copy and memory_scrub are not
 // asked: the first is bound by other links, and what both touch may lie in caches.
 Diagnostics below_floor(const Profile& profile, const KernelTimes& kernel, const std::string& file);
 

@@ -2,7 +2,9 @@
 #include <set>
 
 #include "kernels/calibrate/calibration_plan.h"
+#include "kernels/calibrate/holdouts.h"
 #include "kernels/profile/time_table.h"
+#include "tests/sim/run/small_world.h"
 
 namespace cotenant {
 namespace {
@@ -14,6 +16,20 @@ std::vector<KernelPlan> real_plans(bool quick) {
 
 bool on_grid(const Axis& axis, int64_t value) {
   return std::find(axis.points.begin(), axis.points.end(), value) != axis.points.end();
+}
+
+TEST_CASE("times that no device could reach are an error with its reason, not a broken program") {
+  Profile p = cotenant::testing::small_profile();
+  p.device.peak_flop_per_s = 1;  // so that every time lies below its floor
+  for (KernelTimes& k : p.kernels) k.provenance = Provenance::measured;
+  const HoldOutStep step = holdout_steps(true).front();
+  std::string said;
+  try {
+    predicted_s(step, p, "toy");
+  } catch (const std::runtime_error& error) {
+    said = error.what();
+  }
+  REQUIRE(said.find("makes no profile") != std::string::npos);
 }
 
 TEST_CASE("every held-out shape lies inside the grid and off it, and can be asked for") {
