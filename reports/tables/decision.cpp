@@ -29,21 +29,22 @@ std::string per_month(const Figure& cost, const std::string& currency) {
   return text;
 }
 
-// Best first: fewest misses, then fewest open questions, then cheapest; equal ones in the order of the
-// scenario.
+// Best first: fewest misses, then fewest open questions, then cheapest, then fewest breaches, then fewest
+// exposures; equal ones in the order of the scenario.
 std::vector<EntryStanding> ranked(std::vector<EntryStanding> list) {
   std::stable_sort(list.begin(), list.end(), [](const EntryStanding& a, const EntryStanding& b) {
     const auto key = [](const EntryStanding& s) {
       const double cost =
           s.cost_per_month.known() ? s.cost_per_month.mean : std::numeric_limits<double>::max();
-      return std::tuple(s.missed.size(), s.not_measured.size(), cost);
+      return std::tuple(s.missed.size(), s.not_measured.size(), cost, s.rule_breaches, s.exposures);
     };
     return key(a) < key(b);
   });
   return list;
 }
 
-std::string why_chosen(const EntryStanding& best, size_t meeting, size_t entries) {
+// `equally_cheap`: of those that meet everything, how many cost as much as the best.
+std::string why_chosen(const EntryStanding& best, size_t meeting, size_t equally_cheap, size_t entries) {
   if (!best.missed.empty()) {
     return fmt::format("No entry meets every required expectation; {} misses the fewest, {}: {}.", best.name,
                        best.missed.size(), fmt::join(best.missed, ", "));
@@ -59,7 +60,11 @@ std::string why_chosen(const EntryStanding& best, size_t meeting, size_t entries
   if (entries == 1) return fmt::format("It meets all {} required expectations.", best.judged);
   if (meeting == 1)
     return fmt::format("It is the only one of {} that meets every required expectation.", entries);
-  return fmt::format("It is the cheapest of the {} that meet every required expectation.", meeting);
+  const std::string cheapest =
+      fmt::format("It is the cheapest of the {} that meet every required expectation", meeting);
+  if (equally_cheap == 1) return cheapest + ".";
+  return cheapest +
+         fmt::format(", and of the {} that cost the same the one with the fewest breaches.", equally_cheap);
 }
 
 // One sentence on another entry.
@@ -176,6 +181,11 @@ std::vector<EntryStanding> standings(const Figures& figures, const Verdict& verd
     EntryStanding standing;
     standing.name = entry.name;
     standing.cost_per_month = entry.all.cost.per_month;
+    for (const BreachFigures& b : entry.breaches) {
+      if (b.status != BreachStatus::counted) continue;
+      if (b.grade == "D") standing.rule_breaches += b.count.mean;
+      if (b.grade == "E") standing.exposures += b.count.mean;
+    }
     for (const ExpectationResult& e : verdict.expectations) {
       for (const Outcome& o : e.outcomes) {
         if (o.tenancy != entry.name) continue;
@@ -222,7 +232,11 @@ Decision decide(const RunResults& results, const Figures& figures, const Verdict
   } else {
     decision.headline = "Choose " + best.name + ".";
   }
-  decision.text = why_chosen(best, meeting, list.size());
+  const auto equally_cheap =
+      static_cast<size_t>(std::count_if(list.begin(), list.end(), [&](const EntryStanding& s) {
+        return s.meets_all() && s.cost_per_month.mean == best.cost_per_month.mean;
+      }));
+  decision.text = why_chosen(best, meeting, equally_cheap, list.size());
   decision.text += fmt::format(" {} runs {}.", best.name, per_month(best.cost_per_month, results.currency));
   for (size_t i = 1; i < list.size(); ++i)
     decision.text += " " + about_other(list[i], best, figures, results.currency);

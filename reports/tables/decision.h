@@ -17,6 +17,8 @@ struct EntryStanding {
   std::vector<std::string> warned;        // of severity "warn" and missed
   size_t judged = 0;                      // expectations of severity "fail" that speak about it
   Figure cost_per_month;
+  double rule_breaches = 0;  // grade D, in a replication on average
+  double exposures = 0;      // grade E
 
   [[nodiscard]] bool meets_all() const { return missed.empty() && not_measured.empty(); }
 };

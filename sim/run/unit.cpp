@@ -391,6 +391,8 @@ class Unit {
   // `judged`: requests within quota that met or missed their objectives.
   void add_fairness(int64_t judged) {
     for (const char* code : {"P1", "P4"}) log_.checked(code, judged);
+    for (const char* code : {"P2", "P3", "P6"})
+      log_.checked(code, 0);  // looked at, also where nothing can happen
     out_.blame = std::move(attribution_->blame);
     for (BlameRow& row : out_.blame) row.unit = number_;
     for (const TierPlan& plan : world_.plans[key_.tenancy]) {

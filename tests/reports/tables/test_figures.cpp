@@ -365,6 +365,25 @@ TEST_CASE("the decision is the cheapest entry that meets everything, not the che
   REQUIRE(d.text.find("misses breaches.A1 == 0") != std::string::npos);
 }
 
+TEST_CASE("of entries that cost the same the one with the fewest breaches is chosen, and the text says so") {
+  RunResults results = sample();
+  results.expectations.clear();
+  for (TenantRow& row : results.tenants) {
+    row.serving_nano = 1'000'000'000'000;
+    row.training_nano = row.storage_nano = row.idle_nano = 0;
+  }
+  for (BreachRow& row : results.breaches) {
+    const std::string& tenancy = results.units[static_cast<size_t>(row.unit)].tenancy;
+    row.policy = "warn";
+    row.count = row.code == "P1" && tenancy != "tuned" ? 5 : 0;
+  }
+  results.expectations = {expectation("cost.total", ">", 0)};
+  const Figures figures = figures_of(results);
+  const Decision d = decide(results, figures, judge(results, figures));
+  REQUIRE(d.chosen == "tuned");
+  REQUIRE(d.text.find("of the 3 that cost the same the one with the fewest breaches") != std::string::npos);
+}
+
 TEST_CASE("when every entry misses something the decision does not choose one") {
   RunResults results = sample();
   results.expectations = {expectation("cost.total", "<", 1)};
@@ -418,7 +437,8 @@ TEST_CASE("text reports name what was not modelled, and annotations point at the
   const Verdict verdict = judge(sample(), figures);
   const ReportPage page = report_page(sample(), figures, verdict);
   const std::string markdown = markdown_report(page);
-  REQUIRE(markdown.find("Not modelled yet, so nothing is claimed about: R2 on-chip residue") != std::string::npos);
+  REQUIRE(markdown.find("Not modelled yet, so nothing is claimed about: R2 on-chip residue") !=
+          std::string::npos);
   REQUIRE(markdown.find("0 of 78") != std::string::npos);
   REQUIRE(terminal_report(page).find("Choose tuned.") != std::string::npos);
   const std::string annotations = github_annotations(sample(), verdict);
