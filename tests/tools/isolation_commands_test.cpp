@@ -115,3 +115,18 @@ TEST_CASE("an objective that nobody can meet is told before the run") {
   REQUIRE(run.code == 0);
   REQUIRE(has(run.err, "warning: tenancy 'plain', tier 'quiet': no request can meet ttft < 1 ms"));
 }
+
+TEST_CASE("every shipped scenario on isolation meets its expectations on a made-up device") {
+  const Folder folder;
+  folder.write_profile_file();
+  const fs::path shipped = fs::path(COTENANT_SOURCE_DIR) / "scenarios" / "isolation";
+  size_t ran = 0;
+  std::string missed;
+  for (const fs::directory_entry& entry : fs::directory_iterator(shipped)) {
+    const Ended run = run_program(folder, {"run", entry.path().string(), "--out", "out"});
+    ++ran;
+    if (run.code != 0) missed += entry.path().filename().string() + "\n" + run.err + run.out;
+  }
+  REQUIRE(missed == "");
+  REQUIRE(ran >= 20);
+}
