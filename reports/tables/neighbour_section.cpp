@@ -103,7 +103,8 @@ TextTable blame(const Pairs& pairs, const std::string& tenancy) {
   table.caption = fmt::format(
       "Who was in whose way, {}: of the requests that neighbours made late, per request. Waited and beside: "
       "the actor's work while the request waited or ran (direct overlap, sums over the actors to its time). "
-      "Sooner without: how much earlier it ends without the actor. Shapley: the actor's share of the delay "
+      "Sooner without: how much earlier it ends without the actor. Shapley (run --blame shapley): the "
+      "actor's share of the delay "
       "over the victim alone.",
       shortened_name(tenancy));
   table.columns = {{"Victim", false}, {"Actor", false},         {"Guilty of", true}, {"Waited", true},
