@@ -56,6 +56,7 @@ class Unit {
         number_(key.number(most_replications(scenario_))),
         spec_(training_spec(world, key.tenancy)),
         training_(run_training(spec_)),
+        plan_(world, key.tenancy, training_),
         collector_(world, key.tenancy, streams_, training_) {
     collector_.leave_out(warmup_);
   }
@@ -98,8 +99,9 @@ class Unit {
     for (const Miss& miss : attribution_->misses) count_cause(miss);
   }
 
-  // Whether any device was loading or down at any time.
+  // Whether any device was loading or down at any time, or may have been closed.
   [[nodiscard]] bool devices_were_away() const {
+    if (!scenario_.disturbances.empty()) return true;
     const auto away = [](const DeviceTimes& times) {
       return times.of(DeviceState::starting) + times.of(DeviceState::down) > 0;
     };
@@ -307,9 +309,8 @@ class Unit {
   }
 
   void add_tenant_rows() {
-    const ServingPlan plan(world_, key_.tenancy, training_);
-    const std::vector<double> entitled = entitled_tokens(plan, Time{0});
-    const std::vector<double> dominant = dominant_shares_of(plan);
+    const std::vector<double> entitled = entitled_tokens(plan_, Time{0});
+    const std::vector<double> dominant = dominant_shares_by_tenant();
     for (uint32_t t = 0; t < world_.tenants.size(); ++t) {
       const Tenant& tenant = world_.tenants[t];
       const Collector::TenantCounts& c = collector_.tenants()[t];
@@ -341,13 +342,13 @@ class Unit {
     add_platform_row();
   }
 
-  [[nodiscard]] std::vector<double> dominant_shares_of(const ServingPlan& plan) const {
+  [[nodiscard]] std::vector<double> dominant_shares_by_tenant() const {
     if (!attribution_ || !attribution_->watched) return std::vector<double>(world_.tenants.size(), nan());
     std::vector<int64_t> device_ns(world_.tenants.size(), 0);
     for (const std::vector<int64_t>& window : collector_.usage_ns()) {
       for (size_t t = 0; t < device_ns.size(); ++t) device_ns[t] += window[t];
     }
-    return dominant_shares(plan, attribution_->service, device_ns);
+    return dominant_shares(plan_, attribution_->service, device_ns);
   }
 
   // What was leased while no tenant was there to charge: a row of its own, so that the rows sum to the total.
@@ -383,29 +384,30 @@ class Unit {
     log_prefix_use(serving_.prefix, world_, training_.lineage, log_);
     DataResidency(world_, key_.tenancy).check_training(spec_, training_, log_);
     check_boundaries(world_, key_.tenancy, log_);
-    if (attribution_) add_fairness(out_.service[0].arrived - out_.service[0].over_quota);
+    if (attribution_) add_neighbours(out_.service[0].arrived - out_.service[0].over_quota);
     out_.breaches = log_.rows(number_, scenario_.policy);
     out_.breach_events = log_.events(number_);
   }
 
   // `judged`: requests within quota that met or missed their objectives.
-  void add_fairness(int64_t judged) {
+  void add_neighbours(int64_t judged) {
     for (const char* code : {"P1", "P4"}) log_.checked(code, judged);
     for (const char* code : {"P2", "P3", "P6"})
       log_.checked(code, 0);  // looked at, also where nothing can happen
     out_.blame = std::move(attribution_->blame);
     for (BlameRow& row : out_.blame) row.unit = number_;
-    for (const TierPlan& plan : world_.plans[key_.tenancy]) {
-      if (scenario_.pools[plan.pool].prefix_cache != Pool::PrefixCache::off) log_.checked("P6", judged);
-    }
+    const std::vector<TierPlan>& plans = world_.plans[key_.tenancy];
+    const bool cached = std::any_of(plans.begin(), plans.end(), [&](const TierPlan& plan) {
+      return scenario_.pools[plan.pool].prefix_cache != Pool::PrefixCache::off;
+    });
+    if (cached) log_.checked("P6", judged);
     // Where no request missed its objective, none waited for ten times as long.
     if (attribution_->starvation_defined) log_.checked("P2", judged);
     if (!attribution_->watched) return;
-    const ServingPlan plan(world_, key_.tenancy, training_);
-    out_.fairness = fairness_rows(plan, attribution_->service);
+    out_.fairness = fairness_rows(plan_, attribution_->service);
     for (FairnessRow& row : out_.fairness) row.unit = number_;
     log_starvation(world_, attribution_->service, log_);
-    log_unfair_service(plan, attribution_->service, log_);
+    log_unfair_service(plan_, attribution_->service, log_);
   }
 
   uint64_t digest() const {
@@ -424,6 +426,7 @@ class Unit {
   int64_t number_;
   TrainingSpec spec_;
   TrainingOutcome training_;
+  ServingPlan plan_;
   Collector collector_;
   ServingTotals serving_;
   Bills bills_;

@@ -71,6 +71,7 @@ std::vector<Mutant> model_mutants() {
       {"C1", "an open prefix cache", 2, with_sessions,
        [](Scenario& s) { s.pools[0].prefix_cache = Pool::PrefixCache::open; }},
       {"C3", "short-cache-key", 0, with_sessions, planted({.kind = Kind::short_cache_key})},
+      {"C3", "short-cache-key", 3, with_sessions, planted({.kind = Kind::short_cache_key})},
       {"C3", "short-cache-key", 4, with_sessions, planted({.kind = Kind::short_cache_key})},
       {"D1", "ignore-consent", 3, [](Scenario& s) { s.tiers[0].consent_train_shared = false; },
        planted({.kind = Kind::ignore_consent})},

