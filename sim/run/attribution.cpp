@@ -141,6 +141,7 @@ class Coalitions {
         },
         [&](Miss& miss, const RequestObservation& o) { ns[player_of(miss.tenant)] += reruns_.delay_ns(o); });
     std::vector<double> seconds;
+    seconds.reserve(ns.size());
     for (const int64_t n : ns) seconds.push_back(static_cast<double>(n) * 1e-9);
     return delays_.emplace(present, std::move(seconds)).first->second;
   }
@@ -265,6 +266,7 @@ class Attributor {
         harm_ns[pair.second] += found.waiting_ns + found.beside_ns;
     }
     std::vector<std::pair<int64_t, uint32_t>> ranked;
+    ranked.reserve(harm_ns.size());
     for (const auto& [tenant, ns] : harm_ns) ranked.emplace_back(-ns, tenant);
     std::sort(ranked.begin(), ranked.end());
     int64_t all_ns = 0;
@@ -338,6 +340,7 @@ class Attributor {
   // By misses that neighbours caused, the most first.
   std::vector<TenantId> ranked_victims() const {
     std::vector<TenantId> ranked;
+    ranked.reserve(victims_.size());
     for (const auto& [tenant, victim] : victims_) ranked.push_back(tenant);
     std::stable_sort(ranked.begin(), ranked.end(), [&](TenantId a, TenantId b) {
       return victims_.at(a).requests > victims_.at(b).requests;
@@ -397,8 +400,7 @@ int64_t BlameSettings::most_reruns() const {
   return groups <= kExactGroups ? (int64_t{1} << groups) - 1 : groups * kOrders;
 }
 
-void log_neighbour_breach(const Miss& miss, const Attribution& attribution, std::span<const Tenant> tenants,
-                          BreachLog& log) {
+void log_neighbour_breach(const Miss& miss, size_t tested, std::span<const Tenant> tenants, BreachLog& log) {
   const char* code = neighbour_code(miss);
   const double excess_s = miss.took.ns < 0 ? 0 : seconds(miss.took - miss.limit);
   const double quantity = miss.outcome == RequestOutcome::queue_full ? 1 : excess_s;
@@ -413,8 +415,7 @@ void log_neighbour_breach(const Miss& miss, const Attribution& attribution, std:
   if (miss.guilty.valid()) {
     witness.add("guilty", tenants[miss.guilty.index].name).add("met without the guilty", true);
   } else {
-    witness.add("guilty", "several together")
-        .add("missed without each of", static_cast<int64_t>(attribution.tested.size()));
+    witness.add("guilty", "several together").add("missed without each of", static_cast<int64_t>(tested));
   }
   if (miss.met_with_cache_kept) witness.add("met with its cache kept", true);
   log.breach({.code = code,

@@ -41,8 +41,7 @@ struct Attribution {
 // `misses`: of the base variant, sorted by tenant and number.
 Attribution attribute(const UnitOfRun& unit, std::vector<Miss> misses, const BlameSettings& settings);
 
-// P1, P4 or P6. Requires: its neighbours are the cause.
-void log_neighbour_breach(const Miss& miss, const Attribution& attribution, std::span<const Tenant> tenants,
-                          BreachLog& log);
+// P1, P4 or P6. `tested`: how many tenants were left out by turns. Requires: its neighbours are the cause.
+void log_neighbour_breach(const Miss& miss, size_t tested, std::span<const Tenant> tenants, BreachLog& log);
 
 }  // namespace cotenant

@@ -160,12 +160,14 @@ void ServiceWatch::end_backlog(Replica& replica, uint32_t tenant) {
 
 void ServiceWatch::follow_hunger(uint32_t pool, uint32_t tenant, InPool& in_pool) {
   const bool hungry = in_pool.waiting > 0 && in_pool.running == 0;
-  if (hungry == in_pool.unserved_since.has_value()) return;
-  if (hungry) {
+  const std::optional<Time> since = in_pool.unserved_since;
+  if (hungry == since.has_value()) return;
+  if (!since) {
     in_pool.unserved_since = now_;
     return;
   }
-  const Time from = *std::exchange(in_pool.unserved_since, std::nullopt);
+  const Time from = *since;
+  in_pool.unserved_since.reset();
   const bool overtaken = std::exchange(in_pool.overtaken, false);
   const std::optional<Duration> allowed = rules_.starves_after(TenantId{tenant});
   if (overtaken && allowed && now_ - from > *allowed)

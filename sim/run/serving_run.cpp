@@ -314,7 +314,7 @@ class ServingRun {
   void finish_outside(Time until) {
     obey_stop();
     while (const std::optional<WorkExecutor::Ended> ended = variant_.executor->wait(until)) {
-      const WorkExecutor::Ended& work = *ended;
+      const WorkExecutor::Ended& work = *ended;  // NOLINT(bugprone-unchecked-optional-access)
       clock_.now = std::max(clock_.now, work.at);
       std::visit(
           [&](auto& driver) {

@@ -96,7 +96,7 @@ class Unit {
                               .platform_delays = devices_were_away(),
                               .stop = stop_},
                              std::move(misses), blame);
-    for (const Miss& miss : attribution_->misses) count_cause(miss);
+    for (const Miss& miss : attribution_->misses) count_cause(miss, attribution_->tested.size());
   }
 
   // Whether any device was loading or down at any time, or may have been closed.
@@ -116,7 +116,7 @@ class Unit {
     return false;
   }
 
-  void count_cause(const Miss& miss) {
+  void count_cause(const Miss& miss, size_t tested) {
     Causes& causes = causes_[miss.tenant.index];
     switch (cause_of(miss)) {
       case MissCause::under_provisioned:
@@ -129,7 +129,7 @@ class Unit {
         causes.neighbour += 1;
         causes.single += miss.guilty.valid() ? 1 : 0;
         if (miss.guilty.valid()) causes_[miss.guilty.index].guilty_of += 1;
-        if (!miss.lost_by.valid()) log_neighbour_breach(miss, *attribution_, world_.tenants, log_);
+        if (!miss.lost_by.valid()) log_neighbour_breach(miss, tested, world_.tenants, log_);
         break;
       default:
         causes.unattributed += 1;

@@ -45,6 +45,7 @@ class Checker {
   void must_be_named(const char* key, const std::string& name, const char* what, const std::vector<T>& list,
                      std::string T::*member) {
     std::vector<std::string> names;
+    names.reserve(list.size());
     for (const T& entry : list) names.push_back(entry.*member);
     if (name.empty() || value(key) == nullptr || std::find(names.begin(), names.end(), name) != names.end())
       return;

@@ -95,9 +95,9 @@ struct Tier {
 struct Pool {
   std::string name;
   std::string sku;
-  int64_t size = 1;  // devices; dedicated placement leases its own beside these
-  RouteRule router = RouteRule::least_loaded;
+  int64_t size = 1;        // devices; dedicated placement leases its own beside these
   double load_cap = 1.25;  // prefix_affinity: of a replica, times the mean load
+  RouteRule router = RouteRule::least_loaded;
   Batching batching = Batching::chunked;
   LineOrder scheduler = LineOrder::fcfs;
   Duration ageing{};               // priority: a request gains a level for each such wait; 0 = never
@@ -125,8 +125,8 @@ struct Pool {
   std::string decode_pool;         // generates what follows the first token; "" = this pool itself
   int64_t kv_link_byte_per_s = 0;  // from one replica to the decode pool
   Duration kv_link_latency{};
-  bool scrub = true;                      // overwrite KV memory before another tenant gets it
   std::string region;                     // where its devices stand; "" = not stated
+  bool scrub = true;                      // overwrite KV memory before another tenant gets it
   Boundary boundary = Boundary::process;  // between tenants that share one of its devices
   bool wipe = true;                       // memory of a node is overwritten when the node is taken away
   bool zero_padding = true;               // scoring: rows that pad a batch to its bucket are overwritten
