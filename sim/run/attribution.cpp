@@ -173,7 +173,7 @@ class Attributor {
     for (const Miss& miss : out_.misses) {
       if (is_neighbours(miss)) victims_[miss.tenant].requests += 1;
     }
-    if (!out_.misses.empty() || promises_fairness()) watch();
+    if ((!out_.misses.empty() && any_shared()) || promises_fairness()) watch();
     if (!victims_.empty()) {
       leave_each_out();
       if (any_cache()) keep_caches();
@@ -218,6 +218,12 @@ class Attributor {
       if (is(world_.scenario.pools[plan.pool])) return true;
     }
     return false;
+  }
+  // On devices of their own tenants are in nobody's way.
+  [[nodiscard]] bool any_shared() const {
+    const std::vector<TierPlan>& plans = world_.plans[unit_.tenancy];
+    return std::any_of(plans.begin(), plans.end(),
+                       [](const TierPlan& plan) { return plan.choice.placement == Placement::shared; });
   }
   [[nodiscard]] bool promises_fairness() const {
     return any_pool([](const Pool& pool) { return pool.scheduler == LineOrder::weighted_fair; });

@@ -190,6 +190,19 @@ TEST_CASE(
   REQUIRE(results.fairness[0].longest_starved_s > 0.01);
 }
 
+TEST_CASE("tenants on devices of their own are in nobody's way, and nobody is watched") {
+  Scenario s = flood(1);
+  s.tiers[1].slo.ttft = {99, kSecond};  // the flood is late by its own doing
+  s.tenancies = {testing::entry("own", TenancyKind::shared_pretrained, Placement::dedicated)};
+  const RunResults results = run(s);
+  REQUIRE(results.service[0].slo_missed > 100);
+  REQUIRE(results.service[0].missed_neighbour == 0);
+  REQUIRE(results.fairness.empty());
+  REQUIRE(count_of(results, "P2") == 0);
+  // Alone, and once without loads: each request at most twice.
+  REQUIRE(results.units[0].counterfactual_requests <= 2 * results.units[0].arrived);
+}
+
 TEST_CASE("a request that others' queue keeps out is a collateral throttle") {
   Scenario s = flood(1, 20'000);
   s.models[0] = {.name = "chat", .kind = Model::Kind::scoring, .shape = "ranker"};
