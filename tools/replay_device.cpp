@@ -6,6 +6,7 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cmath>
 #include <condition_variable>
@@ -25,6 +26,9 @@
 
 namespace cotenant {
 namespace {
+
+constexpr double kBetweenLooksS = 0.5;  // of the device, between two rounds of the reference
+constexpr size_t kLeastRounds = 9;
 
 std::vector<ExecutedPart> executed(const Work& work) {
   std::vector<ExecutedPart> parts;
@@ -62,6 +66,9 @@ class Executor {
     }
   }
 
+  // Something else used the device: its caches are filled again before the next work.
+  void disturbed() { last_ = {UINT32_MAX, 0}; }
+
   // Seconds of the device.
   double run(uint32_t replica, const Work& work) {
     if (work.kind == Work::Kind::load) return memory_->copy(work.load_bytes.count);
@@ -93,7 +100,7 @@ class Device : public ReplayDevice {
   std::string name() const override { return hardware_->name(); }
   Done done() const override { return done_; }
   ReferenceRatio reference() override {
-    const ReferenceRound now = median_reference();
+    const ReferenceRound now = median_reference(std::exchange(rounds_, {}));
     if (both_calibrated_) return {now.product_s / calibrated_.product_s, now.read_s / calibrated_.read_s};
     const double mean = std::sqrt(now.product_s * now.read_s / calibrated_.product_s / calibrated_.read_s);
     return {mean, mean};
@@ -107,15 +114,17 @@ class Device : public ReplayDevice {
     done_.works += 1;
     done_.device_s += took_s;
   }
+  // One round of the reference while a run goes on: a disturbance may come and go between its two ends.
+  void look() { rounds_.push_back(hardware_->reference()); }
   ReplaySetup setup_;
   ReplayHardware* hardware_;
 
  private:
-  ReferenceRound median_reference() {
+  ReferenceRound median_reference(std::vector<ReferenceRound> rounds = {}) {
+    while (rounds.size() < kLeastRounds) rounds.push_back(hardware_->reference());
     std::vector<double> product;
     std::vector<double> read;
-    for (int i = 0; i < 9; ++i) {
-      const ReferenceRound round = hardware_->reference();
+    for (const ReferenceRound& round : rounds) {
       product.push_back(round.product_s);
       read.push_back(round.read_s);
     }
@@ -133,6 +142,7 @@ class Device : public ReplayDevice {
   ServingPlan plan_;
   bool both_calibrated_ = true;
   ReferenceRound calibrated_;
+  std::vector<ReferenceRound> rounds_;  // since the last reference()
   Done done_;
 };
 
@@ -143,8 +153,14 @@ class VirtualDevice final : public Device {
   void begin_run() override {
     executor_.reset();  // what it holds is given back before there is another
     executor_ = make_executor({.repeat_first = true});
+    next_look_s_ = done().device_s + kBetweenLooksS;
   }
   std::optional<int64_t> begin(const ReplicaPlace& replica, const Work& work) override {
+    if (done().device_s >= next_look_s_) {
+      look();
+      executor_->disturbed();
+      next_look_s_ = done().device_s + kBetweenLooksS;
+    }
     const double took = executor_->run(replica.index, work);
     count(took);
     return std::max<int64_t>(static_cast<int64_t>(took * 1e12), 1000);
@@ -153,6 +169,7 @@ class VirtualDevice final : public Device {
 
  private:
   std::unique_ptr<Executor> executor_;
+  double next_look_s_ = 0;  // of the device's seconds
 };
 
 // Keeps this thread on one of the cores that the process may use; `number` counts them.
@@ -198,7 +215,7 @@ class Worker {
       const std::lock_guard lock(mutex_);
       stop_ = true;
     }
-    changed_.notify_one();
+    called_ = true;
     thread_.join();
   }
   Worker(const Worker&) = delete;
@@ -228,13 +245,15 @@ class Worker {
       const std::lock_guard lock(mutex_);
       job_ = std::move(job);
     }
-    changed_.notify_one();
+    called_ = true;
   }
+  // Waits as the loops of serving engines do: a core that sleeps between requests is handed to others, and
+  // finds its caches cold.
   void run(int cpu) {
     pin_to(cpu);
-    std::unique_lock lock(mutex_);
     for (;;) {
-      changed_.wait(lock, [this] { return stop_ || job_; });
+      while (!called_.exchange(false)) std::this_thread::yield();
+      std::unique_lock lock(mutex_);
       if (stop_) return;
       const std::function<void()> job = std::exchange(job_, nullptr);
       working_ = true;
@@ -250,7 +269,8 @@ class Worker {
   ThreadClock clock_;
   std::unique_ptr<Executor> executor_;
   std::mutex mutex_;
-  std::condition_variable changed_, idle_;
+  std::condition_variable idle_;
+  std::atomic<bool> called_ = false;  // there is a job, or it is to stop
   std::function<void()> job_;
   bool working_ = false;
   bool stop_ = false;

@@ -7,7 +7,8 @@
 namespace cotenant {
 
 // The same small work again and again through a calibration: what a shared machine gives at this moment.
-// A round: the median of three sgemm of 256^3, and one read of the eviction block. Seconds of CPU time.
+// A round: the median of three sgemm of 256^3, and the second of two reads of the eviction block.
+// Seconds of CPU time.
 class ReferenceKernel {
  public:
   // `eviction` outlives it.

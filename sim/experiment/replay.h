@@ -24,14 +24,15 @@ class ReplayDevice : public WorkExecutor {
   virtual void begin_run() = 0;
   // Since the device was made.
   [[nodiscard]] virtual Done done() const = 0;
-  // What the device gives at this moment: the reference kernels' times over those when the profile was made.
+  // What the device gave since this was last asked, or gives now if no run was between: the reference kernels'
+  // times over those when the profile was made, medians.
   virtual ReferenceRatio reference() = 0;
 };
 
 struct ReplayOptions {
   ReplayDevice* device = nullptr;
   Duration warmup{};            // requests that arrive in it are not compared
-  double steady_within = 0.15;  // a segment is kept if both references stay within this of 1
+  double steady_within = 0.10;  // a segment is kept if both references stay within this of 1
   int64_t tries = 2;            // of a segment
   const std::atomic<bool>* stop = nullptr;
   std::function<void(int64_t segment)> progress;  // called before each segment

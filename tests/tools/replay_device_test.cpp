@@ -16,7 +16,8 @@ constexpr double kStepS = 2e-3;
 // Every step takes 2 ms, in real time too, if asked.
 class FakeRunner final : public ModelRunner {
  public:
-  explicit FakeRunner(const std::string* failing, bool sleeps) : failing_(failing), sleeps_(sleeps) {}
+  FakeRunner(const std::string* failing, bool sleeps, double step_s)
+      : failing_(failing), sleeps_(sleeps), step_s_(step_s) {}
   void reserve(const Needs& needs) override {
     if (*failing_ == "reserve") throw std::runtime_error("no memory");
     REQUIRE_FALSE(needs.weights.empty());
@@ -24,7 +25,7 @@ class FakeRunner final : public ModelRunner {
   double step(uint32_t /*group*/, const std::vector<ExecutedPart>& /*parts*/) override {
     if (*failing_ == "step") throw std::runtime_error("fell off");
     if (sleeps_) std::this_thread::sleep_for(std::chrono::microseconds(200));
-    return kStepS;
+    return step_s_;
   }
   double score(uint32_t /*weights*/, int64_t /*rows*/) override { return kStepS; }
   void warm(uint32_t /*weights*/) override {}
@@ -33,6 +34,7 @@ class FakeRunner final : public ModelRunner {
  private:
   const std::string* failing_;
   bool sleeps_;
+  double step_s_;
 };
 
 class FakeMemory final : public MemoryRunner {
@@ -46,13 +48,20 @@ class FakeHardware final : public ReplayHardware {
   [[nodiscard]] std::string name() const override { return "fake"; }
   [[nodiscard]] bool computes_on_cores() const override { return false; }
   std::unique_ptr<ModelRunner> make_runner(const RunnerShape& /*shape*/) override {
-    return std::make_unique<FakeRunner>(&failing, sleeps);
+    return std::make_unique<FakeRunner>(&failing, sleeps, step_s);
   }
   std::unique_ptr<MemoryRunner> make_memory() override { return std::make_unique<FakeMemory>(); }
-  ReferenceRound reference() override { return round; }
+  ReferenceRound reference() override {
+    references += 1;
+    const bool disturbed = references > disturbed_from && references <= disturbed_to;
+    return {.product_s = round.product_s, .read_s = round.read_s * (disturbed ? 2 : 1)};
+  }
 
+  int64_t references = 0;
+  int64_t disturbed_from = 0, disturbed_to = 0;
   std::string failing;  // "reserve", "step" or nothing
   bool sleeps = false;
+  double step_s = kStepS;
   ReferenceRound round{.product_s = 1e-3, .read_s = 4e-3};
 };
 
@@ -98,6 +107,22 @@ TEST_CASE("on the virtual clock simulated time goes on by what the hardware took
   REQUIRE(segment.device == "fake");
   REQUIRE(segment.works > 20);
   REQUIRE(segment.executed_s >= kStepS * static_cast<double>(segment.works) * 0.999);
+}
+
+TEST_CASE("a disturbance that comes and goes within a run leaves its segment out") {
+  Small small;
+  small.profile.add_reference({.product_s = 1e-3, .read_s = 4e-3});
+  for (const bool disturbed : {false, true}) {
+    FakeHardware hardware;
+    hardware.step_s = 0.6;                                                   // a look before each step
+    if (disturbed) hardware.disturbed_from = 9, hardware.disturbed_to = 30;  // nine looks before the run
+    const auto device = make_virtual_device(small.setup, &hardware);
+    RunResults results;
+    replay(*small.world, 0, {.device = device.get(), .tries = 1}, results);
+    REQUIRE(results.replay_segments.at(0).read_before == Approx(1));
+    REQUIRE(results.replay_segments.at(0).read_after == Approx(disturbed ? 2 : 1));
+    REQUIRE(results.replay_segments.at(0).kept == (disturbed ? 0 : 1));
+  }
 }
 
 TEST_CASE("requests arrive in real time while a thread does the work, and both clocks do the same work") {
