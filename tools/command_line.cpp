@@ -1,4 +1,4 @@
-// Public: CommandLine, refuse(), refuse_usage(). The only file that includes Program_options' parsers.
+// Public: CommandLine, refuse(), refuse_usage(). The only file that includes Program_options.
 #include "tools/command_line.h"
 
 #include <fmt/format.h>
@@ -10,6 +10,20 @@
 
 namespace cotenant {
 namespace po = boost::program_options;
+
+// Values that Program_options cannot get wrong: it would read "-3" as 4294967293, and "--format --seed 3" as
+// the format "--seed".
+struct Whole {
+  int64_t value = 0;
+};
+struct Word {
+  std::string value;
+};
+
+struct CommandLine::Options {
+  po::options_description known{"Options"};
+  po::variables_map values;
+};
 
 void validate(boost::any& into, const std::vector<std::string>& texts, Whole* /*type*/, int /*unused*/) {
   po::validators::check_first_occurrence(into);
@@ -35,26 +49,30 @@ CommandLine::CommandLine(std::string usage, std::string about, std::vector<std::
     : usage_(std::move(usage)),
       about_(std::move(about)),
       positionals_(std::move(positionals)),
-      options_("Options") {
-  options_.add_options()("help", "print this and stop");
+      options_(std::make_unique<Options>()) {
+  options_->known.add_options()("help", "print this and stop");
 }
 
+CommandLine::~CommandLine() = default;
+CommandLine::CommandLine(CommandLine&&) noexcept = default;
+CommandLine& CommandLine::operator=(CommandLine&&) noexcept = default;
+
 void CommandLine::flag(const char* name, const char* help) {
-  options_.add_options()(name, help);
+  options_->known.add_options()(name, help);
 }
 void CommandLine::word(const char* name, const char* help) {
-  options_.add_options()(name, po::value<Word>()->value_name("TEXT"), help);
+  options_->known.add_options()(name, po::value<Word>()->value_name("TEXT"), help);
 }
 void CommandLine::whole(const char* name, const char* help) {
-  options_.add_options()(name, po::value<Whole>()->value_name("N"), help);
+  options_->known.add_options()(name, po::value<Whole>()->value_name("N"), help);
 }
 void CommandLine::words(const char* name, const char* help) {
-  options_.add_options()(name, po::value<std::vector<std::string>>()->value_name("TEXT"), help);
+  options_->known.add_options()(name, po::value<std::vector<std::string>>()->value_name("TEXT"), help);
 }
 
 Result<bool> CommandLine::parse(const Arguments& arguments) {
   po::options_description all;
-  all.add(options_);
+  all.add(options_->known);
   po::positional_options_description places;
   for (const std::string& name : positionals_) {
     all.add_options()(name.c_str(), po::value<Word>());
@@ -71,31 +89,35 @@ Result<bool> CommandLine::parse(const Arguments& arguments) {
                       .help = "usage: cotenant " + usage_};
   };
   try {
-    po::store(po::command_line_parser(arguments).options(all).positional(places).style(style).run(), values_);
+    po::store(po::command_line_parser(arguments).options(all).positional(places).style(style).run(),
+              options_->values);
   } catch (const po::error& error) {
     return refused(error.what());
   }
   for (const std::string& name : positionals_) {
-    if (values_.count(name) == 0 && values_.count("help") == 0)
+    if (options_->values.count(name) == 0 && options_->values.count("help") == 0)
       return refused(fmt::format("{} is missing", name));
   }
   return true;
 }
 
+bool CommandLine::has(const char* name) const {
+  return options_->values.count(name) > 0;
+}
 std::string CommandLine::word_or(const char* name, const std::string& otherwise) const {
-  return has(name) ? values_[name].as<Word>().value : otherwise;
+  return has(name) ? options_->values[name].as<Word>().value : otherwise;
 }
 std::optional<int64_t> CommandLine::whole_of(const char* name) const {
   if (!has(name)) return std::nullopt;
-  return values_[name].as<Whole>().value;
+  return options_->values[name].as<Whole>().value;
 }
 std::vector<std::string> CommandLine::words_of(const char* name) const {
-  return has(name) ? values_[name].as<std::vector<std::string>>() : std::vector<std::string>{};
+  return has(name) ? options_->values[name].as<std::vector<std::string>>() : std::vector<std::string>{};
 }
 
 std::string CommandLine::help() const {
   std::ostringstream text;
-  text << "usage: cotenant " << usage_ << "\n\n" << about_ << "\n\n" << options_;
+  text << "usage: cotenant " << usage_ << "\n\n" << about_ << "\n\n" << options_->known;
   return text.str();
 }
 

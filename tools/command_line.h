@@ -1,7 +1,6 @@
 #pragma once
-#include <boost/program_options/options_description.hpp>
-#include <boost/program_options/variables_map.hpp>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -11,22 +10,14 @@
 
 namespace cotenant {
 
-// Values that Program_options cannot get wrong: it would read "-3" as 4294967293, and "--format --seed 3" as
-// the format "--seed".
-struct Whole {
-  int64_t value = 0;
-};
-struct Word {
-  std::string value;
-};
-void validate(boost::any& into, const std::vector<std::string>& texts, Whole*, int);
-void validate(boost::any& into, const std::vector<std::string>& texts, Word*, int);
-
 // One command's options and its positional arguments.
 class CommandLine {
  public:
   // usage: "run SCENARIO [options]"; positionals: names of the arguments without a dash, in order.
   CommandLine(std::string usage, std::string about, std::vector<std::string> positionals);
+  ~CommandLine();
+  CommandLine(CommandLine&&) noexcept;
+  CommandLine& operator=(CommandLine&&) noexcept;
 
   void flag(const char* name, const char* help);
   void word(const char* name, const char* help);
@@ -36,7 +27,7 @@ class CommandLine {
   // Parses; every problem is one Diagnostic. Guessing of abbreviations is off.
   Result<bool> parse(const Arguments& arguments);
 
-  [[nodiscard]] bool has(const char* name) const { return values_.count(name) > 0; }
+  [[nodiscard]] bool has(const char* name) const;
   [[nodiscard]] std::string word_or(const char* name, const std::string& otherwise) const;
   [[nodiscard]] std::optional<int64_t> whole_of(const char* name) const;
   [[nodiscard]] std::vector<std::string> words_of(const char* name) const;
@@ -46,11 +37,11 @@ class CommandLine {
   [[nodiscard]] bool wants_help() const { return has("help"); }
 
  private:
+  struct Options;  // Program_options: its headers are large, and stay in one file
   std::string usage_;
   std::string about_;
   std::vector<std::string> positionals_;
-  boost::program_options::options_description options_;
-  boost::program_options::variables_map values_;
+  std::unique_ptr<Options> options_;
 };
 
 // Prints problems to stderr. Returns Exit::bad_input.

@@ -26,39 +26,67 @@ bool is_answered(const Miss& miss) {
   return miss.outcome == RequestOutcome::served;
 }
 
+// Whether a request is one of the misses, at the cost of a bit's look-up for the many that are none.
+class MissIndex {
+ public:
+  explicit MissIndex(const std::vector<Miss>& misses) : misses_(misses) {
+    for (const Miss& miss : misses) {
+      if (miss.tenant.index >= numbers_.size()) numbers_.resize(miss.tenant.index + 1);
+      std::vector<bool>& numbers = numbers_[miss.tenant.index];
+      if (miss.number >= numbers.size()) numbers.resize(miss.number + 1);
+      numbers[miss.number] = true;
+    }
+  }
+  // Its place among the misses, or their number.
+  [[nodiscard]] size_t find(TenantId tenant, uint32_t number) const {
+    if (tenant.index >= numbers_.size()) return misses_.size();
+    const std::vector<bool>& numbers = numbers_[tenant.index];
+    if (number >= numbers.size() || !numbers[number]) return misses_.size();
+    return find_miss(misses_, tenant, number);
+  }
+
+ private:
+  const std::vector<Miss>& misses_;
+  std::vector<std::vector<bool>> numbers_;  // by tenant
+};
+
 // Shows what a variant makes of some misses, and if it may ends the run when all of them were seen.
 class CaseSink : public ObservationSink {
  public:
   using See = std::function<void(Miss&, const RequestObservation&)>;
-  CaseSink(std::vector<Miss>& misses, const std::function<bool(const Miss&)>& wanted, See see, bool ends)
-      : misses_(misses), see_(std::move(see)), ends_(ends) {
+  CaseSink(std::vector<Miss>& misses, const MissIndex& index, const std::function<bool(const Miss&)>& wanted,
+           See see)
+      : misses_(misses), index_(index), see_(std::move(see)) {
     for (const Miss& miss : misses) wanted_.push_back(wanted(miss));
     left_ = std::count(wanted_.begin(), wanted_.end(), true);
   }
   void request(const RequestObservation& o) override {
-    const size_t at = find_miss(misses_, o.tenant, o.number);
+    const size_t at = index_.find(o.tenant, o.number);
     if (at == misses_.size() || !wanted_[at]) return;
     left_ -= 1;
     see_(misses_[at], o);
   }
+  void never_ends() { ends_ = false; }
   [[nodiscard]] bool enough() const override { return ends_ && left_ == 0; }
 
  private:
   std::vector<Miss>& misses_;
+  const MissIndex& index_;
   See see_;
   std::vector<bool> wanted_;
   int64_t left_ = 0;
-  bool ends_;
+  bool ends_ = true;
 };
 
 // What the re-runs of one unit share.
 class Reruns {
  public:
-  Reruns(const UnitOfRun& unit, std::vector<Miss>& misses) : unit_(unit), misses_(misses) {}
+  Reruns(const UnitOfRun& unit, std::vector<Miss>& misses) : unit_(unit), misses_(misses), index_(misses) {}
 
   void run(Variant variant, const std::function<bool(const Miss&)>& wanted, CaseSink::See see) {
     variant.stop = unit_.stop;
-    CaseSink sink(misses_, wanted, std::move(see), variant.watches.empty());
+    CaseSink sink(misses_, index_, wanted, std::move(see));
+    if (!variant.watches.empty()) sink.never_ends();
     requests_ +=
         run_serving(*unit_.world, unit_.tenancy, unit_.streams, *unit_.training, variant, sink).requests;
   }
@@ -72,6 +100,7 @@ class Reruns {
   }
   [[nodiscard]] size_t tenants() const { return unit_.world->tenants.size(); }
   [[nodiscard]] int64_t requests() const { return requests_; }
+  [[nodiscard]] const MissIndex& index() const { return index_; }
   [[nodiscard]] std::vector<bool> without(TenantId tenant) const {
     std::vector<bool> absent(tenants(), false);
     absent[tenant.index] = true;
@@ -83,6 +112,7 @@ class Reruns {
 
   const UnitOfRun& unit_;
   std::vector<Miss>& misses_;
+  MissIndex index_;
   int64_t requests_ = 0;
 };
 
@@ -255,7 +285,7 @@ class Attributor {
   void watch() {
     out_.watched = true;
     OverlapWatch overlap([&](TenantId tenant, uint32_t number) {
-      const size_t at = find_miss(out_.misses, tenant, number);
+      const size_t at = reruns_.index().find(tenant, number);
       return at < out_.misses.size() && is_neighbours(out_.misses[at]) && is_answered(out_.misses[at]);
     });
     const auto answered = [](const Miss& miss) { return is_neighbours(miss) && is_answered(miss); };

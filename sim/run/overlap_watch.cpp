@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "sim/ledger/apportion.h"
-
 namespace cotenant {
 
 OverlapWatch::Replica& OverlapWatch::at(const ReplicaPlace& place) {
@@ -97,11 +95,19 @@ void OverlapWatch::find_actors(const Replica& replica) {
   weights_.push_back(1);
 }
 
+// The first k actors together get their share rounded down, for each k: so the parts sum to `ns`.
 void OverlapWatch::split(uint32_t victim, int64_t ns, int64_t Overlap::*part) {
   if (ns == 0) return;
-  const std::vector<int64_t> parts = apportion(ns, weights_);
+  int64_t all = 0;
+  for (const int64_t weight : weights_) all += weight;
+  CHECK(all > 0);
+  int64_t weight = 0;
+  int64_t given = 0;
   for (size_t i = 0; i < actors_.size(); ++i) {
-    overlaps_[uint64_t{victim} << 32 | actors_[i]].*part += parts[i];
+    weight += weights_[i];
+    const auto until = static_cast<int64_t>(static_cast<__int128>(ns) * weight / all);
+    overlaps_[uint64_t{victim} << 32 | actors_[i]].*part += until - given;
+    given = until;
   }
 }
 

@@ -20,28 +20,27 @@ ServiceWatch::Replica& ServiceWatch::at(const ReplicaPlace& place) {
   return replica;
 }
 
-ServiceWatch::Here& ServiceWatch::here(Replica& replica, TenantId tenant) {
+ServiceWatch::Here& ServiceWatch::come(Replica& replica, TenantId tenant) {
   if (tenant.index >= replica.slots.size()) replica.slots.resize(tenant.index + 1, 0);
-  uint32_t& slot = replica.slots[tenant.index];
-  if (slot == 0) {
-    replica.tenants.emplace_back().weight = rules_.weight_of(tenant);
-    replica.at_slot.push_back(tenant.index);
-    slot = static_cast<uint32_t>(replica.tenants.size());
-  }
-  return replica.tenants[slot - 1];
+  Here& came = replica.tenants.emplace_back();
+  came.weight = rules_.weight_of(tenant);
+  came.in_pool = &in_pools_[{replica.pool, tenant.index}];
+  replica.at_slot.push_back(tenant.index);
+  replica.slots[tenant.index] = static_cast<uint32_t>(replica.tenants.size());
+  return came;
 }
 
 // What of the tenant's is about to change.
-ServiceWatch::Here& ServiceWatch::change(const ReplicaPlace& place, TenantId tenant) {
-  Here& own = here(at(place), tenant);
-  if (!own.changed) changed_.emplace_back(place.index, tenant.index);
+ServiceWatch::Here& ServiceWatch::change(Replica& replica, TenantId tenant) {
+  Here& own = here(replica, tenant);
+  if (!own.changed) changed_.emplace_back(static_cast<uint32_t>(&replica - replicas_.data()), tenant.index);
   own.changed = true;
   return own;
 }
 
 void ServiceWatch::entered(const ReplicaPlace& place, const Request& request, Time now) {
   settle(now);
-  Here& own = change(place, request.tenant);
+  Here& own = change(at(place), request.tenant);
   own.outstanding += 1;
   if (!request.prefilled_by.valid()) {
     own.first_waits.insert(now);
@@ -55,7 +54,7 @@ void ServiceWatch::entered(const ReplicaPlace& place, const Request& request, Ti
 
 void ServiceWatch::left(const ReplicaPlace& place, const Request& request, Time now) {
   settle(now);
-  Here& own = change(place, request.tenant);
+  Here& own = change(at(place), request.tenant);
   own.outstanding -= 1;
   const auto waited = waiting_since_.find(key_of(request.tenant, request.number));
   if (waited == waiting_since_.end()) return;
@@ -65,9 +64,10 @@ void ServiceWatch::left(const ReplicaPlace& place, const Request& request, Time 
 
 void ServiceWatch::begun(const ReplicaPlace& place, const Work& work, Time now) {
   settle(now);
-  for (const SequenceStep& s : at(place).work.begin(work, now).sequences) {
-    change(place, s.tenant).running += 1;
-    if (!s.decodes) note_admission(at(place), s);
+  Replica& replica = at(place);
+  for (const SequenceStep& s : replica.work.begin(work, now).sequences) {
+    change(replica, s.tenant).running += 1;
+    if (!s.decodes) note_admission(replica, s);
   }
 }
 
@@ -92,8 +92,8 @@ void ServiceWatch::note_admission(Replica& replica, const SequenceStep& step) {
 void ServiceWatch::ended(const ReplicaPlace& place, uint32_t instance, int64_t rounds, Time now) {
   settle(now);
   Replica& replica = at(place);
-  const PieceOfWork piece = replica.work.end(instance);
-  for (const SequenceStep& s : piece.sequences) change(place, s.tenant).running -= 1;
+  const PieceOfWork& piece = replica.work.end(instance);
+  for (const SequenceStep& s : piece.sequences) change(replica, s.tenant).running -= 1;
   serve(replica, piece, rounds);
   hold(piece, rounds, now - piece.from);
 }
@@ -102,7 +102,7 @@ void ServiceWatch::failed(const ReplicaPlace& place, Time now) {
   settle(now);
   Replica& replica = at(place);
   for (const PieceOfWork& piece : replica.work.pieces()) {
-    for (const SequenceStep& s : piece.sequences) change(place, s.tenant).running -= 1;
+    for (const SequenceStep& s : piece.sequences) change(replica, s.tenant).running -= 1;
   }
   replica.work.clear();
 }
@@ -127,7 +127,8 @@ void ServiceWatch::look_at(Replica& replica, uint32_t tenant) {
   Here& own = here(replica, TenantId{tenant});
   own.changed = false;
   const int64_t waiting = own.outstanding - own.running;
-  InPool& in_pool = in_pools_[{replica.pool, tenant}];
+  if (waiting == own.waiting_before && own.running == own.running_before) return;
+  InPool& in_pool = *own.in_pool;
   in_pool.waiting += waiting - own.waiting_before;
   in_pool.running += own.running - own.running_before;
   const bool waited = own.waiting_before > 0;

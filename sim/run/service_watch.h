@@ -63,6 +63,13 @@ class ServiceWatch : public ServingWatch {
   }
 
  private:
+  // A tenant in one pool.
+  struct InPool {
+    int64_t waiting = 0;
+    int64_t running = 0;
+    std::optional<Time> unserved_since;  // it waits, and nothing of it runs
+    bool overtaken = false;              // since then, by somebody who came later
+  };
   // A tenant at one replica. What changes at a moment is looked at when the moment is over: a sequence that
   // ends one step and begins the next did not wait in between.
   struct Here {
@@ -71,6 +78,7 @@ class ServiceWatch : public ServingWatch {
     bool changed = false;
     int64_t waiting_before = 0;  // when it was last looked at
     int64_t running_before = 0;
+    InPool* in_pool = nullptr;
     double weight = 1;
     double service = 0;
     std::multiset<Time> first_waits;  // when those came that have not run yet
@@ -90,16 +98,13 @@ class ServiceWatch : public ServingWatch {
     std::vector<uint32_t> followed;  // that wait
     std::vector<Pair> pairs;
   };
-  // A tenant in one pool.
-  struct InPool {
-    int64_t waiting = 0;
-    int64_t running = 0;
-    std::optional<Time> unserved_since;  // it waits, and nothing of it runs
-    bool overtaken = false;              // since then, by somebody who came later
-  };
   Replica& at(const ReplicaPlace& place);
-  Here& here(Replica& replica, TenantId tenant);
-  Here& change(const ReplicaPlace& place, TenantId tenant);
+  Here& here(Replica& replica, TenantId tenant) {
+    const bool known = tenant.index < replica.slots.size() && replica.slots[tenant.index] != 0;
+    return known ? replica.tenants[replica.slots[tenant.index] - 1] : come(replica, tenant);
+  }
+  Here& come(Replica& replica, TenantId tenant);  // for the first time
+  Here& change(Replica& replica, TenantId tenant);
   void settle(Time now);
   void look_at(Replica& replica, uint32_t tenant);
   void begin_backlog(Replica& replica, uint32_t tenant);

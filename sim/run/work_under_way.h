@@ -18,7 +18,8 @@ struct PieceOfWork {
 class WorkUnderWay {
  public:
   const PieceOfWork& begin(const Work& work, Time now) {
-    PieceOfWork& piece = pieces_.emplace_back();
+    PieceOfWork& piece = pieces_.emplace_back(std::move(ended_));
+    piece.sequences.clear();
     piece.instance = work.instance;
     piece.kind = work.kind;
     piece.from = now;
@@ -27,20 +28,21 @@ class WorkUnderWay {
       piece.sequences.insert(piece.sequences.end(), part.sequences.begin(), part.sequences.end());
     return piece;
   }
-  // Requires: it is under way.
-  PieceOfWork end(uint32_t instance) {
+  // The piece stays as it is until the next call. Requires: it is under way.
+  const PieceOfWork& end(uint32_t instance) {
     const auto at = std::find_if(pieces_.begin(), pieces_.end(),
                                  [&](const PieceOfWork& piece) { return piece.instance == instance; });
     CHECK(at != pieces_.end());
-    PieceOfWork piece = std::move(*at);
+    ended_ = std::move(*at);
     pieces_.erase(at);
-    return piece;
+    return ended_;
   }
   void clear() { pieces_.clear(); }
   [[nodiscard]] const std::vector<PieceOfWork>& pieces() const { return pieces_; }
 
  private:
   std::vector<PieceOfWork> pieces_;
+  PieceOfWork ended_;  // the last one, whose memory the next one takes
 };
 
 }  // namespace cotenant
