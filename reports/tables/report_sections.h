@@ -21,6 +21,11 @@ ReportSection trust_section(const ReportInput& input);
 // Requires: the results are of a replay.
 ReportSection replay_section(const ReportInput& input);
 
+// Version, scenario, seed, replications and horizon in a line. precision: what was reached; may be empty.
+std::string origin_text(const RunResults& results, const std::string& precision);
+// Where each input came from, and its stated error.
+TextTable inputs_table(const RunResults& results);
+
 // A name cut to what a table cell holds.
 std::string shortened_name(const std::string& name);
 // The value alone; "not estimable" where that is known to be so.
