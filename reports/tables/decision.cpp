@@ -9,6 +9,7 @@
 
 #include "reports/tables/number_text.h"
 #include "reports/tables/precision.h"
+#include "reports/tables/report_sections.h"
 
 namespace cotenant {
 namespace {
@@ -22,11 +23,7 @@ const TenancyFigures* find(const Figures& figures, const std::string& name) {
 
 std::string per_month(const Figure& cost, const std::string& currency) {
   if (!cost.known()) return "at a cost that was not measured";
-  std::string text = fmt::format("at {} a month", money_text(cost.mean, currency));
-  if (cost.has_interval()) {
-    text += fmt::format(" (95 % interval {} to {})", amount_text(cost.low), amount_text(cost.high));
-  }
-  return text;
+  return fmt::format("at {} a month{}", money_text(cost.mean, currency), interval_text(cost, amount_text));
 }
 
 // Best first: fewest misses, then fewest open questions, then cheapest, then fewest breaches, then fewest

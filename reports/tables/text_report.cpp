@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "reports/tables/escape.h"
+#include "reports/tables/expectation_text.h"
 
 namespace cotenant {
 namespace {
@@ -125,8 +126,10 @@ std::string github_annotations(const RunResults& results, const Verdict& verdict
     std::string message = e.row.that + " is " + std::string(to_word(e.status));
     if (worst != nullptr)
       message += " in " + worst->tenancy + (worst->tier.empty() ? "" : ", " + worst->tier);
-    if (worst != nullptr && worst->measured) message += fmt::format(" (got {:.6g})", worst->got.mean);
-    if (worst != nullptr && !worst->measured) message += ": " + worst->note;
+    if (worst != nullptr) {
+      const std::string found = found_text(e, results.currency);
+      message += worst->measured ? " (got " + found + ")" : ": " + found;
+    }
     out += fmt::format("::{} file={},line={},title=cotenant::{}\n", error ? "error" : "warning", file,
                        std::max<int64_t>(e.row.line, 1), AnnotationSink::escape(message).text());
   }

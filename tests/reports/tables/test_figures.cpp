@@ -1,11 +1,15 @@
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
 
 #include "reports/tables/csv_table.h"
 #include "reports/tables/decision.h"
+#include "reports/tables/expectation_text.h"
 #include "reports/tables/figures.h"
+#include "reports/tables/number_text.h"
 #include "reports/tables/precision.h"
 #include "reports/tables/report_page.h"
+#include "reports/tables/report_sections.h"
 #include "reports/tables/summary.h"
 #include "reports/tables/text_report.h"
 #include "reports/tables/verdict.h"
@@ -162,7 +166,8 @@ TEST_CASE("what is not estimable is said everywhere and never passes") {
   REQUIRE(verdict.warned == 1);
   REQUIRE(verdict.exit_code() == 4);
   const ReportPage page = report_page(results, figures, verdict);
-  for (const std::string& text : {markdown_report(page), terminal_report(page)}) {
+  for (std::string text : {markdown_report(page), terminal_report(page)}) {
+    std::replace(text.begin(), text.end(), '\n', ' ');  // where lines were wrapped
     REQUIRE(text.find("? not estimable") != std::string::npos);
     REQUIRE(text.find(reason) != std::string::npos);
     REQUIRE(text.find("so not judged: ttft p99 of gold") != std::string::npos);
@@ -330,6 +335,38 @@ TEST_CASE("an interval across the limit warns and does not fail") {
   REQUIRE(v.exit_code() == 0);
   REQUIRE(v.warned == 1);
   REQUIRE(v.expectations[0].status == ExpectationStatus::warned);
+}
+
+TEST_CASE("an interval is printed where its ends differ from the value as printed, and only there") {
+  Figure figure;
+  figure.mean = 27.18, figure.low = 27.12, figure.high = 27.24;
+  REQUIRE(interval_text(figure, amount_text) == " (27.1 to 27.2)");
+  figure.low = 27.179, figure.high = 27.181;
+  REQUIRE(interval_text(figure, amount_text) == "");
+  REQUIRE(with_interval(figure, amount_text) == "27.2");
+  figure.low = 20, figure.high = 34.4;
+  REQUIRE(with_interval(figure, amount_text) == "27.2 \xC2\xB1 7.20");
+  figure.high = figure.low = std::numeric_limits<double>::quiet_NaN();
+  REQUIRE(interval_text(figure, amount_text) == "");
+}
+
+TEST_CASE("a miss by less than the last digit says on which side it lies") {
+  ExpectationResult result;
+  result.row = expectation("latency.ttft.p99", "<", 2.5);
+  result.outcomes.push_back({.tenancy = "tuned", .tier = "", .got = {}, .measured = true, .note = ""});
+  Figure& got = result.outcomes[0].got;
+  for (const auto& [mean, text] :
+       {std::pair{2.5004, "2.50 s, just above"}, std::pair{2.4996, "2.50 s, just below"},
+        std::pair{2.5, "2.50 s"}, std::pair{2.6, "2.60 s"}}) {
+    got.mean = mean;
+    REQUIRE(found_text(result, "USD") == text);
+  }
+  REQUIRE(margin_text(result) == "-4.00 %");
+  result.row = expectation("cost.total", "<", 12.5);
+  result.row.baseline = "shared";
+  REQUIRE(wanted_text(result.row, "USD") == "< 1,250 % of shared");
+  result.row.value = 0.985;
+  REQUIRE(wanted_text(result.row, "USD") == "< 98.5 % of shared");
 }
 
 TEST_CASE("a limit relative to another entry compares replication by replication") {
