@@ -77,7 +77,8 @@ std::string percentage_text(double percent) {
 
 std::string share_text(double share) {
   if (!std::isfinite(share)) return kUnknown;
-  if (share > 1) return percentage_text(100 * share);
+  // Beyond all, and where two decimals would round a miss away.
+  if (share > 1 || (share > 0 && share < 1e-3)) return percentage_text(100 * share);
   // As many digits as it takes not to round a miss away.
   for (const auto& [digits, step] :
        {std::pair{2, 1e2}, std::pair{3, 1e3}, std::pair{4, 1e4}, std::pair{6, 1e6}}) {

@@ -125,6 +125,7 @@ TEST_CASE("a percentage beyond all has the thousands separated and no false deci
   REQUIRE(share_text(1.3333) == "133 %");
   REQUIRE(share_text(32.7215) == "3,272 %");
   REQUIRE(share_text(1e20).find("e+22 %") != std::string::npos);
+  REQUIRE(share_text(0.000034) == "0.0034 %");
   REQUIRE(percentage_text(-1536.07) == "-1,536 %");
   REQUIRE(percentage_text(33.56) == "33.6 %");
   REQUIRE(percentage_text(99.96) == "100 %");

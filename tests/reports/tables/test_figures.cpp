@@ -350,6 +350,42 @@ TEST_CASE("an interval is printed where its ends differ from the value as printe
   REQUIRE(interval_text(figure, amount_text) == "");
 }
 
+TEST_CASE("a terminal breaks titles that are wider than their column, and text at 80 characters") {
+  TextTable table;
+  table.columns = {{"Tenancy model", false}, {"Data and consent breaches", true}};
+  table.rows = {{{"shared"}, {"0"}}};
+  REQUIRE(terminal_table(table) ==
+          "         Data and\nTenancy   consent\nmodel    breaches\nshared          0\n");
+  const RunResults results = sample();
+  ReportPage page = report_page(results, figures_of(results), judged({}));
+  page.decision.text.clear();
+  for (int i = 0; i < 60; ++i) page.decision.text += "word ";
+  const std::string text = terminal_report(page);
+  const size_t from = text.find("word");
+  const size_t to = text.rfind("word");
+  REQUIRE(text.find('\n', from) < from + 80);
+  REQUIRE(to - from > 240);
+}
+
+TEST_CASE("differences of attainment keep digits, and say where an interval is narrower than they are") {
+  RunResults results = sample();
+  const Figures figures = figures_of(results);
+  const std::string text = markdown_report(report_page(results, figures, judge(results, figures)));
+  REQUIRE(text.find("percentage points | -0.00 |") == std::string::npos);
+  REQUIRE(text.find("percentage points | +0.00 |") == std::string::npos);
+  const auto cost_one = [](auto& rows) {
+    for (auto& row : rows) {
+      row.serving_nano = 1'000'000'000;
+      row.training_nano = row.idle_nano = row.storage_nano = 0;
+    }
+  };
+  cost_one(results.windows), cost_one(results.tenants);
+  const Figures even = figures_of(results);
+  const std::string narrow = markdown_report(report_page(results, even, judge(results, even)));
+  INFO(narrow);
+  REQUIRE(narrow.find("within the last digit") != std::string::npos);
+}
+
 TEST_CASE("a miss by less than the last digit says on which side it lies") {
   ExpectationResult result;
   result.row = expectation("latency.ttft.p99", "<", 2.5);
@@ -498,7 +534,8 @@ TEST_CASE(
                     {"shared|x", "tenant", "t-1", "e2e", "mean", 9, 0.9, 1.2, 0.75, nan, nan},
                     {"shared|x", "all", "all", "throughput", "mean", 400, 100, 125, 0.8, nan, nan}};
   const ReportPage page = report_page(results, figures_of(results), judged({}));
-  const std::string text = terminal_report(page);
+  std::string text = terminal_report(page);
+  std::replace(text.begin(), text.end(), '\n', ' ');  // where lines were wrapped
   REQUIRE(text.find("1 of 2 segments kept") != std::string::npos);
   REQUIRE(text.find("0.900 (0.850 to 0.950)") != std::string::npos);
   REQUIRE(text.find("not estimable") != std::string::npos);
@@ -546,8 +583,10 @@ TEST_CASE(
   results.expectations.clear();
   results.objectives = {{"gold", "ttft", 99, 1e-9}};
   const Figures figures = figures_of(results);
-  const std::string text = decide(results, figures, judge(results, figures)).text;
-  REQUIRE(text.find("miss their own objectives: ttft p99 of gold") != std::string::npos);
+  const Decision missed = decide(results, figures, judge(results, figures));
+  REQUIRE(missed.text.find("miss their own objectives: ttft p99 of gold") != std::string::npos);
+  REQUIRE(missed.tone == Tone::warn);
   results.objectives[0].below_s = 1e9;
+  REQUIRE(decide(results, figures, judge(results, figures)).tone == Tone::good);
   REQUIRE(decide(results, figures, judge(results, figures)).text.find("own objectives") == std::string::npos);
 }
