@@ -12,7 +12,7 @@ namespace cotenant {
 namespace {
 
 constexpr Markup kNewline = "\n";
-constexpr size_t kTitleWidth = 9;  // to which a title may be wider than what is below it
+constexpr size_t kTitleWidth = 12;  // to which a title may be wider than what is below it
 
 Markdown markdown_cell(const Cell& cell) {
   Markdown text = MarkdownSink::escape(cell.text);
