@@ -96,7 +96,9 @@ std::string figure_text(const Figure& figure, std::string (*text)(double)) {
 }
 
 std::string interval_text(const Figure& figure, const std::function<std::string(double)>& text) {
-  if (!figure.has_interval()) return "";
+  // Below a millionth the interval is rounding, not chance, though it may lie across a digit's border.
+  const double half = (figure.high - figure.low) / 2;
+  if (!figure.has_interval() || half <= 1e-6 * std::fabs(figure.mean)) return "";
   const std::string low = text(figure.low);
   const std::string high = text(figure.high);
   const std::string mean = text(figure.mean);

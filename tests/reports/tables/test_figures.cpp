@@ -344,7 +344,9 @@ TEST_CASE("an interval is printed where its ends differ from the value as printe
   figure.low = 27.179, figure.high = 27.181;
   REQUIRE(interval_text(figure, amount_text) == "");
   REQUIRE(with_interval(figure, amount_text) == "27.2");
-  figure.low = 20, figure.high = 34.4;
+  figure.mean = 27.15, figure.low = 27.15 - 1e-9, figure.high = 27.15 + 1e-9;
+  REQUIRE(with_interval(figure, amount_text) == amount_text(27.15));
+  figure.mean = 27.18, figure.low = 20, figure.high = 34.4;
   REQUIRE(with_interval(figure, amount_text) == "27.2 \xC2\xB1 7.20");
   figure.high = figure.low = std::numeric_limits<double>::quiet_NaN();
   REQUIRE(interval_text(figure, amount_text) == "");
