@@ -8,6 +8,7 @@
 #include "reports/store/results_file.h"
 #include "sim/core/math.h"
 #include "sim/fit/log_fit.h"
+#include "sim/fit/open_requests.h"
 #include "sim/scenario/quantity.h"
 #include "tools/derived_profiles.h"
 #include "tools/file_bytes.h"
@@ -158,6 +159,14 @@ std::string text_of(const NamedReplay& named) {
   for (size_t i = 0; i < kLogDrops; ++i) {
     if (log.dropped[i] > 0)
       text += fmt::format("  left out: {} with {}\n", log.dropped[i], to_string(static_cast<LogDrop>(i)));
+  }
+  if (const auto cap = suspected_cap(log)) {
+    text += fmt::format(
+        "  warning: sent times look throttled by a cap of {} open requests: {} of the {} that ended there "
+        "were "
+        "followed at once by the next. Load that was held back is not in this log, and its sent times are "
+        "those of this server alone\n",
+        cap->most, cap->followed, cap->ends);
   }
   return text;
 }

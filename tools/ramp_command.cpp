@@ -6,26 +6,34 @@
 #include <cmath>
 #include <cstdio>
 
+#include "reports/html/html_report.h"
+#include "reports/plots/plots.h"
+#include "reports/store/atomic_file.h"
+#include "reports/tables/ramp_page.h"
 #include "sim/isolation/isolation_index.h"
 #include "tools/command_line.h"
 #include "tools/interrupt.h"
 #include "tools/scenario_inputs.h"
+#include "tools/show_results.h"
 #include "tools/simulate.h"
 
 namespace cotenant {
 namespace {
 
 CommandLine command_line() {
-  CommandLine line("ramp SCENARIO --aggressor TIER [options]",
-                   "Multiplies one tier's arrival rates and prints what becomes of the others' latency under "
-                   "every tenancy entry, with the isolation index against a baseline entry, as CSV.",
-                   {"scenario"});
+  CommandLine line(
+      "ramp SCENARIO --aggressor TIER [options]",
+      "Multiplies one tier's arrival rates and prints what becomes of the others' latency under "
+      "every tenancy entry, with the isolation index against a baseline entry: CSV on stdout, ramp.csv "
+      "and report.html in a folder.",
+      {"scenario"});
   add_scenario_options(line);
   line.word("aggressor", "the tier whose load is ramped");
   line.word("factors", "of its arrival rate, rising, from 1 (default: 1,2,3,5,7,10)");
   line.word("baseline", "the tenancy entry without isolation (default: the first)");
   line.word("metric", "ttft, tpot or e2e (default: ttft)");
   line.whole("percentile", "50, 90, 95 or 99 (default: 99)");
+  line.word("out", "folder for the report (default: out/NAME-ramp of the scenario)");
   line.whole("threads", "units that run side by side (default: one a core); changes no result");
   return line;
 }
@@ -47,12 +55,9 @@ std::vector<double> factors_of(const std::string& text) {
   return factors.size() >= 2 ? factors : std::vector<double>{};
 }
 
-struct Ramp {
-  size_t aggressor = 0;
-  size_t baseline = 0;
-  std::vector<double> factors;
-  std::string metric;
-  double percentile = 99;
+struct RampPlan {
+  Ramp ramp;             // what is not measured yet is empty
+  size_t aggressor = 0;  // among the tiers
 };
 
 template <class List, class Name>
@@ -61,28 +66,31 @@ size_t position(const List& list, const std::string& name, Name of) {
       std::find_if(list.begin(), list.end(), [&](const auto& x) { return of(x) == name; }) - list.begin());
 }
 
-Result<Ramp> read_ramp(const CommandLine& line, const Scenario& s) {
-  const auto refused = [](const std::string& message, const std::string& help) {
-    Diagnostic d;
-    d.file = "command line";
-    d.message = message;
-    d.help = help;
-    return d;
-  };
-  Ramp ramp;
-  ramp.aggressor = position(s.tiers, line.word_or("aggressor", ""), [](const Tier& t) { return t.name; });
-  if (ramp.aggressor == s.tiers.size())
+Diagnostic refused(const std::string& message, const std::string& help) {
+  Diagnostic d;
+  d.file = "command line";
+  d.message = message;
+  d.help = help;
+  return d;
+}
+
+Result<RampPlan> read_plan(const CommandLine& line, const Scenario& s) {
+  RampPlan plan;
+  Ramp& ramp = plan.ramp;
+  ramp.aggressor = line.word_or("aggressor", "");
+  plan.aggressor = position(s.tiers, ramp.aggressor, [](const Tier& t) { return t.name; });
+  if (plan.aggressor == s.tiers.size())
     return refused("--aggressor takes a tier of the scenario", "--aggressor " + s.tiers.front().name);
-  if (s.tiers[ramp.aggressor].trace)
+  if (s.tiers[plan.aggressor].trace)
     return refused("the aggressor's load is a trace, whose rate cannot be multiplied",
                    "a tier with arrivals");
   if (s.tiers.size() < 2) return refused("there is no other tier that could suffer", "");
-  ramp.baseline = line.has("baseline") ? position(s.tenancies, line.word_or("baseline", ""),
-                                                  [](const TenancyEntry& e) { return e.label; })
-                                       : 0;
-  if (ramp.baseline == s.tenancies.size())
+  const std::string baseline = line.word_or("baseline", s.tenancies.front().label);
+  ramp.reference = position(s.tenancies, baseline, [](const TenancyEntry& e) { return e.label; });
+  if (ramp.reference == s.tenancies.size())
     return refused("--baseline takes a tenancy entry of the scenario",
                    "--baseline " + s.tenancies.front().label);
+  for (const TenancyEntry& entry : s.tenancies) ramp.entries.push_back({entry.label, {}, 0});
   ramp.factors = factors_of(line.word_or("factors", "1,2,3,5,7,10"));
   if (ramp.factors.empty())
     return refused("--factors takes a rising list that begins with 1", "--factors 1,2,5,10");
@@ -92,66 +100,87 @@ Result<Ramp> read_ramp(const CommandLine& line, const Scenario& s) {
   const int64_t p = line.whole_of("percentile").value_or(99);
   if (p != 50 && p != 90 && p != 95 && p != 99) return refused("--percentile takes 50, 90, 95 or 99", "");
   ramp.percentile = static_cast<double>(p);
-  return ramp;
+  return plan;
 }
 
-// Seconds: of the tier that is worst off beside the aggressor. NaN: not estimable.
-double victims_latency(const RunResults& results, const Ramp& ramp, const std::string& tenancy,
-                       const std::string& aggressor) {
-  double worst = std::nan("");
+// At most: every load counted as the greatest.
+double requests_of_all_loads(World& world, const RampPlan& plan) {
+  Scenario& s = world.scenario;
+  double& rate = s.tiers[plan.aggressor].arrivals.rate_per_s;
+  const double own = rate;
+  rate = own * plan.ramp.factors.back();
+  const double most = expected_requests(world) *
+                      static_cast<double>(s.tenancies.size() * plan.ramp.factors.size()) *
+                      static_cast<double>(most_replications(s));
+  rate = own;
+  return most;
+}
+
+// Of the tier that is worst off beside the aggressor. Not known where one tier's is not.
+Figure victims_latency(const RunResults& results, const RampPlan& plan, const std::string& tenancy) {
+  Figure worst;
   for (const PercentileRow& row : results.percentiles) {
-    if (row.tenancy != tenancy || row.metric != ramp.metric || row.percentile != ramp.percentile) continue;
-    if (row.tier == "all" || row.tier == aggressor) continue;
-    if (std::isnan(row.value_s)) return row.value_s;
-    worst = std::isnan(worst) ? row.value_s : std::max(worst, row.value_s);
+    if (row.tenancy != tenancy || row.metric != plan.ramp.metric || row.percentile != plan.ramp.percentile)
+      continue;
+    if (row.tier == "all" || row.tier == plan.ramp.aggressor) continue;
+    if (std::isnan(row.value_s)) return Figure{.not_estimable = "too few requests"};
+    if (worst.known() && worst.mean >= row.value_s) continue;
+    worst.mean = row.value_s, worst.low = row.low_s, worst.high = row.high_s;
   }
   return worst;
 }
 
-std::string cell(double value) {
-  return std::isnan(value) ? "not estimable" : fmt::format("{:.6g}", value);
+std::vector<double> means(const RampEntry& entry) {
+  std::vector<double> values;
+  for (const Figure& figure : entry.latency) values.push_back(figure.mean);
+  return values;
 }
 
-// Labels are [A-Za-z0-9_-]: the reader sees to it.
-void print(const Ramp& ramp, const Scenario& s, const std::vector<std::vector<double>>& latency) {
-  std::string text = "tenancy,isolation_index";
-  for (const double k : ramp.factors)
-    text += fmt::format(",{}_p{:g}_s at x{:g}", ramp.metric, ramp.percentile, k);
-  text += "\n";
-  for (size_t e = 0; e < s.tenancies.size(); ++e) {
-    text +=
-        s.tenancies[e].label + "," + cell(isolation_index(ramp.factors, latency[e], latency[ramp.baseline]));
-    for (const double q : latency[e]) text += "," + cell(q);
-    text += "\n";
+// False: interrupted.
+bool climb(World& world, RampPlan& plan, int64_t threads) {
+  Ramp& ramp = plan.ramp;
+  double& rate = world.scenario.tiers[plan.aggressor].arrivals.rate_per_s;
+  const double own = rate;
+  for (const double factor : ramp.factors) {
+    rate = own * factor;
+    RunResults results = simulate(world, {.threads = threads, .blame = {}, .stop = stop_on_interrupt()});
+    if (!results.complete) return false;
+    for (RampEntry& entry : ramp.entries) entry.latency.push_back(victims_latency(results, plan, entry.name));
+    if (factor == ramp.factors.front()) ramp.first = std::move(results);
   }
-  std::fputs(text.c_str(), stdout);
+  for (RampEntry& entry : ramp.entries)
+    entry.index = isolation_index(ramp.factors, means(entry), means(ramp.entries[ramp.reference]));
+  return true;
 }
 
-Exit run_ramp(World& world, const Ramp& ramp, int64_t threads) {
+// stdout has the CSV as well.
+void write_ramp(const Ramp& ramp, const std::string& folder) {
+  const PlotSet plots = ramp_plots(ramp, gnuplot_of_environment());
+  const std::string csv = ramp_csv(ramp);
+  sweep_stale_temporaries(folder);
+  atomic_write(folder, "ramp.csv", csv);
+  atomic_write(folder, "report.html", html_report(ramp_page(ramp), plots));
+  std::fputs(csv.c_str(), stdout);
+  std::fputs(fmt::format("report: {}/report.html\n", printable(folder)).c_str(), stderr);
+  if (!plots.warning.empty()) std::fputs(("warning: " + printable(plots.warning) + "\n").c_str(), stderr);
+}
+
+Exit run_ramp(LoadedScenario loaded, RampPlan plan, const CommandLine& line) {
+  World& world = *loaded.world;
   Scenario& s = world.scenario;
   s.counterfactuals = false;  // causes are not asked here
   s.record.kind = RecordRequests::Kind::none;
-  const double rate = s.tiers[ramp.aggressor].arrivals.rate_per_s;
-  const std::string aggressor = s.tiers[ramp.aggressor].name;
-  s.tiers[ramp.aggressor].arrivals.rate_per_s = rate * ramp.factors.back();
-  const double most = expected_requests(world) *
-                      static_cast<double>(s.tenancies.size() * ramp.factors.size()) *
-                      static_cast<double>(most_replications(s));
-  if (most > s.limit_requests)
+  if (const auto most = requests_of_all_loads(world, plan); most > s.limit_requests)
     return refuse_usage(
         fmt::format("the ramp would simulate up to {:.3g} requests; limits.requests is {:.3g}", most,
                     s.limit_requests),
         fmt::format("fewer factors, or --set limits.requests={:.0f}", most * 1.1));
-  std::vector<std::vector<double>> latency(s.tenancies.size());
-  for (const double factor : ramp.factors) {
-    s.tiers[ramp.aggressor].arrivals.rate_per_s = rate * factor;
-    const RunResults results =
-        simulate(world, {.threads = threads, .blame = {}, .stop = stop_on_interrupt()});
-    if (!results.complete) return Exit::interrupted;
-    for (size_t e = 0; e < latency.size(); ++e)
-      latency[e].push_back(victims_latency(results, ramp, s.tenancies[e].label, aggressor));
-  }
-  print(ramp, s, latency);
+  const std::string folder = line.word_or("out", "out/" + s.name + "-ramp");
+  make_folder(folder);  // before the work, so that an unwritable place is known at once
+  if (!climb(world, plan, line.whole_of("threads").value_or(cores()))) return Exit::interrupted;
+  plan.ramp.first.version = kVersion;
+  plan.ramp.first.inputs = std::move(loaded.inputs);
+  write_ramp(plan.ramp, folder);
   return Exit::ok;
 }
 
@@ -164,14 +193,12 @@ Exit ramp_command(const Arguments& arguments) {
     std::fputs(line.help().c_str(), stdout);
     return Exit::ok;
   }
-  const int64_t threads = line.whole_of("threads").value_or(cores());
-  if (threads < 1) return refuse_usage("--threads takes 1 or more", "");
+  if (line.whole_of("threads").value_or(1) < 1) return refuse_usage("--threads takes 1 or more", "");
   Result<LoadedScenario> loaded = load_scenario(line);
   if (!loaded.ok()) return refuse(loaded.problems());
-  World& world = *loaded.value().world;
-  const Result<Ramp> ramp = read_ramp(line, world.scenario);
-  if (!ramp.ok()) return refuse(ramp.problems());
-  return run_ramp(world, ramp.value(), threads);
+  const Result<RampPlan> plan = read_plan(line, loaded.value().world->scenario);
+  if (!plan.ok()) return refuse(plan.problems());
+  return run_ramp(std::move(loaded).value(), plan.value(), line);
 }
 
 }  // namespace cotenant

@@ -77,7 +77,6 @@ class Session {
  private:
   bool take_over(const Finished& unit, const std::map<std::string, size_t>& targets);
   void measure_rates();
-  void raise_rates();
   void measure_coruns();
   void run_pass(int pass, const std::vector<size_t>& targets);
   void run_visit(size_t target, int pass);
@@ -178,16 +177,8 @@ void Session::finish(const Finished& unit, const std::string& what) {
 
 void Session::measure_rates() {
   if (resumed_.count(kRatesUnit) > 0 || stopped()) return;
-  facts_.peak_flop_per_s = measure_peak_flop();
-  facts_.stream_byte_per_s = measure_stream_bytes();
+  raise_rates(&facts_, &clock_);
   finish({kRatesUnit, {facts_.peak_flop_per_s, facts_.stream_byte_per_s}}, "peak and bandwidth");
-}
-
-// The peaks are ceilings: of two looks minutes apart the higher one, since others may have slowed the first.
-void Session::raise_rates() {
-  if (!options_.filter.empty() || stopped()) return;
-  facts_.peak_flop_per_s = std::max(facts_.peak_flop_per_s, measure_peak_flop());
-  facts_.stream_byte_per_s = std::max(facts_.stream_byte_per_s, measure_stream_bytes());
 }
 
 void Session::measure_coruns() {
@@ -292,7 +283,8 @@ void Session::run() {
   total_ += again.size();
   pace_.visits += again.size();
   run_pass(kPasses + 1, again);
-  raise_rates();
+  // A second look, minutes after the first.
+  if (options_.filter.empty() && !stopped()) raise_rates(&facts_, &clock_);
   measure_coruns();
 }
 

@@ -1,4 +1,5 @@
-// Public here: read_cpu_facts, cache_bytes, measure_peak_flop, measure_stream_bytes.
+// Public here: read_cpu_facts, cache_bytes, measure_peak_flop, measure_stream_bytes,
+// raise_rates.
 #include "kernels/calibrate/device_facts.h"
 
 #include <fmt/format.h>
@@ -78,28 +79,31 @@ DeviceFacts read_cpu_facts() {
   return facts;
 }
 
-double measure_peak_flop() {
+double measure_peak_flop(SampleClock* clock) {
   constexpr int64_t kSize = 768;
   const cpu::LinearShape shape{kSize, kSize, kSize};
   const auto x = random_values(kSize * kSize, 1, {.seed = 1, .tensor = 1});
   const auto w = random_values(kSize * kSize, 1, {.seed = 1, .tensor = 2});
   std::vector<float> y(x.size());
-  ThreadClock clock;
   const Measured m = measure({.run = [&] { cpu::linear(x.data(), w.data(), y.data(), shape); }, .before = {}},
-                             {.budget_s = 0.4, .stop_error = 0}, &clock);
+                             {.budget_s = 0.4, .stop_error = 0}, clock);
   return shape.flop() / m.quantile_s.front();
 }
 
-double measure_stream_bytes() {
+double measure_stream_bytes(SampleClock* clock) {
   constexpr int64_t kValues = 16 << 20;  // of each of two arrays
   const std::vector<float> x(static_cast<size_t>(kValues), 1.0F);
   const std::vector<float> y(static_cast<size_t>(kValues), 0.5F);
-  ThreadClock clock;
   volatile float sink = 0;
   const Measured m =
       measure({.run = [&] { sink = cpu::vector_loops().dot(x.data(), y.data(), kValues); }, .before = {}},
-              {.budget_s = 0.4, .stop_error = 0}, &clock);
+              {.budget_s = 0.4, .stop_error = 0}, clock);
   return 2.0 * static_cast<double>(kValues) * sizeof(float) / m.quantile_s[kMedian];
+}
+
+void raise_rates(DeviceFacts* facts, SampleClock* clock) {
+  facts->peak_flop_per_s = std::max(facts->peak_flop_per_s, measure_peak_flop(clock));
+  facts->stream_byte_per_s = std::max(facts->stream_byte_per_s, measure_stream_bytes(clock));
 }
 
 }  // namespace cotenant

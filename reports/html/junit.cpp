@@ -6,6 +6,7 @@
 #include <pugixml.hpp>
 #include <sstream>
 
+#include "reports/tables/expectation_text.h"
 #include "sim/core/result.h"
 
 namespace cotenant {
@@ -16,26 +17,23 @@ void set(pugi::xml_node node, const char* attribute, const std::string& raw) {
   node.append_attribute(attribute).set_value(printable(raw).c_str());
 }
 
-std::string what_was_found(const ExpectationResult& e) {
+std::string what_was_found(const ExpectationResult& e, const std::string& currency) {
   const Outcome* worst = e.worst_outcome();
   if (worst == nullptr) return "no tenancy entry of that name";
-  std::string text = worst->measured ? fmt::format("got {:.6g}", worst->got.mean) : worst->note;
-  if (worst->got.has_interval())
-    text += fmt::format(" (95 % interval {:.6g} to {:.6g})", worst->got.low, worst->got.high);
-  text += ", " + worst->tenancy;
+  std::string text = (worst->measured ? "got " : "") + found_text(e, currency) + ", " + worst->tenancy;
   return worst->tier.empty() ? text : text + ", tier " + worst->tier;
 }
 
-void add_case(pugi::xml_node suite, const ExpectationResult& e) {
+void add_case(pugi::xml_node suite, const ExpectationResult& e, const std::string& currency) {
+  const std::string found = what_was_found(e, currency);
   pugi::xml_node test = suite.append_child("testcase");
   set(test, "classname", e.row.tenancy.empty() ? "all tenancy entries" : e.row.tenancy);
   set(test, "name", e.row.that + (e.row.tier.empty() ? "" : " for " + e.row.tier));
   const bool gates = e.row.severity != "warn";
-  if (e.status == ExpectationStatus::missed) set(test.append_child("failure"), "message", what_was_found(e));
-  if (e.status == ExpectationStatus::not_measured && gates)
-    set(test.append_child("error"), "message", what_was_found(e));
+  if (e.status == ExpectationStatus::missed) set(test.append_child("failure"), "message", found);
+  if (e.status == ExpectationStatus::not_measured && gates) set(test.append_child("error"), "message", found);
   if (e.status == ExpectationStatus::warned || (e.status == ExpectationStatus::not_measured && !gates)) {
-    test.append_child("system-out").text().set(printable("warning: " + what_was_found(e)).c_str());
+    test.append_child("system-out").text().set(printable("warning: " + found).c_str());
   }
 }
 
@@ -48,7 +46,7 @@ std::string junit_xml(const RunResults& results, const Verdict& verdict) {
   suite.append_attribute("tests").set_value(verdict.expectations.size() + verdict.policy_breaches.size());
   suite.append_attribute("failures").set_value(verdict.missed);
   suite.append_attribute("errors").set_value(verdict.not_measured);
-  for (const ExpectationResult& e : verdict.expectations) add_case(suite, e);
+  for (const ExpectationResult& e : verdict.expectations) add_case(suite, e, results.currency);
   for (const PolicyBreach& b : verdict.policy_breaches) {
     pugi::xml_node test = suite.append_child("testcase");
     set(test, "classname", b.tenancy);

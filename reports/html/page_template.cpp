@@ -40,6 +40,7 @@ tr.best th,tr.best td{background:var(--okbg)}
 b,.strong{font-weight:700}
 .grid{display:grid;grid-template-columns:1fr 1fr;gap:18px;margin:14px 0}
 figure{margin:0;border:1px solid var(--line);padding:10px 12px;break-inside:avoid;min-width:0}
+.grid figure:only-child{grid-column:1/-1;max-width:780px}
 figure h3{font-size:15px;margin:0 0 4px}
 figure svg{display:block;width:100%;height:auto}
 figure svg text{font-family:system-ui,'DejaVu Sans',sans-serif}

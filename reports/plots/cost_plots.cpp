@@ -221,6 +221,30 @@ constexpr std::array<CostPart, 4> kCostParts = {{{"serving", &CostFigures::servi
                                                  {"idle", &CostFigures::idle},
                                                  {"storage", &CostFigures::storage}}};
 
+struct PointName {
+  std::string raw;
+  double x = 0, y = 0;
+  const char* colour = "";
+};
+
+// Names beside their points, towards the middle; one that would cover a lower one goes up.
+void label_points(std::vector<PointName> names, const PlotFrame& frame, PlotScript& script) {
+  const double line = 0.07 * frame.y_high;
+  const double shift = 0.025 * frame.x_high;
+  std::stable_sort(names.begin(), names.end(),
+                   [](const PointName& a, const PointName& b) { return a.y < b.y; });
+  for (size_t i = 0; i < names.size(); ++i) {
+    PointName& name = names[i];
+    for (size_t below = 0; below < i; ++below) {
+      const bool beside = std::fabs(names[below].x - name.x) < 0.3 * frame.x_high;
+      if (beside && name.y < names[below].y + line) name.y = names[below].y + line;
+    }
+    const bool right_half = name.x > 0.6 * frame.x_high;
+    script.label(name.raw, name.x + (right_half ? -shift : shift), name.y, right_half ? "right" : "left",
+                 name.colour);
+  }
+}
+
 }  // namespace
 
 std::optional<PlotDraft> cost_growth_plot(const PlotInput& input) {
@@ -263,13 +287,12 @@ std::optional<PlotDraft> cost_latency_plot(const PlotInput& input) {
     script.region_above(*objective.limit_s * 1e3,
                         "misses the objective of " + seconds_text(*objective.limit_s));
   }
-  bool any = false;
+  std::vector<PointName> names;
   for (size_t i = 0; i < input.figures.tenancy.size(); ++i) {
     const TenancyFigures& entry = input.figures.tenancy[i];
     const Figure& p99 = group_of(entry, objective.tier).ttft.p99;
     const Figure& cost = entry.all.cost.per_1k_requests;
     if (!p99.known() || !cost.known()) continue;
-    any = true;
     std::vector<std::vector<double>> rows;
     for (const auto& [replication, x] : cost.by_replication) {
       const auto y = p99.by_replication.find(replication);
@@ -280,15 +303,13 @@ std::optional<PlotDraft> cost_latency_plot(const PlotInput& input) {
                                style.point, style.colour));
     script.element(fmt::format("{} using 1:2 with points pt {} ps 1.3 lc rgb '{}' notitle",
                                script.data({{cost.mean, p99.mean * 1e3}}), style.point, style.colour));
-    const bool right_half = cost.mean > 0.6 * frame.x_high;
-    const double shift = 0.025 * frame.x_high;
-    script.label(plot_name(entry.name), cost.mean + (right_half ? -shift : shift), p99.mean * 1e3,
-                 right_half ? "right" : "left", style.colour);
+    names.push_back({plot_name(entry.name), cost.mean, p99.mean * 1e3, style.colour});
   }
-  if (!any) return std::nullopt;
+  label_points(names, frame, script);
+  if (names.empty()) return std::nullopt;
   return PlotDraft{{frame.id, "cost", "Cost against tail latency: lower left is better",
-                    "Large marks are means, small ones single replications. A model in the grey region "
-                    "misses the objective.",
+                    std::string("Large marks are means, small ones single replications.") +
+                        (objective.limit_s ? " A model in the grey region misses the objective." : ""),
                     ""},
                    script.finish()};
 }

@@ -38,5 +38,6 @@ std::optional<PlotDraft> percentile_plot(const PlotInput& input);
 std::optional<PlotDraft> tier_misses_plot(const PlotInput& input);
 std::optional<PlotDraft> cause_plot(const PlotInput& input);
 std::optional<PlotDraft> busy_plot(const PlotInput& input);
+std::optional<PlotDraft> ramp_plot(const Ramp& ramp);
 
 }  // namespace cotenant

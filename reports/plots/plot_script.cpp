@@ -38,6 +38,20 @@ std::string number(double v) {
   return std::isfinite(v) ? fmt::format("{:.10g}", v) : "NaN";
 }
 
+// gnuplot names whole decades only: an axis of less than two may show one number, or none.
+std::string log_tics(double low, double high) {
+  if (!(low > 0) || high / low > 200) return "set mytics 10\n";
+  std::string tics;
+  for (double decade = std::pow(10.0, std::floor(std::log10(low))); decade <= high; decade *= 10) {
+    for (const double step : {1.0, 2.0, 5.0}) {
+      const double v = step * decade;
+      if (v < low || v > high) continue;
+      tics += fmt::format("{}'{:g}' {}", tics.empty() ? "" : ", ", v, number(v));
+    }
+  }
+  return tics.empty() ? "" : "set ytics (" + tics + ")\n";
+}
+
 }  // namespace
 
 const SeriesStyle& series_style(size_t index) {
@@ -72,7 +86,7 @@ PlotScript::PlotScript(const PlotFrame& frame) : frame_(frame) {
   stream_->gnuplot << fmt::format("set xrange [{}:{}]\nset yrange [{}:{}]\n", number(frame.x_low),
                                   number(frame.x_high), number(frame.y_low), number(frame.y_high));
   if (frame.x_log) stream_->gnuplot << "set logscale x\n";
-  if (frame.y_log) stream_->gnuplot << "set logscale y\n";
+  if (frame.y_log) stream_->gnuplot << "set logscale y\n" << log_tics(frame.y_low, frame.y_high);
   if (!frame.x_tics) stream_->gnuplot << "unset xtics\n";
   stream_->gnuplot << "set xlabel " << GnuplotSink::quote(frame.x_title).text()
                    << " textcolor rgb '#222222'\n";

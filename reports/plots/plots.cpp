@@ -1,4 +1,4 @@
-// Public: make_plots, gnuplot_of_environment; the choices that several plots share.
+// Public: make_plots, ramp_plots, gnuplot_of_environment; the choices that several plots share.
 #include "reports/plots/plots.h"
 
 #include <cstdlib>
@@ -11,6 +11,20 @@ namespace cotenant {
 namespace {
 
 constexpr std::chrono::milliseconds kPatience{20'000};
+constexpr const char* kNoGnuplot =
+    "gnuplot is not installed, so this report has no plots; every figure stands in the tables.";
+
+void draw(std::optional<PlotDraft> draft, const std::string& gnuplot, PlotSet& into) {
+  if (!draft) return;
+  GnuplotRun run = run_gnuplot(gnuplot, draft->script, kPatience);
+  if (!run.ok || run.output.find("</svg>") == std::string::npos) {
+    into.warning =
+        (run.ok ? "gnuplot drew nothing" : run.failure) + ": a plot is missing (" + draft->plot.id + ").";
+    return;
+  }
+  draft->plot.svg = std::move(run.output);
+  into.plots.push_back(std::move(draft->plot));
+}
 
 }  // namespace
 
@@ -36,24 +50,18 @@ std::string plot_name(const std::string& name) {
 PlotSet make_plots(const RunResults& results, const Figures& figures, const Verdict& verdict,
                    const std::string& gnuplot) {
   const PlotInput input{results, figures, verdict};
+  if (gnuplot.empty()) return {{}, kNoGnuplot};
   PlotSet set;
-  if (gnuplot.empty()) {
-    set.warning = "gnuplot is not installed, so this report has no plots; every figure stands in the tables.";
-    return set;
-  }
   for (auto* kind : {cost_growth_plot, cost_latency_plot, tenant_cost_plot, money_plot, percentile_plot,
-                     tier_misses_plot, cause_plot, busy_plot}) {
-    std::optional<PlotDraft> draft = kind(input);
-    if (!draft) continue;
-    GnuplotRun run = run_gnuplot(gnuplot, draft->script, kPatience);
-    if (!run.ok || run.output.find("</svg>") == std::string::npos) {
-      set.warning =
-          (run.ok ? "gnuplot drew nothing" : run.failure) + ": a plot is missing (" + draft->plot.id + ").";
-      continue;
-    }
-    draft->plot.svg = std::move(run.output);
-    set.plots.push_back(std::move(draft->plot));
-  }
+                     tier_misses_plot, cause_plot, busy_plot})
+    draw(kind(input), gnuplot, set);
+  return set;
+}
+
+PlotSet ramp_plots(const Ramp& ramp, const std::string& gnuplot) {
+  if (gnuplot.empty()) return {{}, kNoGnuplot};
+  PlotSet set;
+  draw(ramp_plot(ramp), gnuplot, set);
   return set;
 }
 

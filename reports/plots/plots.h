@@ -4,6 +4,7 @@
 
 #include "kernels/profile/profile.h"
 #include "reports/tables/figures.h"
+#include "reports/tables/ramp_page.h"
 #include "reports/tables/verdict.h"
 
 namespace cotenant {
@@ -29,6 +30,9 @@ struct PlotSet {
 // gnuplot: absolute path; empty = not installed, all plots absent with a warning.
 PlotSet make_plots(const RunResults& results, const Figures& figures, const Verdict& verdict,
                    const std::string& gnuplot);
+
+// The latency of the others against the aggressor's load, one line an entry.
+PlotSet ramp_plots(const Ramp& ramp, const std::string& gnuplot);
 
 // The roofline of a profile: every point of every kernel that computes, its arithmetic rate over its
 // arithmetic intensity, below the measured peaks. p50, cold. No picture when no point has flop and bytes, or

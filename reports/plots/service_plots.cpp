@@ -114,21 +114,21 @@ std::optional<PlotDraft> percentile_plot(const PlotInput& input) {
       if (!f.known() || f.mean <= 0) continue;
       const bool band = f.has_interval() && f.low > 0;
       curves.back().push_back(
-          PlotScript::whisker_row(static_cast<double>(p), band ? f : figure_of({{0, f.mean}}), 1e3));
-      least = std::min(least, f.mean), greatest = std::max(greatest, f.mean);
+          PlotScript::whisker_row(static_cast<double>(p), band ? f : figure_of({{0, f.mean}}), 1));
+      least = std::min(least, band ? f.low : f.mean), greatest = std::max(greatest, band ? f.high : f.mean);
     }
   }
   if (least > greatest || least == 1e300) return std::nullopt;
   PlotFrame frame;
   frame.id = "first-token";
   frame.x_low = -0.2, frame.x_high = static_cast<double>(kPercentiles.size()) - 0.8;
-  frame.y_low = least * 1e3 / 1.4, frame.y_high = greatest * 1e3 * 1.5, frame.y_log = true;
-  frame.y_title = "milliseconds", frame.x_title = "percentile of requests";
+  frame.y_low = least / 1.4, frame.y_high = greatest * 1.5, frame.y_log = true;
+  frame.y_title = "seconds", frame.x_title = "percentile of requests";
   frame.label_columns = kLabelColumns;
   PlotScript script(frame);
-  script.command("set xtics ('p50' 0, 'p90' 1, 'p95' 2, 'p99' 3, 'p99.9' 4)\nset mytics 10");
+  script.command("set xtics ('p50' 0, 'p90' 1, 'p95' 2, 'p99' 3, 'p99.9' 4)");
   if (objective.limit_s)
-    script.limit(*objective.limit_s * 1e3, "objective: p99 below " + seconds_text(*objective.limit_s));
+    script.limit(*objective.limit_s, "objective: p99 below " + seconds_text(*objective.limit_s));
   std::vector<PlotScript::LineEnd> ends;
   for (size_t i = 0; i < curves.size(); ++i) {
     if (curves[i].empty()) continue;

@@ -1,4 +1,4 @@
-// Public: comparison_table, with_interval, metric_text.
+// Public: comparison_table, interval_text, with_interval, metric_text.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -95,14 +95,22 @@ std::string figure_text(const Figure& figure, std::string (*text)(double)) {
   return !figure.known() && !figure.not_estimable.empty() ? "not estimable" : text(figure.mean);
 }
 
-std::string with_interval(const Figure& figure, std::string (*text)(double)) {
+std::string interval_text(const Figure& figure, const std::function<std::string(double)>& text) {
+  // Below a millionth the interval is rounding, not chance, though it may lie across a digit's border.
   const double half = (figure.high - figure.low) / 2;
-  // Below a millionth the interval is rounding, not chance.
-  if (!figure.has_interval() || half <= 1e-6 * std::fabs(figure.mean)) return figure_text(figure, text);
+  if (!figure.has_interval() || half <= 1e-6 * std::fabs(figure.mean)) return "";
+  const std::string low = text(figure.low);
+  const std::string high = text(figure.high);
+  const std::string mean = text(figure.mean);
+  return low == mean && high == mean ? "" : fmt::format(" ({} to {})", low, high);
+}
+
+std::string with_interval(const Figure& figure, std::string (*text)(double)) {
+  const std::string ends = interval_text(figure, text);
+  if (ends.empty()) return figure_text(figure, text);
+  const double half = (figure.high - figure.low) / 2;
   const double off = std::fabs((figure.high + figure.low) / 2 - figure.mean);
-  if (off > half / 10) {
-    return fmt::format("{} ({} to {})", text(figure.mean), text(figure.low), text(figure.high));
-  }
+  if (off > half / 10) return text(figure.mean) + ends;
   return fmt::format("{} \xC2\xB1 {}", text(figure.mean), text(half));
 }
 

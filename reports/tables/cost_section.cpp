@@ -110,7 +110,7 @@ struct DifferenceWords {
 };
 
 std::string signed_points(double share) {
-  return fmt::format("{:+.2f}", share * 100);
+  return (share > 0 ? "+" : "") + amount_text(share * 100);
 }
 std::string signed_amount(double v) {
   return (v > 0 ? "+" : "") + amount_text(v);
@@ -125,6 +125,12 @@ DifferenceWords words_of(const std::string& metric, const RunResults& results) {
   }
   if (metric == "slo_attainment") return {"SLO attainment, percentage points", signed_points};
   return {"First token p99, all tenants", signed_seconds};
+}
+
+std::string difference_interval(const Figure& f, std::string (*text)(double)) {
+  if (!f.has_interval()) return "-";
+  if (interval_text(f, text).empty()) return "within the last digit";
+  return text(f.low) + " to " + text(f.high);
 }
 
 TextTable difference_table(const ReportInput& input) {
@@ -143,7 +149,7 @@ TextTable difference_table(const ReportInput& input) {
                           {f.known()                 ? words.text(f.mean)
                            : f.not_estimable.empty() ? "not measured"
                                                      : "not estimable"},
-                          {f.has_interval() ? words.text(f.low) + " to " + words.text(f.high) : "-"},
+                          {difference_interval(f, words.text)},
                           {reading, apart ? Tone::plain : Tone::warn, false}});
   }
   return table;

@@ -9,6 +9,7 @@
 
 #include "reports/tables/number_text.h"
 #include "reports/tables/precision.h"
+#include "reports/tables/report_sections.h"
 
 namespace cotenant {
 namespace {
@@ -22,11 +23,7 @@ const TenancyFigures* find(const Figures& figures, const std::string& name) {
 
 std::string per_month(const Figure& cost, const std::string& currency) {
   if (!cost.known()) return "at a cost that was not measured";
-  std::string text = fmt::format("at {} a month", money_text(cost.mean, currency));
-  if (cost.has_interval()) {
-    text += fmt::format(" (95 % interval {} to {})", amount_text(cost.low), amount_text(cost.high));
-  }
-  return text;
+  return fmt::format("at {} a month{}", money_text(cost.mean, currency), interval_text(cost, amount_text));
 }
 
 // Best first: fewest misses, then fewest open questions, then cheapest, then fewest breaches, then fewest
@@ -57,7 +54,7 @@ std::string why_chosen(const EntryStanding& best, size_t meeting, size_t equally
     return entries == 1 ? "The scenario states no expectations for it."
                         : "No expectation speaks about it, so this rests on cost alone.";
   }
-  if (entries == 1) return fmt::format("It meets all {} required expectations.", best.judged);
+  if (entries == 1) return "";  // the headline says it
   if (meeting == 1)
     return fmt::format("It is the only one of {} that meets every required expectation.", entries);
   const std::string cheapest =
@@ -128,7 +125,11 @@ const Figure* percentile_of(const GroupFigures& group, const ObjectiveRow& objec
 
 // Objectives that tiers state for themselves and an entry misses, whether an expectation speaks about them or
 // not.
-std::string own_objectives(const RunResults& results, const TenancyFigures& entry) {
+struct OwnObjectives {
+  std::string text;
+  bool missed = false;
+};
+OwnObjectives own_objectives(const RunResults& results, const TenancyFigures& entry) {
   std::vector<std::string> missed;
   std::vector<std::string> open;
   for (const ObjectiveRow& objective : results.objectives) {
@@ -149,7 +150,7 @@ std::string own_objectives(const RunResults& results, const TenancyFigures& entr
     text = fmt::format(" In {} tiers miss their own objectives: {}.", entry.name, fmt::join(missed, "; "));
   if (!open.empty())
     text += fmt::format(" Not estimable in {}, so not judged: {}.", entry.name, fmt::join(open, "; "));
-  return text;
+  return {text, !missed.empty()};
 }
 
 std::string caveats(const RunResults& results, const Figures& figures, const EntryStanding& best,
@@ -225,8 +226,9 @@ Decision decide(const RunResults& results, const Figures& figures, const Verdict
     decision.headline = "Not decided: the run was interrupted.";
     decision.tone = Tone::warn;
   } else if (list.size() == 1) {
-    decision.headline =
-        best.name + (best.meets_all() && best.judged > 0 ? " meets its required expectations." : ".");
+    decision.headline = best.meets_all() && best.judged > 0
+                            ? fmt::format("{} meets all {} required expectations.", best.name, best.judged)
+                            : best.name + ".";
   } else if (!best.missed.empty()) {
     decision.headline = "Choose none as it stands.";
   } else {
@@ -237,10 +239,13 @@ Decision decide(const RunResults& results, const Figures& figures, const Verdict
         return s.meets_all() && s.cost_per_month.mean == best.cost_per_month.mean;
       }));
   decision.text = why_chosen(best, meeting, equally_cheap, list.size());
-  decision.text += fmt::format(" {} runs {}.", best.name, per_month(best.cost_per_month, results.currency));
+  if (!decision.text.empty()) decision.text += " ";
+  decision.text += fmt::format("{} runs {}.", best.name, per_month(best.cost_per_month, results.currency));
   for (size_t i = 1; i < list.size(); ++i)
     decision.text += " " + about_other(list[i], best, figures, results.currency);
-  decision.text += own_objectives(results, *find(figures, best.name));
+  const OwnObjectives own = own_objectives(results, *find(figures, best.name));
+  decision.text += own.text;
+  if (own.missed && decision.tone == Tone::good) decision.tone = Tone::warn;
   decision.text += breaches_of(*find(figures, best.name)) + unequal_questions(list);
   decision.text += caveats(results, figures, best, verdict);
   return decision;

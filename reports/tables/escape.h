@@ -83,6 +83,9 @@ struct AnnotationSink {
 };
 using Annotation = Escaped<AnnotationSink>;
 
+// A word for a POSIX shell: as it is where that is safe, else in single quotes.
+std::string shell_word(const std::string& text);
+
 // At most `columns` characters (code points) of valid UTF-8 text; a cut is shown by an ellipsis.
 std::string shortened(std::string_view text, size_t columns);
 // Code points of valid UTF-8 text: an estimate of its width.

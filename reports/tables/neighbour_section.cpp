@@ -27,9 +27,9 @@ TextTable causes(const Figures& figures) {
       "else "
       "the neighbours: one of them, or several together. Attainment with Wilson's interval over all "
       "replications.";
-  table.columns = {{"Tenancy model", false}, {"Tier", false},      {"Attainment", true},
-                   {"Over quota", true},     {"Too little", true}, {"Platform", true},
-                   {"One neighbour", true},  {"Several", true}};
+  table.columns = {
+      {"Tenancy model", false},    {"Tier", false},    {"Attainment", true},    {"Over quota", true},
+      {"Under-provisioned", true}, {"Platform", true}, {"One neighbour", true}, {"Several", true}};
   for (const TenancyFigures& entry : figures.tenancy) {
     for (const GroupFigures& group : entry.tiers) {
       std::string share = "-";

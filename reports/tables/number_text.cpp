@@ -69,8 +69,16 @@ std::string seconds_text(double seconds) {
   return three_digits(seconds / 86'400) + " days";
 }
 
+std::string percentage_text(double percent) {
+  if (!std::isfinite(percent)) return kUnknown;
+  if (std::fabs(percent) >= 1e15) return fmt::format("{:.3g} %", percent);
+  return (std::fabs(percent) >= 99.95 ? count_text(std::llround(percent)) : three_digits(percent)) + " %";
+}
+
 std::string share_text(double share) {
   if (!std::isfinite(share)) return kUnknown;
+  // Beyond all, and where two decimals would round a miss away.
+  if (share > 1 || (share > 0 && share < 1e-3)) return percentage_text(100 * share);
   // As many digits as it takes not to round a miss away.
   for (const auto& [digits, step] :
        {std::pair{2, 1e2}, std::pair{3, 1e3}, std::pair{4, 1e4}, std::pair{6, 1e6}}) {

@@ -11,6 +11,7 @@ std::string money_text(double amount, const std::string& currency);  // "USD 87.
 std::string amount_text(double amount);                              // "87.2k", "0.784", "2,135"
 std::string mean_count_text(double mean);                            // "27", "27.4": the mean of counts
 std::string share_text(double share);                                // "99.91 %"
+std::string percentage_text(double percent);                         // "33.6 %", "-1,536 %"
 std::string count_text(int64_t count);                               // "1,204,331"
 std::string span_text(int64_t ns);                                   // "90 days", "2 h"
 

@@ -1,30 +1,15 @@
-// Public: report_page.
+// Public: report_page, origin_text.
 #include "reports/tables/report_page.h"
 
 #include <fmt/format.h>
 
+#include "reports/tables/escape.h"
 #include "reports/tables/number_text.h"
 #include "reports/tables/precision.h"
 #include "reports/tables/report_sections.h"
 
 namespace cotenant {
 namespace {
-
-// A word for a POSIX shell: as it is where that is safe, else in single quotes.
-std::string shell_word(const std::string& text) {
-  constexpr const char* plain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-/:";
-  if (!text.empty() && text.find_first_not_of(plain) == std::string::npos) return text;
-  std::string quoted(1, '\'');
-  for (const char c : text) {
-    if (c == '\'') {
-      quoted += "'\\''";
-    } else {
-      quoted += c;
-    }
-  }
-  quoted += '\'';
-  return quoted;
-}
 
 const TenancyFigures* find(const Figures& figures, const std::string& name) {
   for (const TenancyFigures& entry : figures.tenancy) {
@@ -52,16 +37,18 @@ ReportSection reproduce_section(const RunResults& r) {
 
 }  // namespace
 
+std::string origin_text(const RunResults& r, const std::string& precision) {
+  return fmt::format("cotenant {}, scenario {} ({}), seed {}, {} {}{}, {} simulated", r.version,
+                     r.scenario_file.empty() ? r.name : r.scenario_file, r.scenario_digest, r.seed,
+                     r.replications, r.replications == 1 ? "replication" : "replications",
+                     precision.empty() ? "" : " (" + precision + ")", span_text(r.horizon_ns));
+}
+
 ReportPage report_page(const RunResults& results, const Figures& figures, const Verdict& verdict) {
   ReportPage page;
   page.title = results.name;
   page.about = results.about;
-  const std::string precision = precision_text(precision_reached(results, figures), results);
-  page.origin = fmt::format("cotenant {}, scenario {} ({}), seed {}, {} {}{}, {} simulated", results.version,
-                            results.scenario_file.empty() ? results.name : results.scenario_file,
-                            results.scenario_digest, results.seed, results.replications,
-                            results.replications == 1 ? "replication" : "replications",
-                            precision.empty() ? "" : " (" + precision + ")", span_text(results.horizon_ns));
+  page.origin = origin_text(results, precision_text(precision_reached(results, figures), results));
   page.decision = decide(results, figures, verdict);
   const ReportInput input{results, figures, verdict, find(figures, page.decision.chosen)};
   page.comparison = comparison_table(input);

@@ -1,4 +1,6 @@
 #pragma once
+#include <functional>
+
 #include "reports/tables/report_page.h"
 
 namespace cotenant {
@@ -21,6 +23,11 @@ ReportSection trust_section(const ReportInput& input);
 // Requires: the results are of a replay.
 ReportSection replay_section(const ReportInput& input);
 
+// Version, scenario, seed, replications and horizon in a line. precision: what was reached; may be empty.
+std::string origin_text(const RunResults& results, const std::string& precision);
+// Where each input came from, and its stated error.
+TextTable inputs_table(const RunResults& results);
+
 // A name cut to what a table cell holds.
 std::string shortened_name(const std::string& name);
 // The value alone; "not estimable" where that is known to be so.
@@ -28,6 +35,8 @@ std::string figure_text(const Figure& figure, std::string (*text)(double));
 // "87.2k ± 5.1k", "298 ms (281 ms to 340 ms)" where the interval is lopsided, or the value alone where there
 // is no interval.
 std::string with_interval(const Figure& figure, std::string (*text)(double));
+// " (27.1 to 27.3)"; empty where there is no interval, or it is narrower than the last digit that is printed.
+std::string interval_text(const Figure& figure, const std::function<std::string(double)>& text);
 // A value of this metric as people read it: seconds, shares, money, counts. relative: a share of a baseline.
 std::string metric_text(const std::string& metric, double value, const std::string& currency, bool relative);
 

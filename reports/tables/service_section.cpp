@@ -1,8 +1,7 @@
 // Public: service_section, checks_section.
 #include <fmt/format.h>
 
-#include <cmath>
-
+#include "reports/tables/expectation_text.h"
 #include "reports/tables/number_text.h"
 #include "reports/tables/report_sections.h"
 
@@ -55,40 +54,9 @@ std::string engine_clock(const ReportInput& input) {
          text + ".";
 }
 
-std::string wanted(const ExpectationRow& row, const std::string& currency) {
-  std::string text = row.compare == "==" ? "= " : row.compare + " ";
-  const bool share =
-      !row.baseline.empty() || row.metric == "slo_attainment" || row.metric == "prefix_hit_share";
-  text +=
-      share ? fmt::format("{:.6g} %", row.value * 100) : metric_text(row.metric, row.value, currency, false);
-  if (!row.baseline.empty()) text += " of " + shortened_name(row.baseline);
-  return text;
-}
-
-std::string got(const ExpectationResult& e, const std::string& currency) {
-  const Outcome* worst = e.worst_outcome();
-  if (worst == nullptr) return "no such tenancy entry";
-  if (!worst->note.empty()) return worst->note;
-  const bool relative = !e.row.baseline.empty();
-  const auto text = [&](double v) { return metric_text(e.row.metric, v, currency, relative); };
-  std::string out = text(worst->got.mean);
-  if (worst->got.has_interval() && worst->got.low < worst->got.high) {
-    out += fmt::format(" ({} to {})", text(worst->got.low), text(worst->got.high));
-  }
-  return out;
-}
-
 std::string where(const Outcome* worst) {
   if (worst == nullptr) return "-";
   return shortened_name(worst->tenancy) + (worst->tier.empty() ? "" : ", " + shortened_name(worst->tier));
-}
-
-// How much room is left to the limit, as a share of the limit.
-std::string margin(const ExpectationResult& e) {
-  const Outcome* worst = e.worst_outcome();
-  if (worst == nullptr || !worst->measured || e.row.compare == "==" || e.row.value == 0) return "-";
-  const double room = (e.row.value - worst->got.mean) / std::fabs(e.row.value);
-  return amount_text(100 * (e.row.compare.front() == '<' ? room : -room)) + " %";
 }
 
 Cell result(const ExpectationResult& e) {
@@ -145,8 +113,8 @@ ReportSection checks_section(const ReportInput& input) {
   }
   section.paragraphs.push_back(
       fmt::format("Of {} expectations {} met, {} warned, {} missed, {} not measured. The point estimate "
-                  "decides; an interval "
-                  "across the limit warns.",
+                  "decides; an interval across the limit warns. Intervals narrower than the last digit are "
+                  "left out.",
                   v.expectations.size(), v.met, v.warned,
                   v.missed - static_cast<int>(v.policy_breaches.size()), v.not_measured));
   TextTable table;
@@ -157,10 +125,10 @@ ReportSection checks_section(const ReportInput& input) {
     if (!e.row.tier.empty()) name += ", " + shortened_name(e.row.tier);
     if (e.row.line > 0) name += fmt::format("  :{}", e.row.line);
     table.rows.push_back({{name},
-                          {wanted(e.row, input.results.currency)},
-                          {got(e, input.results.currency)},
+                          {wanted_text(e.row, input.results.currency)},
+                          {found_text(e, input.results.currency)},
                           {where(e.worst_outcome())},
-                          {margin(e)},
+                          {margin_text(e)},
                           result(e)});
   }
   for (const PolicyBreach& b : v.policy_breaches) {

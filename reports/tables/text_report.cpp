@@ -6,11 +6,13 @@
 #include <algorithm>
 
 #include "reports/tables/escape.h"
+#include "reports/tables/expectation_text.h"
 
 namespace cotenant {
 namespace {
 
 constexpr Markup kNewline = "\n";
+constexpr size_t kTitleWidth = 12;  // to which a title may be wider than what is below it
 
 Markdown markdown_cell(const Cell& cell) {
   Markdown text = MarkdownSink::escape(cell.text);
@@ -39,7 +41,7 @@ std::string padded(const std::string& text, size_t width, bool right) {
   return right ? space + text : text + space;
 }
 
-// Splits at spaces so that no line is longer than 100 characters, where words allow.
+// Splits at spaces so that no line is longer than 80 characters, where words allow.
 std::string wrapped(const std::string& text) {
   std::string out;
   size_t column = 0;
@@ -47,7 +49,7 @@ std::string wrapped(const std::string& text) {
     const size_t end = std::min(text.find(' ', at), text.size());
     const std::string word = text.substr(at, end - at);
     if (column > 0) {
-      const bool fits = column + 1 + width_of(word) <= 100;
+      const bool fits = column + 1 + width_of(word) <= 80;
       out += fits ? " " : "\n";
       column = fits ? column + 1 : 0;
     }
@@ -58,18 +60,44 @@ std::string wrapped(const std::string& text) {
   return out + "\n";
 }
 
+// A title in lines of `width`, or of its longest word.
+std::vector<std::string> title_lines(const std::string& title, size_t width) {
+  std::vector<std::string> lines(1);
+  for (size_t at = 0; at < title.size();) {
+    const size_t end = std::min(title.find(' ', at), title.size());
+    const std::string word = title.substr(at, end - at);
+    const bool fits = lines.back().empty() || width_of(lines.back()) + 1 + width_of(word) <= width;
+    if (!fits) lines.emplace_back();
+    lines.back() += (lines.back().empty() ? "" : " ") + word;
+    at = end + 1;
+  }
+  return lines;
+}
+
 }  // namespace
 
 std::string terminal_table(const TextTable& table) {
-  std::vector<std::vector<std::string>> lines(1);
-  for (const Column& column : table.columns) lines[0].push_back(TerminalSink::escape(column.title).text());
+  const size_t columns = table.columns.size();
+  std::vector<std::vector<std::string>> lines;
   for (const std::vector<Cell>& row : table.rows) {
     lines.emplace_back();
     for (const Cell& cell : row) lines.back().push_back(TerminalSink::escape(cell.text).text());
   }
-  std::vector<size_t> widths(table.columns.size(), 0);
-  for (const auto& line : lines) {
-    for (size_t i = 0; i < line.size(); ++i) widths[i] = std::max(widths[i], width_of(line[i]));
+  std::vector<size_t> widths(columns, 0);
+  std::vector<std::vector<std::string>> titles(columns);
+  size_t height = 0;
+  for (size_t i = 0; i < columns; ++i) {
+    for (const auto& line : lines) widths[i] = std::max(widths[i], width_of(line[i]));
+    titles[i] =
+        title_lines(TerminalSink::escape(table.columns[i].title).text(), std::max(widths[i], kTitleWidth));
+    for (const std::string& line : titles[i]) widths[i] = std::max(widths[i], width_of(line));
+    height = std::max(height, titles[i].size());
+  }
+  // Titles stand on the first row, as in a book.
+  for (size_t h = height; h-- > 0;) {
+    lines.emplace(lines.begin());
+    for (const std::vector<std::string>& title : titles)
+      lines.front().push_back(h + title.size() < height ? "" : title[h + title.size() - height]);
   }
   std::string out;
   for (const auto& line : lines) {
@@ -125,8 +153,10 @@ std::string github_annotations(const RunResults& results, const Verdict& verdict
     std::string message = e.row.that + " is " + std::string(to_word(e.status));
     if (worst != nullptr)
       message += " in " + worst->tenancy + (worst->tier.empty() ? "" : ", " + worst->tier);
-    if (worst != nullptr && worst->measured) message += fmt::format(" (got {:.6g})", worst->got.mean);
-    if (worst != nullptr && !worst->measured) message += ": " + worst->note;
+    if (worst != nullptr) {
+      const std::string found = found_text(e, results.currency);
+      message += worst->measured ? " (got " + found + ")" : ": " + found;
+    }
     out += fmt::format("::{} file={},line={},title=cotenant::{}\n", error ? "error" : "warning", file,
                        std::max<int64_t>(e.row.line, 1), AnnotationSink::escape(message).text());
   }

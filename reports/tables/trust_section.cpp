@@ -1,4 +1,4 @@
-// Public: trust_section.
+// Public: trust_section, inputs_table.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -11,19 +11,6 @@
 
 namespace cotenant {
 namespace {
-
-TextTable inputs(const RunResults& results) {
-  TextTable table;
-  table.columns = {{"Input", false}, {"Source", false}, {"Provenance", false}, {"Stated error", false}};
-  for (const InputRow& row : results.inputs) {
-    const bool firm =
-        row.provenance == "measured" || row.provenance == "imported" || row.provenance == "fitted";
-    const Cell error = row.error.empty() ? Cell{"none stated", Tone::warn, false} : Cell{row.error};
-    table.rows.push_back(
-        {{row.input}, {row.source}, {row.provenance, firm ? Tone::good : Tone::warn, false}, error});
-  }
-  return table;
-}
 
 TextTable traces(const RunResults& results) {
   TextTable table;
@@ -103,6 +90,19 @@ constexpr const char* kOracles =
 
 }  // namespace
 
+TextTable inputs_table(const RunResults& results) {
+  TextTable table;
+  table.columns = {{"Input", false}, {"Source", false}, {"Provenance", false}, {"Stated error", false}};
+  for (const InputRow& row : results.inputs) {
+    const bool firm =
+        row.provenance == "measured" || row.provenance == "imported" || row.provenance == "fitted";
+    const Cell error = row.error.empty() ? Cell{"none stated", Tone::warn, false} : Cell{row.error};
+    table.rows.push_back(
+        {{row.input}, {row.source}, {row.provenance, firm ? Tone::good : Tone::warn, false}, error});
+  }
+  return table;
+}
+
 ReportSection trust_section(const ReportInput& input) {
   const RunResults& r = input.results;
   ReportSection section{"trust", "How far to trust this", {}, {}, {}};
@@ -125,7 +125,7 @@ ReportSection trust_section(const ReportInput& input) {
   section.paragraphs.push_back(fmt::format("Prices: {}{}.",
                                            r.prices_source.empty() ? "no source stated" : r.prices_source,
                                            r.prices_as_of.empty() ? "" : ", as of " + r.prices_as_of));
-  section.tables.push_back(inputs(r));
+  section.tables.push_back(inputs_table(r));
   if (!r.traces.empty()) section.tables.push_back(traces(r));
   return section;
 }

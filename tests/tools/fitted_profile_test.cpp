@@ -223,6 +223,26 @@ TEST_CASE("figures that made a log are found again, and the report of a run on t
   REQUIRE(run.out.find("hold-out: median") != std::string::npos);
 }
 
+TEST_CASE("a log whose client keeps a fixed number of requests open is suspected of it") {
+  const Folder folder;
+  make_log(folder, 60);
+  const auto warns = [&] {
+    const Ended told = calibrate(folder, {"--scenario", "server.yaml", "--with", "truth"});
+    INFO(told.out << told.err);
+    REQUIRE(told.code == 0);
+    return told.out.find("sent times look throttled by a cap of 2 open requests: 117 of the 117") !=
+           std::string::npos;
+  };
+  REQUIRE_FALSE(warns());
+  std::string log = "tenant,prompt_tokens,output_tokens,sent_ms,first_token_ms,last_token_ms\n";
+  for (int i = 0; i < 120;
+       ++i)  // each one half a second after the one before, which ends half a second later
+    log += fmt::format("{},400,40,{},{},{}\n", i % 3 == 2 ? "small" : "big", 500 * i, 500 * i + 100,
+                       500 * i + 1000);
+  folder.write("log.csv", log);
+  REQUIRE(warns());
+}
+
 TEST_CASE("what the command line states of a server is not fitted") {
   const Folder folder;
   make_log(folder, 200);

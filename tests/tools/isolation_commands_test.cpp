@@ -96,6 +96,10 @@ TEST_CASE("a ramp tells how well each entry keeps the aggressor from the others"
   const double index = std::stod(ended.out.substr(at));
   REQUIRE(index > 0.9);
   REQUIRE(index <= 1.1);
+  REQUIRE(folder.read("out/flood-ramp/ramp.csv") == ended.out);
+  const std::string page = folder.read("out/flood-ramp/report.html");
+  REQUIRE(has(page, "fair isolates best"));
+  REQUIRE(has(page, "made up"));
   REQUIRE(run_program(folder, {"ramp", "s.yaml"}).code == 2);
   REQUIRE(run_program(folder, {"ramp", "s.yaml", "--aggressor", "nois"}).code == 2);
   for (const char* factors : {"1", "2,3", "1,3,2", "1,x", "1,,2", "1,2,", ""}) {
@@ -103,6 +107,25 @@ TEST_CASE("a ramp tells how well each entry keeps the aggressor from the others"
     REQUIRE(run_program(folder, {"ramp", "s.yaml", "--aggressor", "noisy", "--factors", factors}).code == 2);
   }
   REQUIRE(run_program(folder, {"ramp", "s.yaml", "--aggressor", "noisy", "--baseline", "plian"}).code == 2);
+}
+
+TEST_CASE(
+    "a ramp of tiers with hostile names writes a page in which they are text, to the folder asked for") {
+  const Folder folder;
+  folder.write_profile_file();
+  std::string text = kFlood;
+  text.replace(text.find("  noisy:"), 8, "  \"<script>`touch canary`</script>'\\\"x\":");
+  folder.write("s.yaml", text);
+  const Ended ended =
+      run_program(folder, {"ramp", "s.yaml", "--aggressor", "<script>`touch canary`</script>'\"x",
+                           "--factors", "1,2", "--percentile", "50", "--out", "here"});
+  INFO(ended.err);
+  REQUIRE(ended.code == 0);
+  REQUIRE(folder.has("here/ramp.csv"));
+  REQUIRE_FALSE(folder.has("canary"));
+  const std::string page = folder.read("here/report.html");
+  REQUIRE(has(page, "&lt;script&gt;"));
+  REQUIRE_FALSE(has(page, "<script"));
 }
 
 TEST_CASE("an objective that nobody can meet is told before the run") {

@@ -10,6 +10,7 @@
 #include "reports/html/junit.h"
 #include "reports/html/write_reports.h"
 #include "reports/store/results_file.h"
+#include "reports/tables/text_report.h"
 #include "tests/reports/store/temporary_folder.h"
 #include "tests/reports/synthetic_results.h"
 
@@ -132,6 +133,29 @@ TEST_CASE("a stored result gives the same bytes as the run that stored it") {
   REQUIRE(content(folder.path() + "/summary.json") == again.summary_json);
   REQUIRE(reports.terminal == again.terminal);
   REQUIRE(reports.junit == again.junit);
+}
+
+TEST_CASE("every format says what an expectation came to in the same words") {
+  RunResults r = small();
+  const Figures figures = figures_of(r);
+  // A ratio far from one, of costs that differ by nothing but rounding between replications.
+  ExpectationRow row;
+  row.that = row.metric = "cost.total", row.compare = "<", row.value = 2, row.severity = "fail";
+  row.tenancy = "tuned", row.baseline = "shared";
+  r.expectations = {row};
+  Verdict verdict = judge(r, figures);
+  Figure& got = verdict.expectations[0].outcomes[0].got;
+  got.mean = 32.72145, got.low = 32.72141, got.high = 32.72149;
+  verdict.expectations[0].outcomes[0].met = false;
+  verdict.expectations[0].status = ExpectationStatus::missed;
+  const ReportPage page = report_page(r, figures, verdict);
+  const std::string junit = junit_xml(r, verdict);
+  const std::string annotations = github_annotations(r, verdict);
+  REQUIRE(html_report(page, {}).find(">3,272 %<") != std::string::npos);
+  REQUIRE(markdown_report(page).find("| 3,272 % |") != std::string::npos);
+  REQUIRE(terminal_report(page).find(" 3,272 %  tuned  -1,536 %") != std::string::npos);
+  REQUIRE(junit.find("\"got 3,272 %, tuned\"") != std::string::npos);
+  REQUIRE(annotations.find("(got 3%2C272 %25)") != std::string::npos);
 }
 
 TEST_CASE("JUnit is XML that gives the names back and counts what failed") {

@@ -1,10 +1,12 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
+#include <regex>
 #include <set>
 
 #include "reports/plots/gnuplot_process.h"
@@ -126,4 +128,49 @@ TEST_CASE("results without rows draw nothing and warn of nothing") {
   const PlotSet plots = plots_of(RunResults(), fake_gnuplot(folder, "exit 3"));
   REQUIRE(plots.plots.empty());
   REQUIRE(plots.warning.empty());
+}
+
+namespace {
+
+// Where the texts that say `name` stand, downwards.
+std::vector<double> heights_of(const std::string& svg, const std::string& name) {
+  std::vector<double> heights;
+  const std::regex text("translate\\(([0-9.]+),([0-9.]+)\\)[^>]*>\\s*<text>" + name + "<");
+  for (auto it = std::sregex_iterator(svg.begin(), svg.end(), text); it != std::sregex_iterator(); ++it)
+    heights.push_back(std::stod((*it)[2].str()));
+  return heights;
+}
+
+const Plot& plot_of(const PlotSet& plots, const std::string& id) {
+  return *std::find_if(plots.plots.begin(), plots.plots.end(), [&](const Plot& p) { return p.id == id; });
+}
+
+}  // namespace
+
+TEST_CASE("names of points that lie together do not cover each other") {
+  if (gnuplot_is_missing()) return;
+  RunResults results = synthetic::results({2, 6, "t", {"gold"}});
+  for (WindowRow& row : results.windows)
+    row.serving_nano = 1, row.training_nano = row.storage_nano = row.idle_nano = 0;
+  for (LatencyRow& row : results.latency) row.p99_s = 1;
+  for (PercentileRow& row : results.percentiles) row.value_s = 1;
+  const PlotSet plots = plots_of(results, gnuplot_of_environment());
+  const std::string& svg = plot_of(plots, "cost-latency").svg;
+  std::vector<double> heights;
+  for (const char* name : {"tenant-specific", "shared", "tuned"}) {
+    for (const double y : heights_of(svg, name)) heights.push_back(y);
+  }
+  REQUIRE(heights.size() == 3);
+  std::sort(heights.begin(), heights.end());
+  REQUIRE(heights[1] - heights[0] > 11);
+  REQUIRE(heights[2] - heights[1] > 11);
+}
+
+TEST_CASE("a short logarithmic axis has numbers, and the caption speaks of a grey region only where one is") {
+  if (gnuplot_is_missing()) return;
+  RunResults results = synthetic::results({2, 6, "t", {"gold"}});
+  results.expectations.clear();
+  const PlotSet plots = plots_of(results, gnuplot_of_environment());
+  REQUIRE(heights_of(plot_of(plots, "first-token").svg, "0.2").size() == 1);
+  REQUIRE(plot_of(plots, "cost-latency").caption.find("grey") == std::string::npos);
 }

@@ -121,6 +121,17 @@ TEST_CASE("numbers are written as people read them") {
   REQUIRE(span_text(90LL * 86'400 * 1'000'000'000) == "90 days");
 }
 
+TEST_CASE("a percentage beyond all has the thousands separated and no false decimals") {
+  REQUIRE(share_text(1.3333) == "133 %");
+  REQUIRE(share_text(32.7215) == "3,272 %");
+  REQUIRE(share_text(1e20).find("e+22 %") != std::string::npos);
+  REQUIRE(share_text(0.000034) == "0.0034 %");
+  REQUIRE(percentage_text(-1536.07) == "-1,536 %");
+  REQUIRE(percentage_text(33.56) == "33.6 %");
+  REQUIRE(percentage_text(99.96) == "100 %");
+  REQUIRE(percentage_text(0) == "0 %");
+}
+
 TEST_CASE("a share below one is never rounded up to all") {
   REQUIRE(share_text(1.0) == "100.00 %");
   REQUIRE(share_text(0.999999) == "99.9999 %");

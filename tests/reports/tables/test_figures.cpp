@@ -1,11 +1,15 @@
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
 
 #include "reports/tables/csv_table.h"
 #include "reports/tables/decision.h"
+#include "reports/tables/expectation_text.h"
 #include "reports/tables/figures.h"
+#include "reports/tables/number_text.h"
 #include "reports/tables/precision.h"
 #include "reports/tables/report_page.h"
+#include "reports/tables/report_sections.h"
 #include "reports/tables/summary.h"
 #include "reports/tables/text_report.h"
 #include "reports/tables/verdict.h"
@@ -162,7 +166,8 @@ TEST_CASE("what is not estimable is said everywhere and never passes") {
   REQUIRE(verdict.warned == 1);
   REQUIRE(verdict.exit_code() == 4);
   const ReportPage page = report_page(results, figures, verdict);
-  for (const std::string& text : {markdown_report(page), terminal_report(page)}) {
+  for (std::string text : {markdown_report(page), terminal_report(page)}) {
+    std::replace(text.begin(), text.end(), '\n', ' ');  // where lines were wrapped
     REQUIRE(text.find("? not estimable") != std::string::npos);
     REQUIRE(text.find(reason) != std::string::npos);
     REQUIRE(text.find("so not judged: ttft p99 of gold") != std::string::npos);
@@ -332,6 +337,76 @@ TEST_CASE("an interval across the limit warns and does not fail") {
   REQUIRE(v.expectations[0].status == ExpectationStatus::warned);
 }
 
+TEST_CASE("an interval is printed where its ends differ from the value as printed, and only there") {
+  Figure figure;
+  figure.mean = 27.18, figure.low = 27.12, figure.high = 27.24;
+  REQUIRE(interval_text(figure, amount_text) == " (27.1 to 27.2)");
+  figure.low = 27.179, figure.high = 27.181;
+  REQUIRE(interval_text(figure, amount_text) == "");
+  REQUIRE(with_interval(figure, amount_text) == "27.2");
+  figure.mean = 27.15, figure.low = 27.15 - 1e-9, figure.high = 27.15 + 1e-9;
+  REQUIRE(with_interval(figure, amount_text) == amount_text(27.15));
+  figure.mean = 27.18, figure.low = 20, figure.high = 34.4;
+  REQUIRE(with_interval(figure, amount_text) == "27.2 \xC2\xB1 7.20");
+  figure.high = figure.low = std::numeric_limits<double>::quiet_NaN();
+  REQUIRE(interval_text(figure, amount_text) == "");
+}
+
+TEST_CASE("a terminal breaks titles that are wider than their column, and text at 80 characters") {
+  TextTable table;
+  table.columns = {{"Tenancy model", false}, {"Data and consent breaches", true}};
+  table.rows = {{{"shared"}, {"0"}}};
+  REQUIRE(terminal_table(table) ==
+          "         Data and\nTenancy   consent\nmodel    breaches\nshared          0\n");
+  const RunResults results = sample();
+  ReportPage page = report_page(results, figures_of(results), judged({}));
+  page.decision.text.clear();
+  for (int i = 0; i < 60; ++i) page.decision.text += "word ";
+  const std::string text = terminal_report(page);
+  const size_t from = text.find("word");
+  const size_t to = text.rfind("word");
+  REQUIRE(text.find('\n', from) < from + 80);
+  REQUIRE(to - from > 240);
+}
+
+TEST_CASE("differences of attainment keep digits, and say where an interval is narrower than they are") {
+  RunResults results = sample();
+  const Figures figures = figures_of(results);
+  const std::string text = markdown_report(report_page(results, figures, judge(results, figures)));
+  REQUIRE(text.find("percentage points | -0.00 |") == std::string::npos);
+  REQUIRE(text.find("percentage points | +0.00 |") == std::string::npos);
+  const auto cost_one = [](auto& rows) {
+    for (auto& row : rows) {
+      row.serving_nano = 1'000'000'000;
+      row.training_nano = row.idle_nano = row.storage_nano = 0;
+    }
+  };
+  cost_one(results.windows), cost_one(results.tenants);
+  const Figures even = figures_of(results);
+  const std::string narrow = markdown_report(report_page(results, even, judge(results, even)));
+  INFO(narrow);
+  REQUIRE(narrow.find("within the last digit") != std::string::npos);
+}
+
+TEST_CASE("a miss by less than the last digit says on which side it lies") {
+  ExpectationResult result;
+  result.row = expectation("latency.ttft.p99", "<", 2.5);
+  result.outcomes.push_back({.tenancy = "tuned", .tier = "", .got = {}, .measured = true, .note = ""});
+  Figure& got = result.outcomes[0].got;
+  for (const auto& [mean, text] :
+       {std::pair{2.5004, "2.50 s, just above"}, std::pair{2.4996, "2.50 s, just below"},
+        std::pair{2.5, "2.50 s"}, std::pair{2.6, "2.60 s"}}) {
+    got.mean = mean;
+    REQUIRE(found_text(result, "USD") == text);
+  }
+  REQUIRE(margin_text(result) == "-4.00 %");
+  result.row = expectation("cost.total", "<", 12.5);
+  result.row.baseline = "shared";
+  REQUIRE(wanted_text(result.row, "USD") == "< 1,250 % of shared");
+  result.row.value = 0.985;
+  REQUIRE(wanted_text(result.row, "USD") == "< 98.5 % of shared");
+}
+
 TEST_CASE("a limit relative to another entry compares replication by replication") {
   ExpectationRow row = expectation("cost.total", "<", 1.2);
   row.tenancy = "tuned", row.baseline = "shared";
@@ -461,7 +536,8 @@ TEST_CASE(
                     {"shared|x", "tenant", "t-1", "e2e", "mean", 9, 0.9, 1.2, 0.75, nan, nan},
                     {"shared|x", "all", "all", "throughput", "mean", 400, 100, 125, 0.8, nan, nan}};
   const ReportPage page = report_page(results, figures_of(results), judged({}));
-  const std::string text = terminal_report(page);
+  std::string text = terminal_report(page);
+  std::replace(text.begin(), text.end(), '\n', ' ');  // where lines were wrapped
   REQUIRE(text.find("1 of 2 segments kept") != std::string::npos);
   REQUIRE(text.find("0.900 (0.850 to 0.950)") != std::string::npos);
   REQUIRE(text.find("not estimable") != std::string::npos);
@@ -509,8 +585,10 @@ TEST_CASE(
   results.expectations.clear();
   results.objectives = {{"gold", "ttft", 99, 1e-9}};
   const Figures figures = figures_of(results);
-  const std::string text = decide(results, figures, judge(results, figures)).text;
-  REQUIRE(text.find("miss their own objectives: ttft p99 of gold") != std::string::npos);
+  const Decision missed = decide(results, figures, judge(results, figures));
+  REQUIRE(missed.text.find("miss their own objectives: ttft p99 of gold") != std::string::npos);
+  REQUIRE(missed.tone == Tone::warn);
   results.objectives[0].below_s = 1e9;
+  REQUIRE(decide(results, figures, judge(results, figures)).tone == Tone::good);
   REQUIRE(decide(results, figures, judge(results, figures)).text.find("own objectives") == std::string::npos);
 }
