@@ -13,6 +13,7 @@
 #include "sim/run/connections.h"
 #include "sim/run/generative_driver.h"
 #include "sim/run/planted_faults.h"
+#include "sim/run/response_lookup.h"
 #include "sim/run/scoring_driver.h"
 #include "sim/run/serving_watch.h"
 #include "sim/run/timeline.h"
@@ -77,6 +78,7 @@ class ServingRun {
                   scenario_.horizon),
         admission_(plan_, variant.kind == Variant::Kind::alone ? variant.tenant : TenantId{}),
         assigner_(plan_, key),
+        responses_(plan_, key),
         faults_(plan_, variant_) {}
 
   ServingTotals run() {
@@ -196,7 +198,7 @@ class ServingRun {
 
   // Everything on the replica is lost, by the doing of a tenant or of nobody.
   void lose(uint32_t r, Loss loss, TenantId by) {
-    faults_.failed(r, by);
+    faults_.failed(r, {clock_.now, by});
     std::vector<Request> lost;
     std::visit([&](auto& driver) { driver.fail(loss, lost); }, replicas_[r]);
     for (const Request& request : lost) {
@@ -280,6 +282,9 @@ class ServingRun {
       case RunEventKind::reach:
         enter(on_the_way_.take(event.index));
         break;
+      case RunEventKind::looked_up:
+        looked_up(on_the_way_.take(event.index));
+        break;
       case RunEventKind::kv_arrives:
         kv_arrives(on_the_way_.take(event.index));
         break;
@@ -337,6 +342,7 @@ class ServingRun {
       if (request.output_later > 0) {
         send_kv(std::get<GenerativeDriver>(replicas_[r]), request);
       } else {
+        responses_.keep(request);
         observe(request, RequestOutcome::served, ReplicaId{r});
       }
     }
@@ -393,12 +399,27 @@ class ServingRun {
 
   // The platform has the request.
   void enter(Request request) {
-    const std::optional<Time> at = admission_.admit(request, clock_.now);
-    if (!at) return observe(request, RequestOutcome::over_quota, ReplicaId{});
+    if (!admission_.within_quota(request, clock_.now))
+      return observe(request, RequestOutcome::over_quota, ReplicaId{});
     assigner_.assign(request, clock_.now);
-    if (*at == clock_.now) return route(request);
+    const std::optional<Duration> lookup = responses_.length(request);
+    if (!lookup) return admit(request);
+    clock_.push(clock_.now + *lookup, {RunEventKind::looked_up, on_the_way_.put(request), 0},
+                request.tenant.index, request.number);
+  }
+
+  // An answer of the cache comes whole, and no replica hears of the request.
+  void looked_up(Request request) {
+    if (!responses_.answers(request, clock_.now)) return admit(request);
+    request.first_token = request.finished = clock_.now;
+    observe(request, RequestOutcome::served, ReplicaId{});
+  }
+
+  void admit(const Request& request) {
+    const Time at = admission_.entitled_at(request, clock_.now);
+    if (at == clock_.now) return route(request);
     released_.push_back(request);
-    clock_.push(*at, {RunEventKind::release, 0, 0}, 0, release_sequence_++);
+    clock_.push(at, {RunEventKind::release, 0, 0}, 0, release_sequence_++);
   }
 
   void route(const Request& request) {
@@ -494,39 +515,42 @@ class ServingRun {
   void observe(const Request& r, RequestOutcome outcome, ReplicaId replica) {
     const ClientCosts& client = plan_.client_of(r.tenant);
     const auto seen = [&](Time at) { return at.ns < 0 ? at : at + client.out(); };
+    const CapacityFaults::Failure failure =
+        outcome == RequestOutcome::lost ? faults_.failure(replica.index) : CapacityFaults::Failure{};
     const auto until_now = [&](int64_t ns) { return ns < 0 ? ns + clock_.now.ns : ns; };
-    sink_.request(
-        {.tenant = r.tenant,
-         .number = r.number,
-         .arrival = r.arrival,
-         .first_token = seen(r.first_token),
-         .finished = seen(r.finished),
-         .prompt = r.prompt,
-         .output = r.output + r.output_later,
-         .weights = r.weights,
-         .adapter = r.adapter,
-         .replica = replica,
-         .queued = r.prefilled_by.valid() ? r.queued_there : r.queued,
-         .admitted = r.admitted,
-         .client_in_ns = client.in(r.prompt).ns,
-         .client_out_ns = client.out().ns,
-         .load_ns = r.load_ns,
-         .lost_ns = until_now(r.lost_ns),
-         .lost_before_first_ns = r.lost_before_first_ns,
-         .preempted = r.preempted,
-         .hit_tokens = r.hit_tokens,
-         .usage_ns = r.usage_ps / 1000,
-         .usage_before_first_ns = r.usage_before_first_ps / 1000,
-         .prefilled_by = r.prefilled_by,
-         .transfer_ns = until_now(r.transfer_ns),
-         .decode_wait_ns = until_now(r.decode_wait_ns),
-         .delivered_to = delivered_to(r, outcome, replica),
-         .fault_of = outcome == RequestOutcome::lost ? faults_.failed_by(replica.index) : TenantId{},
-         .outcome = outcome});
+    sink_.request({.tenant = r.tenant,
+                   .number = r.number,
+                   .arrival = r.arrival,
+                   .first_token = seen(r.first_token),
+                   .finished = seen(r.finished),
+                   .prompt = r.prompt,
+                   .output = r.output + r.output_later,
+                   .weights = r.weights,
+                   .adapter = r.adapter,
+                   .replica = replica,
+                   .queued = r.prefilled_by.valid() ? r.queued_there : r.queued,
+                   .admitted = r.admitted,
+                   .client_in_ns = client.in(r.prompt).ns,
+                   .client_out_ns = client.out().ns,
+                   .load_ns = r.load_ns,
+                   .lost_ns = until_now(r.lost_ns),
+                   .lost_before_first_ns = r.lost_before_first_ns,
+                   .preempted = r.preempted,
+                   .hit_tokens = r.hit_tokens,
+                   .usage_ns = r.usage_ps / 1000,
+                   .usage_before_first_ns = r.usage_before_first_ps / 1000,
+                   .prefilled_by = r.prefilled_by,
+                   .transfer_ns = until_now(r.transfer_ns),
+                   .decode_wait_ns = until_now(r.decode_wait_ns),
+                   .delivered_to = delivered_to(r, outcome, replica),
+                   .failed = failure.at,
+                   .fault_of = failure.by,
+                   .outcome = outcome});
   }
 
   TenantId delivered_to(const Request& r, RequestOutcome outcome, ReplicaId replica) {
     if (outcome != RequestOutcome::served) return {};
+    if (!replica.valid()) return r.tenant;  // out of the response cache
     const Disturbance* mixes = plan_.disturbance(Disturbance::Kind::pooled_connection, clock_.now);
     const bool mixed_up = mixes != nullptr && hits(*mixes, key_, plan_.tenant(r.tenant).entity, r.number);
     return connections_.deliver(replica, r.tenant, mixed_up);
@@ -566,6 +590,7 @@ class ServingRun {
       if (const auto* driver = std::get_if<GenerativeDriver>(&replicas_[r])) add_up(*driver);
       if (const auto* driver = std::get_if<ScoringDriver>(&replicas_[r])) totals_.tails += driver->tails();
     }
+    totals_.responses = responses_.use();
     for (const Request& q : held_) observe(q, RequestOutcome::in_flight, ReplicaId{});
     for (const Request& q : released_) observe(q, RequestOutcome::in_flight, ReplicaId{});
     on_the_way_.for_each([&](const Request& q) { observe(q, RequestOutcome::in_flight, ReplicaId{}); });
@@ -593,6 +618,7 @@ class ServingRun {
   ArrivalStream arrivals_;
   Admission admission_;
   Assigner assigner_;
+  ResponseLookup responses_;
   uint32_t window_sequence_ = 0;
   uint32_t release_sequence_ = 0;
   uint32_t fault_sequence_ = 0;
