@@ -9,12 +9,10 @@
 #include "sim/core/check.h"
 #include "sim/run/admission.h"
 #include "sim/run/assigner.h"
-#include "sim/run/capacity_faults.h"
 #include "sim/run/connections.h"
-#include "sim/run/generative_driver.h"
 #include "sim/run/planted_faults.h"
+#include "sim/run/replica_faults.h"
 #include "sim/run/response_lookup.h"
-#include "sim/run/scoring_driver.h"
 #include "sim/run/serving_watch.h"
 #include "sim/run/timeline.h"
 #include "sim/run/trace_deal.h"
@@ -79,12 +77,14 @@ class ServingRun {
         admission_(plan_, variant.kind == Variant::Kind::alone ? variant.tenant : TenantId{}),
         assigner_(plan_, key),
         responses_(plan_, key),
-        faults_(plan_, variant_) {}
+        faults_(plan_, variant_,
+                {clock_, replicas_, routers_, totals_.reclaims,
+                 [this](const Request& request, uint32_t r) { lost(request, r); }}) {}
 
   ServingTotals run() {
     const ScopedCheckClock clock(&clock_.now.ns);
     open_pools();
-    plan_faults();
+    faults_.begin(pool_replicas_, end_);
     plan_joins();
     push_window_end();
     for (const Arrival* next = arrivals_.peek(); next != nullptr; next = arrivals_.peek()) {
@@ -105,8 +105,6 @@ class ServingRun {
   }
 
  private:
-  using Driver = std::variant<GenerativeDriver, ScoringDriver>;
-
   // ---- capacity ----
 
   void open_pools() {
@@ -140,99 +138,6 @@ class ServingRun {
       if (!variant_.has(TenantId{t})) continue;
       clock_.push(world_.tenants[t].joined, {RunEventKind::join, t, 0}, t, 0);
     }
-  }
-
-  // ---- faults ----
-
-  void plan_faults() {
-    faults_.begin(pool_replicas_);
-    for (uint32_t i = 0; i < faults_.changes().size(); ++i) expect_fault(i, faults_.changes()[i].at);
-  }
-
-  void expect_fault(uint32_t change, Time at) {
-    if (at < end_) clock_.push(at, {RunEventKind::fault, change, 0}, change, fault_sequence_++);
-  }
-
-  void change_capacity(uint32_t number) {
-    const CapacityChange change = faults_.changes()[number];
-    if (change.kind == CapacityChange::Kind::crash) return crash_or_arm(*change.fault);
-    for (const uint32_t r : change.replicas) change_replica(change, r);
-    if (change.kind == CapacityChange::Kind::come_back) place_held();
-    if (change.kind == CapacityChange::Kind::drop_idle &&
-        change.fault->is_on(clock_.now + change.fault->every))
-      expect_fault(number, clock_.now + change.fault->every);
-  }
-
-  void change_replica(const CapacityChange& change, uint32_t r) {
-    switch (change.kind) {
-      case CapacityChange::Kind::close:
-        return close(r);
-      case CapacityChange::Kind::lose:
-        lose(r, Loss::node, TenantId{});
-        if (change.fault->kind == Disturbance::Kind::node_reclaim) count_reclaim(r);
-        return;
-      case CapacityChange::Kind::come_back:
-        return open(r);
-      case CapacityChange::Kind::drop_idle:
-        return std::visit([](auto& driver) { driver.drop_idle(); }, replicas_[r]);
-      case CapacityChange::Kind::crash:
-        return;
-    }
-  }
-
-  const ReplicaPlace& place_of(uint32_t r) const {
-    return std::visit([](const auto& driver) -> const ReplicaPlace& { return driver.place(); }, replicas_[r]);
-  }
-
-  void close(uint32_t r) {
-    const ReplicaPlace& place = place_of(r);
-    if (faults_.close(r) && !place.owner.valid()) routers_[place.pool].close(place.slot);
-  }
-
-  void open(uint32_t r) {
-    if (!faults_.open(r)) return;
-    const ReplicaPlace& place = place_of(r);
-    if (!place.owner.valid()) routers_[place.pool].open(place.slot);
-    std::visit([](auto& driver) { driver.come_back(); }, replicas_[r]);
-  }
-
-  // Everything on the replica is lost, by the doing of a tenant or of nobody.
-  void lose(uint32_t r, Loss loss, TenantId by) {
-    faults_.failed(r, {clock_.now, by});
-    std::vector<Request> lost;
-    std::visit([&](auto& driver) { driver.fail(loss, lost); }, replicas_[r]);
-    for (const Request& request : lost) {
-      std::visit([&](const auto& driver) { left(driver, request); }, replicas_[r]);
-      observe(request, RequestOutcome::lost, ReplicaId{r});
-    }
-  }
-
-  void count_reclaim(uint32_t r) {
-    ++totals_.reclaims.count;
-    const int64_t left = std::visit([](const auto& driver) { return driver.artefacts_left(); }, replicas_[r]);
-    if (plan_.pool(place_of(r).pool).wipe || left == 0) return;
-    ++totals_.reclaims.unwiped;
-    totals_.reclaims.artefacts += left;
-  }
-
-  // The first replica that has a request of the tier, and if there is none the next one to get one.
-  void crash_or_arm(const Disturbance& crash) {
-    for (uint32_t r = 0; r < replicas_.size(); ++r) {
-      TenantId by;
-      const auto look = [&](const Request& request) {
-        if (!by.valid() && faults_.is_of_tier(crash, request.tenant)) by = request.tenant;
-      };
-      std::visit([&](const auto& driver) { driver.machine().for_each_unfinished(look); }, replicas_[r]);
-      if (by.valid()) return this->crash(crash, r, by);
-    }
-    faults_.arm(crash);
-  }
-
-  void crash(const Disturbance& crash, uint32_t r, TenantId by) {
-    close(r);
-    lose(r, Loss::process, by);
-    const Time back = clock_.now + crash.down;
-    expect_fault(faults_.add_return(crash, r, back), back);
   }
 
   // Places what had found no open replica, in order; what still finds none waits on.
@@ -289,7 +194,7 @@ class ServingRun {
         kv_arrives(on_the_way_.take(event.index));
         break;
       case RunEventKind::fault:
-        change_capacity(event.index);
+        if (faults_.change(event.index)) place_held();
         break;
     }
   }
@@ -367,6 +272,12 @@ class ServingRun {
   template <class D>
   void left(const D& driver, const Request& request) {
     for (ServingWatch* watch : variant_.watches) watch->left(driver.place(), request, clock_.now);
+  }
+
+  // With its replica.
+  void lost(const Request& request, uint32_t r) {
+    std::visit([&](const auto& driver) { left(driver, request); }, replicas_[r]);
+    observe(request, RequestOutcome::lost, ReplicaId{r});
   }
 
   template <class D>
@@ -448,7 +359,8 @@ class ServingRun {
     if (!driver.enqueue(request)) return observe(request, RequestOutcome::queue_full, ReplicaId{r});
     entered(driver, request);
     report_load(driver);
-    if (const Disturbance* fault = faults_.set_off(request.tenant)) return crash(*fault, r, request.tenant);
+    if (const Disturbance* fault = faults_.set_off(request.tenant))
+      return faults_.crash(*fault, r, request.tenant);
     driver.begin();
     report_timed_out(driver);
   }
@@ -477,7 +389,7 @@ class ServingRun {
     if (fault != nullptr) driver.settle();
     entered(driver, request);
     driver.enqueue(request);
-    if (fault != nullptr) return crash(*fault, r, request.tenant);
+    if (fault != nullptr) return faults_.crash(*fault, r, request.tenant);
     report_load(driver);
   }
 
@@ -560,7 +472,7 @@ class ServingRun {
 
   void close_window() {
     std::vector<PoolWindow> window(scenario_.pools.size());
-    for (Driver& replica : replicas_) {
+    for (ReplicaDriver& replica : replicas_) {
       std::visit(
           [&](auto& driver) {
             const ReplicaPlace& place = driver.place();
@@ -621,18 +533,17 @@ class ServingRun {
   ResponseLookup responses_;
   uint32_t window_sequence_ = 0;
   uint32_t release_sequence_ = 0;
-  uint32_t fault_sequence_ = 0;
-  std::deque<Driver> replicas_;
+  std::deque<ReplicaDriver> replicas_;
   std::vector<std::vector<uint32_t>> pool_replicas_;
   std::vector<Router> routers_;  // by pool
   std::vector<uint32_t> replica_of_tenant_;
   std::deque<Request> released_;  // waiting for their entitlement, in order of release
   OnTheWay on_the_way_;
   Connections connections_;
-  CapacityFaults faults_;
   std::vector<Request> held_;  // found no open replica, in order
   std::vector<Request> finished_;
   ServingTotals totals_;
+  ReplicaFaults faults_;
 };
 
 }  // namespace
