@@ -138,7 +138,7 @@ void log_below_floor(const ServingPlan& plan, std::span<const TokensOfTenant> to
               .add("served best", world.tenants[best].name)
               .add("which was served", tokens[best].served)
               .add("of that one's own", tokens[best].due)
-              .add("floor in millionths", static_cast<int64_t>(floor * kMillionths + 0.5));
+              .add("floor in millionths", static_cast<int64_t>(std::floor(floor * kMillionths + 0.5)));
       if (fires("P3", witness) != true) continue;
       const double missing = floor * share_of_due(tokens[best]) - share_of_due(tokens[t]);
       log.breach({.code = "P3",

@@ -1,29 +1,31 @@
 // Public here: ResponseLookup, log_response_use.
 #include "sim/run/response_lookup.h"
 
+#include "sim/core/check.h"
 #include "sim/run/cache_scope.h"
 
 namespace cotenant {
 
 ResponseLookup::ResponseLookup(const ServingPlan& plan, PhiloxKey key) : plan_(plan), key_(key) {
   for (const Pool& pool : plan.scenario().pools) {
-    std::optional<ResponseCache>& cache = caches_.emplace_back();
-    if (pool.response_cache != CacheScope::off)
-      cache.emplace(pool.response_cache_entries, pool.response_cache_lifetime);
+    caches_.emplace_back();
+    if (pool.response_cache == CacheScope::off) continue;
+    caches_.back() =
+        std::make_unique<ResponseCache>(pool.response_cache_entries, pool.response_cache_lifetime);
   }
 }
 
 std::optional<Duration> ResponseLookup::length(const Request& request) const {
   const uint32_t p = plan_.of(request.tenant).pool;
   const bool has_topic = plan_.world().topics[plan_.tenant(request.tenant).tier.index] != nullptr;
-  if (!has_topic || !caches_[p]) return std::nullopt;
+  if (!has_topic || caches_[p] == nullptr) return std::nullopt;
   return plan_.pool(p).response_cache_lookup;
 }
 
 bool ResponseLookup::answers(const Request& request, Time now) {
   ++use_.lookups;
-  std::optional<ResponseCache>& cache = caches_[plan_.of(request.tenant).pool];
-  const KeptResponse* found = cache->find(key_of(request, now), now);
+  ResponseCache& cache = *caches_[plan_.of(request.tenant).pool];
+  const KeptResponse* found = cache.find(key_of(request, now), now);
   if (found == nullptr) return false;
   ++use_.hits;
   if (found->owner == request.tenant || plan_.tenant(found->owner).consent.share_answers) return true;
@@ -54,7 +56,9 @@ uint64_t ResponseLookup::topic_of(const Request& request) const {
   const uint32_t tier = plan_.tenant(request.tenant).tier.index;
   const uint32_t entity = plan_.tenant(request.tenant).entity;
   RandomStream stream(key_, entity, Purpose::topic, request.number);
-  const bool common = stream.uniform() < plan_.scenario().tiers[tier].topics->common;
+  const std::optional<TopicLaw>& law = plan_.scenario().tiers[tier].topics;
+  CHECK(law.has_value());
+  const bool common = stream.uniform() < law->common;  // NOLINT(bugprone-unchecked-optional-access)
   const size_t rank = plan_.world().topics[tier]->sample(stream);
   return common ? kCommon | rank : uint64_t{entity} << 32U | rank;
 }

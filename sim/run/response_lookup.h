@@ -1,4 +1,5 @@
 #pragma once
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -47,7 +48,7 @@ class ResponseLookup {
 
   const ServingPlan& plan_;
   PhiloxKey key_;
-  std::vector<std::optional<ResponseCache>> caches_;  // by pool
+  std::vector<std::unique_ptr<ResponseCache>> caches_;  // by pool; null where it has none
   ResponseUse use_;
 };
 

@@ -72,6 +72,9 @@ TEST_CASE("finish-time fairness is that of the training run which sharing cost m
   const FairnessFigures f = fairness_figures(r, {{0, 0}, {1, 1}});  // unit 2 is of another entry
   REQUIRE(f.finish_time.by_replication == std::map<int64_t, double>{{0, 5.5}, {1, 1.5}});
   REQUIRE_FALSE(fairness_figures(RunResults(), kOne).finish_time.known());
+  TenancyFigures entry;
+  entry.fairness = f;
+  REQUIRE(find_figure(entry, entry.all, "fairness.finish-time").mean == Approx(3.5));
 }
 
 TEST_CASE("tenants on devices of their own, or without demand, are no part of sharing") {
