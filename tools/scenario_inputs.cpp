@@ -223,6 +223,9 @@ class Loader {
     const bool generated = std::any_of(scenario_.tiers.begin(), scenario_.tiers.end(),
                                        [](const Tier& tier) { return !tier.trace; });
     if (generated) add("arrivals and lengths", "generators stated in the scenario", "assumed");
+    const bool about_topics = std::any_of(scenario_.tiers.begin(), scenario_.tiers.end(),
+                                          [](const Tier& tier) { return tier.topics.has_value(); });
+    if (about_topics) add("what requests are about", "topics stated in the scenario", "assumed");
     add("prices", fmt::format("{}; as of {}", scenario_.prices.source, scenario_.prices.as_of), "assumed");
     for (const Tier& tier : scenario_.tiers) {
       const std::string of = fmt::format(" of tier {}", tier.name);

@@ -115,7 +115,7 @@ std::string with_interval(const Figure& figure, std::string (*text)(double)) {
 }
 
 std::string metric_text(const std::string& metric, double value, const std::string& currency, bool relative) {
-  if (relative || metric == "slo_attainment" || metric == "prefix_hit_share") return share_text(value);
+  if (relative || metric == "slo_attainment" || metric.ends_with("_hit_share")) return share_text(value);
   if (metric.starts_with("latency.")) return seconds_text(value);
   if (metric.starts_with("cost.")) return money_text(value, currency);
   if (metric.starts_with("fairness.")) return amount_text(value);

@@ -13,7 +13,7 @@ namespace cotenant {
 std::string wanted_text(const ExpectationRow& row, const std::string& currency) {
   std::string text = row.compare == "==" ? "= " : row.compare + " ";
   const bool share =
-      !row.baseline.empty() || row.metric == "slo_attainment" || row.metric == "prefix_hit_share";
+      !row.baseline.empty() || row.metric == "slo_attainment" || row.metric.ends_with("_hit_share");
   const double percent = row.value * 100;
   // As it was stated, however many digits that has.
   text += !share                     ? metric_text(row.metric, row.value, currency, false)

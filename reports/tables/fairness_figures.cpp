@@ -63,7 +63,7 @@ FairnessFigures fairness_figures(const RunResults& results, const std::map<int64
     }
   }
   FairnessFigures figures;
-  std::map<int64_t, double> jain, jain_raw, max_min, gap;
+  std::map<int64_t, double> jain, jain_raw, max_min, gap, rho;
   for (const auto& [replication, sums] : shares) {
     jain[replication] = sums.jain(), max_min[replication] = sums.max_min();
     jain_raw[replication] = raw[replication].jain();
@@ -74,6 +74,13 @@ FairnessFigures fairness_figures(const RunResults& results, const std::map<int64
     double& worst = gap.try_emplace(unit->second, 0).first->second;
     worst = std::max(worst, row.gap / row.bound);
   }
+  for (const TrainingRunRow& row : results.training_runs) {
+    const auto unit = replications.find(row.unit);
+    if (unit == replications.end()) continue;
+    double& worst = rho.try_emplace(unit->second, 0).first->second;
+    worst = std::max(worst, row.rho);
+  }
+  figures.finish_time = figure_of(std::move(rho));
   figures.jain = figure_of(std::move(jain)), figures.jain_raw = figure_of(std::move(jain_raw));
   figures.max_min = figure_of(std::move(max_min)), figures.gap_of_bound = figure_of(std::move(gap));
   for (const auto& [tier, judged] : by_tier) figures.tiers.push_back(attainment(tier, tier, judged));

@@ -18,6 +18,8 @@ struct FairnessFigures {
   Figure max_min;   // min x / max x
   Figure gap_of_bound;  // service gap / 2 U of the pool where it is largest; not known where nobody watched
 
+  Figure finish_time;  // greatest rho of a training run; not known where none finished
+
   // Requests within quota of all replications together, with Wilson's interval.
   struct Attainment {
     std::string name;

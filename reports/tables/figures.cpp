@@ -335,6 +335,10 @@ TenancyFigures tenancy_figures(const Entry& entry, double months) {
     return share(static_cast<double>(unit.row->prefix_tokens_hit),
                  static_cast<double>(unit.row->prefix_tokens_asked));
   });
+  figures.response_hit_share = entry.over([](const UnitFacts& unit) {
+    return share(static_cast<double>(unit.row->response_hits),
+                 static_cast<double>(unit.row->response_lookups));
+  });
   return figures;
 }
 
@@ -383,6 +387,7 @@ Figure find_miss(const MissFigures& misses, std::string_view name) {
 Figure find_fairness(const FairnessFigures& fairness, std::string_view name) {
   if (name == "jain") return fairness.jain;
   if (name == "max-min") return fairness.max_min;
+  if (name == "finish-time") return fairness.finish_time;
   return name == "gap-of-bound" ? fairness.gap_of_bound : Figure();
 }
 
@@ -489,6 +494,7 @@ Figure find_figure(const TenancyFigures& entry, const GroupFigures& group, std::
   if (metric == "goodput") return group.goodput_rps;
   if (metric == "slo_attainment") return group.slo_attainment;
   if (metric == "prefix_hit_share") return whole ? entry.prefix_hit_share : Figure();
+  if (metric == "response_hit_share") return whole ? entry.response_hit_share : Figure();
   if (head == "cost") return find_cost(group.cost, rest);
   if (head == "misses") return find_miss(group.misses, rest);
   if (head == "requests") return whole ? find_request(entry.requests, rest) : Figure();

@@ -78,7 +78,8 @@ struct TenancyFigures {
   std::vector<BreachFigures> breaches;
   FairnessFigures fairness;
   Figure devices_peak, tenants_end, models_end;
-  Figure prefix_hit_share;  // of the tokens that requests came with; not known without a prefix cache
+  Figure prefix_hit_share;    // of the tokens that requests came with; not known without a prefix cache
+  Figure response_hit_share;  // of the requests that a response cache was asked for; not known without one
 };
 
 // b - a for every pair of entries, replication by replication.
@@ -98,12 +99,12 @@ struct Figures {
 Figures figures_of(const RunResults& results);
 
 // Finds a figure by the metric path of an expectation: latency.{ttft,tpot,e2e}.{mean,p50,p90,p95,p99},
-// goodput, slo_attainment, prefix_hit_share,
+// goodput, slo_attainment, prefix_hit_share, response_hit_share,
 // cost.{total,serving,training,storage,idle,per-1k-requests,per-tenant-month},
 // requests.{arrived,served,rejected,dropped,in_flight}, breaches.CODE, breaches.grade-{D,E,M},
 // misses.{over-quota,under-provisioned,platform,neighbour,single,collective},
-// fairness.{jain,max-min,gap-of-bound}.
-// `group`: entry.all or one of entry.tiers; requests, breaches, fairness and prefix_hit_share are known for
+// fairness.{jain,max-min,gap-of-bound,finish-time}.
+// `group`: entry.all or one of entry.tiers; requests, breaches, fairness and shares of hits are known for
 // entry.all only.
 // An unknown path, and what is not modelled, gives a figure that is not known.
 Figure find_figure(const TenancyFigures& entry, const GroupFigures& group, std::string_view metric);

@@ -130,19 +130,25 @@ TextTable fairness(const Figures& figures) {
       "index "
       "and min x / max x are 1 where all got the same share of what was theirs. Gap: how far two tenants "
       "that "
-      "both waited drifted apart in service, as a share of what weighted-fair queueing promises (2 U).";
-  table.columns = {{"Tenancy model", false}, {"Jain", true},         {"Jain, tokens alone", true},
-                   {"min/max", true},        {"Gap of bound", true}, {"Worst tenant", false},
-                   {"Its attainment", true}, {"Holds most", false},  {"Dominant share", true}};
+      "both waited drifted apart in service, as a share of what weighted-fair queueing promises (2 U). Rho: "
+      "the "
+      "training run that sharing the training pool cost most, its time there over that on its owner's part "
+      "of the "
+      "pool; up to 1 nobody loses by sharing.";
+  table.columns = {{"Tenancy model", false}, {"Jain", true},           {"Jain, tokens alone", true},
+                   {"min/max", true},        {"Gap of bound", true},   {"Worst rho", true},
+                   {"Worst tenant", false},  {"Its attainment", true}, {"Holds most", false},
+                   {"Dominant share", true}};
   for (const TenancyFigures& entry : figures.tenancy) {
     const FairnessFigures& f = entry.fairness;
-    if (!f.jain.known() && f.worst.name.empty()) continue;
+    if (!f.jain.known() && f.worst.name.empty() && !f.finish_time.known()) continue;
     const auto share = [](double v) { return std::isnan(v) ? std::string("-") : share_text(v); };
     table.rows.push_back({{shortened_name(entry.name)},
                           {with_interval(f.jain, amount_text)},
                           {with_interval(f.jain_raw, amount_text)},
                           {with_interval(f.max_min, amount_text)},
                           {f.gap_of_bound.known() ? amount_text(f.gap_of_bound.mean) : "not watched"},
+                          {f.finish_time.known() ? with_interval(f.finish_time, amount_text) : "no training"},
                           {f.worst.name.empty() ? "-" : shortened_name(f.worst.name)},
                           {attainment_text(f.worst.share)},
                           {f.dominant.empty() ? "not watched" : shortened_name(f.dominant)},

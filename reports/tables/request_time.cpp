@@ -81,7 +81,7 @@ struct Part {
 std::vector<Part> parts_of(const RequestTime& t, const RequestRow& row) {
   const bool scored = row.output_tokens == 0;
   std::vector<Part> parts = {{"between client and engine", t.client},
-                             {"held before the queue (quota, entitlement)", t.held},
+                             {"held before the queue (look-up, entitlement)", t.held},
                              {"queue", t.queue},
                              {"load of its model or adapter", t.load},
                              {scored ? "its batch" : "prefill", t.prefill},
@@ -110,6 +110,7 @@ std::string heading(const RunResults& results, const RequestRow& row, size_t num
                   row.prompt_tokens, row.output_tokens == 0 ? "rows" : "tokens", row.output_tokens);
   if (row.prefill_replica >= 0) text += fmt::format(", prompt by replica {}", row.prefill_replica);
   if (row.replica >= 0) text += fmt::format(", replica {}", row.replica);
+  if (row.e2e_ns >= 0 && row.queued_ns < 0) text += ", answered by the response cache";
   if (row.hit_tokens > 0) text += fmt::format(", {} found in the prefix cache", row.hit_tokens);
   if (row.preemptions > 0) text += fmt::format(", preempted {} times", row.preemptions);
   return text;
@@ -162,9 +163,10 @@ RequestTime time_of(const RequestRow& row, int64_t horizon_ns) {
   const Moments at(row, horizon_ns);
   const bool finished = row.e2e_ns >= 0;
   time.client = row.client_in_ns + (finished ? row.client_out_ns : 0);
-  if (row.queued_ns < 0) {  // still on its way, or held
-    time.client = std::min(time.client, horizon_ns - row.arrival_ns);
-    time.held = horizon_ns - row.arrival_ns - time.client;
+  if (row.queued_ns < 0) {  // out of the response cache; or still on its way, or held
+    const int64_t all = finished ? row.e2e_ns : horizon_ns - row.arrival_ns;
+    time.client = std::min(time.client, all);
+    time.held = all - time.client;
     return time;
   }
   time.held = row.queued_ns - row.arrival_ns - row.client_in_ns;

@@ -12,7 +12,7 @@ namespace cotenant {
 // rejected request has none.
 struct RequestTime {
   int64_t client = 0;       // between client and engine, both ways
-  int64_t held = 0;         // at the platform before a replica's queue: quota, entitlement
+  int64_t held = 0;         // at the platform before a replica's queue: look-up of an answer, entitlement
   int64_t queue = 0;        // at a replica until it first ran, but for the next
   int64_t load = 0;         // loads of its own weights or adapter
   int64_t prefill = 0;      // from there to the first token; scoring models: the batch

@@ -94,10 +94,14 @@ ReportSection service_section(const ReportInput& input) {
   }
   section.tables.push_back(std::move(table));
   for (const TenancyFigures& entry : input.figures.tenancy) {
-    if (!entry.prefix_hit_share.known()) continue;
-    section.paragraphs.push_back(
-        fmt::format("{}: the prefix cache held {} of the tokens that requests came with.",
-                    shortened_name(entry.name), with_interval(entry.prefix_hit_share, share_text)));
+    if (entry.prefix_hit_share.known())
+      section.paragraphs.push_back(
+          fmt::format("{}: the prefix cache held {} of the tokens that requests came with.",
+                      shortened_name(entry.name), with_interval(entry.prefix_hit_share, share_text)));
+    if (entry.response_hit_share.known())
+      section.paragraphs.push_back(
+          fmt::format("{}: the response cache answered {} of the requests; no device worked for these.",
+                      shortened_name(entry.name), with_interval(entry.response_hit_share, share_text)));
   }
   if (std::string note = missing_tails(input); !note.empty()) section.notes.push_back(std::move(note));
   if (std::string note = engine_clock(input); !note.empty()) section.notes.push_back(std::move(note));

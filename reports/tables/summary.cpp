@@ -130,6 +130,7 @@ Json fairness(const FairnessFigures& f) {
                     .add("jain_raw", f.jain_raw)
                     .add("max_min", f.max_min)
                     .add("gap_of_bound", f.gap_of_bound)
+                    .add("finish_time", f.finish_time)
                     .done();
   object["tiers"] = Json::array();
   for (const FairnessFigures::Attainment& tier : f.tiers) object["tiers"].push_back(attainment(tier));
@@ -155,6 +156,8 @@ Json tenancy(const TenancyFigures& entry, const std::string& currency) {
   object["models_end"] = number(entry.models_end.mean);
   object["prefix_hit_share"] = number(entry.prefix_hit_share.mean);
   object["prefix_hit_share_ci95"] = interval(entry.prefix_hit_share);
+  object["response_hit_share"] = number(entry.response_hit_share.mean);
+  object["response_hit_share_ci95"] = interval(entry.response_hit_share);
   object["tiers"] = Json::array();
   for (const GroupFigures& group : entry.tiers) {
     Json tier = {{"name", group.tier}, {"tenants_end", number(group.tenants.mean)}};

@@ -36,6 +36,7 @@ enum class Purpose : uint32_t {
   session = 10,        // which sessions there are; turns and think times of one of them
   system_prompt = 11,  // which of its system prompts a request begins with
   blame = 12,          // orders of tenants for Shapley values
+  topic = 13,          // what a request asks about
   weights = 100,       // random parameters and inputs of models that are really run
 };
 

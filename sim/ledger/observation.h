@@ -34,7 +34,7 @@ struct RequestObservation {
   ModelId weights;  // that served it
   ModelId adapter;
   ReplicaId replica;                  // that served it, at last
-  Time queued{-1};                    // at a replica
+  Time queued{-1};                    // at a replica; -1 = never
   Time admitted{-1};                  // first time that it ran
   int64_t client_in_ns = 0;           // from the client's send to the platform
   int64_t client_out_ns = 0;          // from a token's existence to its client
@@ -49,9 +49,15 @@ struct RequestObservation {
   int64_t transfer_ns = 0;            // of its KV cache from there to `replica`
   int64_t decode_wait_ns = 0;         // from then until it ran at `replica`
   TenantId delivered_to;              // who got the answer; invalid = nobody
+  Time failed{-1};                    // lost: when its replica failed; -1 otherwise
   TenantId fault_of;                  // lost: whose process failed; invalid = nobody's
   RequestOutcome outcome = RequestOutcome::served;
 };
+
+// Whether no replica made the answer.
+inline bool is_from_response_cache(const RequestObservation& o) {
+  return o.outcome == RequestOutcome::served && o.queued.ns < 0;
+}
 
 // A seam: where observations go. The base variant fills tables, counterfactual variants only answer whether
 // an objective would have been met, replay compares. Called in the order of simulated time; one owner, one

@@ -38,6 +38,8 @@ struct UnitRow {
   int64_t kv_blocks_held = 0;
   int64_t prefix_tokens_asked = 0;  // of requests admitted where there is a prefix cache
   int64_t prefix_tokens_hit = 0;    // of these, found and not computed again
+  int64_t response_lookups = 0;     // requests that a response cache was asked for
+  int64_t response_hits = 0;        // of these, answered by it: no replica heard of them
   std::string digest;               // hash over every observation of the unit
 
   template <class V>
@@ -57,6 +59,8 @@ struct UnitRow {
     v("kv_blocks_freed", "blocks", &R::kv_blocks_freed), v("kv_blocks_held", "blocks", &R::kv_blocks_held);
     v("prefix_tokens_asked", "tokens", &R::prefix_tokens_asked);
     v("prefix_tokens_hit", "tokens", &R::prefix_tokens_hit);
+    v("response_lookups", "requests", &R::response_lookups);
+    v("response_hits", "requests", &R::response_hits);
     v("digest", "", &R::digest);
   }
 };
@@ -217,7 +221,7 @@ struct TenantRow {
   int64_t guilty_of = 0;  // misses of others that are met without this one
   int64_t prompt_tokens = 0;
   int64_t output_tokens = 0;
-  int64_t demanded_tokens = 0;  // prompt + output of all that arrived within quota
+  int64_t demanded_tokens = 0;  // prompt + output of all within quota that a replica could serve
   double entitled_tokens = 0;   // its share of its pool while it was there; NaN where the pool is its own
   double dominant_share = 0;  // greatest of its shares of device time, KV memory and slots; NaN: not followed
   int64_t serving_nano = 0;
@@ -300,6 +304,27 @@ struct FairnessRow {
   }
 };
 
+// One training run that finished: from when it fell due until then on the pool that all share, and on its
+// owner's part of that pool. Their ratio rho is finish-time fairness; sharing is no loss to its owner where
+// rho <= 1: sim/training/training_run.h.
+struct TrainingRunRow {
+  int64_t unit = 0;
+  std::string made;  // the model version
+  double due_s = 0;
+  double started_s = 0;
+  double shared_s = 0;
+  double independent_s = 0;
+  double rho = 0;
+
+  template <class V>
+  static void describe(V&& v) {
+    using R = TrainingRunRow;
+    v("unit", "", &R::unit), v("made", "", &R::made), v("due_s", "s", &R::due_s);
+    v("started_s", "s", &R::started_s), v("shared_s", "s", &R::shared_s);
+    v("independent_s", "s", &R::independent_s), v("rho", "", &R::rho);
+  }
+};
+
 // One breach code in one unit. A zero says out of how many checks.
 struct BreachRow {
   int64_t unit = 0;
@@ -356,7 +381,7 @@ struct RequestRow {
   std::string outcome;               // "served", "rejected", "dropped", "in_flight"
   double weight = 1;                 // requests that this one stands for
   std::string reason;                // of a rejection: "over_quota", "context_limit" or "kv_memory"
-  int64_t queued_ns = -1;            // at its replica; -1 = never
+  int64_t queued_ns = -1;            // at its replica; -1 = never, a response cache answered included
   int64_t admitted_ns = -1;          // first time that it ran; -1 = never
   int64_t client_in_ns = 0;          // from the client's send to the platform
   int64_t client_out_ns = 0;         // from a token's existence to the client
@@ -542,6 +567,7 @@ struct RunResults {
   std::vector<TenantRow> tenants;
   std::vector<BlameRow> blame;
   std::vector<FairnessRow> fairness;
+  std::vector<TrainingRunRow> training_runs;
   std::vector<BreachRow> breaches;
   std::vector<BreachEventRow> breach_events;
   std::vector<RequestRow> requests;
@@ -558,6 +584,7 @@ struct RunResults {
     v("units", self.units), v("windows", self.windows), v("pools", self.pools);
     v("service", self.service), v("latency", self.latency), v("percentiles", self.percentiles);
     v("tenants", self.tenants), v("blame", self.blame), v("fairness", self.fairness);
+    v("training_runs", self.training_runs);
     v("breaches", self.breaches), v("breach_events", self.breach_events), v("requests", self.requests);
     v("inputs", self.inputs), v("traces", self.traces), v("replay_segments", self.replay_segments);
     v("replay", self.replay), v("objectives", self.objectives), v("expectations", self.expectations);

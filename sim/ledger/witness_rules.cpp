@@ -1,4 +1,5 @@
 // Public here: fires(): the rule of each code, on a witness alone.
+#include <algorithm>
 #include <map>
 
 #include "sim/ledger/boundary.h"
@@ -47,8 +48,23 @@ Fires starved(const Witness& w) {
   return *without > *allowed && *overtaken;
 }
 
-// P3: a gap in service that the scheduler promises not to allow.
+// Of what was its own, at most all.
+std::optional<double> share_of_own(const Witness& w, const char* served, const char* own) {
+  const auto got = w.whole(served);
+  const auto due = w.whole(own);
+  if (!got || !due || *due <= 0) return std::nullopt;
+  return static_cast<double>(std::min(*got, *due)) / static_cast<double>(*due);
+}
+
+// P3: a gap in service that the scheduler promises not to allow; or a tenant that got less of its own than
+// its floor allows, relative to the one that was served best.
 Fires unfair(const Witness& w) {
+  if (const auto floor = w.whole("floor in millionths")) {
+    const auto share = share_of_own(w, "served", "of its own");
+    const auto best = share_of_own(w, "which was served", "of that one's own");
+    if (!share || !best) return std::nullopt;
+    return *share * 1e6 < static_cast<double>(*floor) * *best;
+  }
   const auto gap = w.whole("gap");
   const auto bound = w.whole("bound");
   if (!gap || !bound) return std::nullopt;
@@ -61,6 +77,15 @@ Fires wrong_model(const Witness& w) {
   const auto audience = w.word("made for");
   if (!tenant || !audience) return std::nullopt;
   return *audience != *tenant;
+}
+
+// C2: the answer was made for another tenant, who had not agreed to share it.
+Fires others_answer(const Witness& w) {
+  const auto tenant = w.word("tenant");
+  const auto owner = w.word("answered with what was made for");
+  const auto agreed = w.truth("which agreed to share answers");
+  if (!tenant || !owner || !agreed) return std::nullopt;
+  return *owner != *tenant && !*agreed;
 }
 
 // C3: state that something else computed was used.
@@ -149,10 +174,10 @@ Fires weak_boundary(const Witness& w) {
 
 std::optional<bool> fires(const std::string& code, const Witness& witness) {
   static const std::map<std::string, Fires (*)(const Witness&)> rules = {
-      {"A1", wrong_model},     {"A2", stale_version}, {"A3", misdelivered},  {"C3", other_model},
-      {"D1", without_consent}, {"D4", lineage},       {"D5", elsewhere},     {"D8", uninformed},
-      {"P1", neighbour},       {"P2", starved},       {"P3", unfair},        {"P4", refused},
-      {"P5", propagated},      {"P6", eviction},      {"R5", weak_boundary},
+      {"A1", wrong_model}, {"A2", stale_version},   {"A3", misdelivered}, {"C2", others_answer},
+      {"C3", other_model}, {"D1", without_consent}, {"D4", lineage},      {"D5", elsewhere},
+      {"D8", uninformed},  {"P1", neighbour},       {"P2", starved},      {"P3", unfair},
+      {"P4", refused},     {"P5", propagated},      {"P6", eviction},     {"R5", weak_boundary},
   };
   const auto rule = rules.find(code);
   return rule == rules.end() ? std::nullopt : rule->second(witness);

@@ -42,9 +42,12 @@ Admission::Admission(const ServingPlan& plan, TenantId alone) {
   if (alone.valid()) entitlement_ = entitlement_of(plan, alone);
 }
 
-std::optional<Time> Admission::admit(const Request& request, Time now) {
+bool Admission::within_quota(const Request& request, Time now) {
   std::optional<TokenBucket>& quota = quotas_[request.tenant.index];
-  if (quota && !quota->try_take(now)) return std::nullopt;
+  return !quota || quota->try_take(now);
+}
+
+Time Admission::entitled_at(const Request& request, Time now) {
   if (!entitlement_) return now;
   return entitlement_->admit(now, static_cast<double>(request.prompt + request.output));
 }

@@ -14,9 +14,11 @@ class Admission {
  public:
   // `alone`: the tenant of such a re-run, else invalid.
   Admission(const ServingPlan& plan, TenantId alone);
-  // When the request that came at `now` may be routed; nullopt = its tenant is over its quota. Requires:
-  // calls in order of time.
-  std::optional<Time> admit(const Request& request, Time now);
+  // Whether the request that came at `now` is within its tenant's quota: it is counted. Requires: calls in
+  // order of time, as for the next.
+  bool within_quota(const Request& request, Time now);
+  // When the request, which needs the pool from `now` on, may be routed.
+  Time entitled_at(const Request& request, Time now);
 
  private:
   std::vector<std::optional<TokenBucket>> quotas_;  // by tenant

@@ -1,4 +1,4 @@
-// Public here: scoped_content, log_prefix_use.
+// Public here: cache_group, scoped_content, log_prefix_use.
 #include "sim/run/cache_scope.h"
 
 namespace cotenant {
@@ -8,12 +8,12 @@ const std::string& model_name(const BlockOrigin& origin, const Lineage& lineage)
   return lineage.at(origin.adapter.valid() ? origin.adapter : origin.weights).name;
 }
 
-uint64_t group_of(const Request& request, Pool::PrefixCache scope, TierId tier) {
-  if (scope == Pool::PrefixCache::tenant) return request.tenant.index;
-  return scope == Pool::PrefixCache::tier ? tier.index : 0;
-}
-
 }  // namespace
+
+uint64_t cache_group(TenantId tenant, CacheScope scope, TierId tier) {
+  if (scope == CacheScope::tenant) return tenant.index;
+  return scope == CacheScope::tier ? tier.index : 0;
+}
 
 BlockContent scoped_content(const Request& request, Pool::PrefixCache scope, TierId tier,
                             bool forgets_model) {
@@ -22,7 +22,7 @@ BlockContent scoped_content(const Request& request, Pool::PrefixCache scope, Tie
     content.rest =
         mix64(mix64(static_cast<uint64_t>(request.arrival.ns), request.tenant.index), request.number);
   }
-  uint64_t salt = mix64(static_cast<uint64_t>(scope), group_of(request, scope, tier));
+  uint64_t salt = mix64(static_cast<uint64_t>(scope), cache_group(request.tenant, scope, tier));
   if (!forgets_model) salt = mix64(mix64(salt, request.weights.index), request.adapter.index);
   return content.salted(salt);
 }

@@ -7,6 +7,9 @@
 
 namespace cotenant {
 
+// Who may find what a cache of this scope keeps of a tenant: equal numbers may.
+uint64_t cache_group(TenantId tenant, CacheScope scope, TierId tier);
+
 // The content of a request under a cache of this scope: equal text keeps equal ids only among those who may
 // share it, and only where the same weights and adapter compute it. `forgets_model`: a planted fault, the key
 // names the text alone. Requires: scope is not off.

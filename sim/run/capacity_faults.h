@@ -39,9 +39,13 @@ class CapacityFaults {
   bool close(uint32_t replica) { return health(replica).closed++ == 0; }
   bool open(uint32_t replica) { return --health(replica).closed == 0; }
   [[nodiscard]] bool is_closed(uint32_t replica) { return health(replica).closed > 0; }
-  // The replica failed by the doing of a tenant; invalid = by nobody's.
-  void failed(uint32_t replica, TenantId by) { health(replica).failed_by = by; }
-  [[nodiscard]] TenantId failed_by(uint32_t replica) { return health(replica).failed_by; }
+  // When a replica failed last, by the doing of which tenant; invalid = by nobody's.
+  struct Failure {
+    Time at{-1};
+    TenantId by;
+  };
+  void failed(uint32_t replica, const Failure& failure) { health(replica).failure = failure; }
+  [[nodiscard]] const Failure& failure(uint32_t replica) { return health(replica).failure; }
 
   // A crash waits for the next request of its tier.
   void arm(const Disturbance& crash) { armed_.push_back(&crash); }
@@ -54,7 +58,7 @@ class CapacityFaults {
  private:
   struct Health {
     int closed = 0;
-    TenantId failed_by;
+    Failure failure;
   };
   Health& health(uint32_t replica) {
     if (replica >= health_.size()) health_.resize(replica + 1);

@@ -118,7 +118,9 @@ void Collector::request(const RequestObservation& o) {
   tenant.timed_out += o.outcome == RequestOutcome::timed_out ? 1 : 0;
   tenant.lost += o.outcome == RequestOutcome::lost ? 1 : 0;
   tenant.too_large += o.outcome == RequestOutcome::too_large ? 1 : 0;
-  if (o.outcome != RequestOutcome::over_quota) tenant.demanded_tokens += o.prompt + o.output;
+  const bool servable = o.outcome != RequestOutcome::over_quota && o.outcome != RequestOutcome::too_long &&
+                        o.outcome != RequestOutcome::too_large;
+  if (servable) tenant.demanded_tokens += o.prompt + o.output;
   tenant.in_flight += o.outcome == RequestOutcome::in_flight ? 1 : 0;
   const size_t booked = window_of(o.finished.ns >= 0 ? o.finished : end_);
   usage_ns_[booked][o.tenant.index] += o.usage_ns;
@@ -135,8 +137,10 @@ void Collector::request(const RequestObservation& o) {
       TierLatency& latency = latency_[tier];
       latency.ttft.add(ttft_of(o).ns);
       latency.e2e.add(e2e_of(o).ns);
-      latency.ttft_engine.add(ttft_engine_of(o).ns);
-      latency.e2e_engine.add(e2e_engine_of(o).ns);
+      if (!is_from_response_cache(o)) {
+        latency.ttft_engine.add(ttft_engine_of(o).ns);
+        latency.e2e_engine.add(e2e_engine_of(o).ns);
+      }
       if (const auto tpot = tpot_of(o)) latency.tpot.add(tpot->ns);
     }
     check_model(o);

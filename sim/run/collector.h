@@ -42,7 +42,7 @@ class Collector : public ObservationSink {
     int64_t missed_over_quota = 0;
     int64_t prompt_tokens = 0;
     int64_t output_tokens = 0;
-    int64_t demanded_tokens = 0;  // prompt and output of all that arrived within quota
+    int64_t demanded_tokens = 0;  // prompt and output of all within quota that a replica could serve
   };
   struct WindowCounts {
     int64_t arrived = 0;

@@ -40,14 +40,15 @@ void DataResidency::check(const RequestObservation& served, BreachLog& log) cons
   const Tier& tier = world_.scenario.tiers[tenant.tier.index];
   const TierPlan& plan = world_.plans[tenancy_][tenant.tier.index];
   const bool moved = served.prefilled_by.valid();
-  const bool first = allowed(tier, plan.pool, served.queued);
+  const Time began = is_from_response_cache(served) ? served.finished : served.queued;
+  const bool first = allowed(tier, plan.pool, began);
   if (first && (!moved || allowed(tier, plan.decode_pool, served.finished))) return;
   Witness witness;
   witness.add("request", int64_t{served.number})
       .add("tenant", tenant.name)
       .add("allowed", fmt::format("{}", fmt::join(tier.regions, " ")));
   const double tokens = static_cast<double>(served.prompt) + served.output;
-  breach(first ? plan.decode_pool : plan.pool, first ? served.finished : served.queued,
+  breach(first ? plan.decode_pool : plan.pool, first ? served.finished : began,
          {.code = {}, .at = {}, .subject = tenant.name, .actor = {}, .quantity = tokens, .witness = witness},
          log);
 }

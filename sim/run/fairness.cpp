@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <map>
 
 #include "sim/serving/counted_pool.h"
 #include "sim/serving/waiting_line.h"
@@ -96,6 +97,57 @@ void log_unfair_service(const ServingPlan& plan, const ServiceWatch& service, Br
                                .add("pool", plan.pool(p).name)
                                .add("gap", static_cast<int64_t>(std::ceil(figures.gap)))
                                .add("bound", static_cast<int64_t>(std::floor(bound)))});
+  }
+}
+
+namespace {
+
+double share_of_due(const TokensOfTenant& t) {
+  return static_cast<double>(std::min(t.served, t.due)) / static_cast<double>(t.due);
+}
+
+// Of each pool: the shared tenant that got most of what was its own.
+std::map<uint32_t, uint32_t> best_served(const ServingPlan& plan, std::span<const TokensOfTenant> tokens) {
+  std::map<uint32_t, uint32_t> best;
+  for (uint32_t t = 0; t < tokens.size(); ++t) {
+    if (tokens[t].due <= 0 || plan.dedicated(TenantId{t})) continue;
+    uint32_t& of_pool = best.try_emplace(plan.of(TenantId{t}).pool, t).first->second;
+    if (share_of_due(tokens[t]) > share_of_due(tokens[of_pool])) of_pool = t;
+  }
+  return best;
+}
+
+}  // namespace
+
+void log_below_floor(const ServingPlan& plan, std::span<const TokensOfTenant> tokens, BreachLog& log) {
+  constexpr double kMillionths = 1e6;
+  const World& world = plan.world();
+  for (const auto& [pool, best] : best_served(plan, tokens)) {
+    for (uint32_t t = 0; t < tokens.size(); ++t) {
+      const double floor = world.tier_of(TenantId{t}).fairness_floor;
+      const bool here = plan.of(TenantId{t}).pool == pool && !plan.dedicated(TenantId{t});
+      if (!here || floor == 0 || tokens[t].due <= 0) continue;
+      log.checked("P3", 1);
+      const std::string& name = world.tenants[t].name;
+      const Witness witness =
+          Witness()
+              .add("tenant", name)
+              .add("pool", plan.pool(pool).name)
+              .add("served", tokens[t].served)
+              .add("of its own", tokens[t].due)
+              .add("served best", world.tenants[best].name)
+              .add("which was served", tokens[best].served)
+              .add("of that one's own", tokens[best].due)
+              .add("floor in millionths", static_cast<int64_t>(std::floor(floor * kMillionths + 0.5)));
+      if (fires("P3", witness) != true) continue;
+      const double missing = floor * share_of_due(tokens[best]) - share_of_due(tokens[t]);
+      log.breach({.code = "P3",
+                  .at = Time{world.scenario.horizon.ns},
+                  .subject = name,
+                  .actor = {},
+                  .quantity = missing * static_cast<double>(tokens[t].due),
+                  .witness = witness});
+    }
   }
 }
 

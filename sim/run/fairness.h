@@ -19,6 +19,18 @@ void log_starvation(const World& world, const ServiceWatch& service, BreachLog& 
 // 2 U. One check for each pair of tenants that waited together.
 void log_unfair_service(const ServingPlan& plan, const ServiceWatch& service, BreachLog& log);
 
+// What a tenant got over the horizon, and what was its own: min(demanded, entitled); 0 = nothing, or not
+// known.
+struct TokensOfTenant {
+  int64_t served = 0;
+  int64_t due = 0;
+};
+
+// P3 in its other form: tenants of tiers that state a floor, on shared pools. x = min(served / due, 1), since
+// what others get beyond their own takes nothing from anybody; a breach where x is below the floor times the
+// greatest x on the pool. One check for each such tenant. `tokens`: by tenant.
+void log_below_floor(const ServingPlan& plan, std::span<const TokensOfTenant> tokens, BreachLog& log);
+
 // The greatest of a tenant's shares of its pool over the horizon: device time, KV memory, sequence slots.
 // Ghodsi et al., "Dominant Resource Fairness", NSDI 2011. By tenant; `device_ns` is its device time; NaN
 // where it has devices of its own.

@@ -36,7 +36,7 @@ void RequestRules::check_loss(const RequestObservation& lost, BreachLog& log) {
   const std::string& tenant = world_.tenants[lost.tenant.index].name;
   const std::string& guilty = world_.tenants[lost.fault_of.index].name;
   log.breach({.code = "P5",
-              .at = lost.queued,
+              .at = lost.failed,
               .subject = tenant,
               .actor = guilty,
               .quantity = 1,

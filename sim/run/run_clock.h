@@ -6,7 +6,17 @@
 namespace cotenant {
 
 // In the order in which events of the same time happen.
-enum class RunEventKind : uint8_t { work_done, wake, release, join, window_end, reach, kv_arrives, fault };
+enum class RunEventKind : uint8_t {
+  work_done,
+  wake,
+  release,
+  join,
+  window_end,
+  reach,
+  looked_up,
+  kv_arrives,
+  fault
+};
 
 struct RunEvent {
   RunEventKind kind = RunEventKind::work_done;

@@ -9,11 +9,10 @@
 #include "sim/core/check.h"
 #include "sim/run/admission.h"
 #include "sim/run/assigner.h"
-#include "sim/run/capacity_faults.h"
 #include "sim/run/connections.h"
-#include "sim/run/generative_driver.h"
 #include "sim/run/planted_faults.h"
-#include "sim/run/scoring_driver.h"
+#include "sim/run/replica_faults.h"
+#include "sim/run/response_lookup.h"
 #include "sim/run/serving_watch.h"
 #include "sim/run/timeline.h"
 #include "sim/run/trace_deal.h"
@@ -77,12 +76,15 @@ class ServingRun {
                   scenario_.horizon),
         admission_(plan_, variant.kind == Variant::Kind::alone ? variant.tenant : TenantId{}),
         assigner_(plan_, key),
-        faults_(plan_, variant_) {}
+        responses_(plan_, key),
+        faults_(plan_, variant_,
+                {clock_, replicas_, routers_, totals_.reclaims,
+                 [this](const Request& request, uint32_t r) { lost(request, r); }}) {}
 
   ServingTotals run() {
     const ScopedCheckClock clock(&clock_.now.ns);
     open_pools();
-    plan_faults();
+    faults_.begin(pool_replicas_, end_);
     plan_joins();
     push_window_end();
     for (const Arrival* next = arrivals_.peek(); next != nullptr; next = arrivals_.peek()) {
@@ -103,8 +105,6 @@ class ServingRun {
   }
 
  private:
-  using Driver = std::variant<GenerativeDriver, ScoringDriver>;
-
   // ---- capacity ----
 
   void open_pools() {
@@ -138,99 +138,6 @@ class ServingRun {
       if (!variant_.has(TenantId{t})) continue;
       clock_.push(world_.tenants[t].joined, {RunEventKind::join, t, 0}, t, 0);
     }
-  }
-
-  // ---- faults ----
-
-  void plan_faults() {
-    faults_.begin(pool_replicas_);
-    for (uint32_t i = 0; i < faults_.changes().size(); ++i) expect_fault(i, faults_.changes()[i].at);
-  }
-
-  void expect_fault(uint32_t change, Time at) {
-    if (at < end_) clock_.push(at, {RunEventKind::fault, change, 0}, change, fault_sequence_++);
-  }
-
-  void change_capacity(uint32_t number) {
-    const CapacityChange change = faults_.changes()[number];
-    if (change.kind == CapacityChange::Kind::crash) return crash_or_arm(*change.fault);
-    for (const uint32_t r : change.replicas) change_replica(change, r);
-    if (change.kind == CapacityChange::Kind::come_back) place_held();
-    if (change.kind == CapacityChange::Kind::drop_idle &&
-        change.fault->is_on(clock_.now + change.fault->every))
-      expect_fault(number, clock_.now + change.fault->every);
-  }
-
-  void change_replica(const CapacityChange& change, uint32_t r) {
-    switch (change.kind) {
-      case CapacityChange::Kind::close:
-        return close(r);
-      case CapacityChange::Kind::lose:
-        lose(r, Loss::node, TenantId{});
-        if (change.fault->kind == Disturbance::Kind::node_reclaim) count_reclaim(r);
-        return;
-      case CapacityChange::Kind::come_back:
-        return open(r);
-      case CapacityChange::Kind::drop_idle:
-        return std::visit([](auto& driver) { driver.drop_idle(); }, replicas_[r]);
-      case CapacityChange::Kind::crash:
-        return;
-    }
-  }
-
-  const ReplicaPlace& place_of(uint32_t r) const {
-    return std::visit([](const auto& driver) -> const ReplicaPlace& { return driver.place(); }, replicas_[r]);
-  }
-
-  void close(uint32_t r) {
-    const ReplicaPlace& place = place_of(r);
-    if (faults_.close(r) && !place.owner.valid()) routers_[place.pool].close(place.slot);
-  }
-
-  void open(uint32_t r) {
-    if (!faults_.open(r)) return;
-    const ReplicaPlace& place = place_of(r);
-    if (!place.owner.valid()) routers_[place.pool].open(place.slot);
-    std::visit([](auto& driver) { driver.come_back(); }, replicas_[r]);
-  }
-
-  // Everything on the replica is lost, by the doing of a tenant or of nobody.
-  void lose(uint32_t r, Loss loss, TenantId by) {
-    faults_.failed(r, by);
-    std::vector<Request> lost;
-    std::visit([&](auto& driver) { driver.fail(loss, lost); }, replicas_[r]);
-    for (const Request& request : lost) {
-      std::visit([&](const auto& driver) { left(driver, request); }, replicas_[r]);
-      observe(request, RequestOutcome::lost, ReplicaId{r});
-    }
-  }
-
-  void count_reclaim(uint32_t r) {
-    ++totals_.reclaims.count;
-    const int64_t left = std::visit([](const auto& driver) { return driver.artefacts_left(); }, replicas_[r]);
-    if (plan_.pool(place_of(r).pool).wipe || left == 0) return;
-    ++totals_.reclaims.unwiped;
-    totals_.reclaims.artefacts += left;
-  }
-
-  // The first replica that has a request of the tier, and if there is none the next one to get one.
-  void crash_or_arm(const Disturbance& crash) {
-    for (uint32_t r = 0; r < replicas_.size(); ++r) {
-      TenantId by;
-      const auto look = [&](const Request& request) {
-        if (!by.valid() && faults_.is_of_tier(crash, request.tenant)) by = request.tenant;
-      };
-      std::visit([&](const auto& driver) { driver.machine().for_each_unfinished(look); }, replicas_[r]);
-      if (by.valid()) return this->crash(crash, r, by);
-    }
-    faults_.arm(crash);
-  }
-
-  void crash(const Disturbance& crash, uint32_t r, TenantId by) {
-    close(r);
-    lose(r, Loss::process, by);
-    const Time back = clock_.now + crash.down;
-    expect_fault(faults_.add_return(crash, r, back), back);
   }
 
   // Places what had found no open replica, in order; what still finds none waits on.
@@ -280,11 +187,14 @@ class ServingRun {
       case RunEventKind::reach:
         enter(on_the_way_.take(event.index));
         break;
+      case RunEventKind::looked_up:
+        looked_up(on_the_way_.take(event.index));
+        break;
       case RunEventKind::kv_arrives:
         kv_arrives(on_the_way_.take(event.index));
         break;
       case RunEventKind::fault:
-        change_capacity(event.index);
+        if (faults_.change(event.index)) place_held();
         break;
     }
   }
@@ -337,6 +247,7 @@ class ServingRun {
       if (request.output_later > 0) {
         send_kv(std::get<GenerativeDriver>(replicas_[r]), request);
       } else {
+        responses_.keep(request);
         observe(request, RequestOutcome::served, ReplicaId{r});
       }
     }
@@ -361,6 +272,12 @@ class ServingRun {
   template <class D>
   void left(const D& driver, const Request& request) {
     for (ServingWatch* watch : variant_.watches) watch->left(driver.place(), request, clock_.now);
+  }
+
+  // With its replica.
+  void lost(const Request& request, uint32_t r) {
+    std::visit([&](const auto& driver) { left(driver, request); }, replicas_[r]);
+    observe(request, RequestOutcome::lost, ReplicaId{r});
   }
 
   template <class D>
@@ -393,12 +310,27 @@ class ServingRun {
 
   // The platform has the request.
   void enter(Request request) {
-    const std::optional<Time> at = admission_.admit(request, clock_.now);
-    if (!at) return observe(request, RequestOutcome::over_quota, ReplicaId{});
+    if (!admission_.within_quota(request, clock_.now))
+      return observe(request, RequestOutcome::over_quota, ReplicaId{});
     assigner_.assign(request, clock_.now);
-    if (*at == clock_.now) return route(request);
+    const std::optional<Duration> lookup = responses_.length(request);
+    if (!lookup) return admit(request);
+    clock_.push(clock_.now + *lookup, {RunEventKind::looked_up, on_the_way_.put(request), 0},
+                request.tenant.index, request.number);
+  }
+
+  // An answer of the cache comes whole, and no replica hears of the request.
+  void looked_up(Request request) {
+    if (!responses_.answers(request, clock_.now)) return admit(request);
+    request.first_token = request.finished = clock_.now;
+    observe(request, RequestOutcome::served, ReplicaId{});
+  }
+
+  void admit(const Request& request) {
+    const Time at = admission_.entitled_at(request, clock_.now);
+    if (at == clock_.now) return route(request);
     released_.push_back(request);
-    clock_.push(*at, {RunEventKind::release, 0, 0}, 0, release_sequence_++);
+    clock_.push(at, {RunEventKind::release, 0, 0}, 0, release_sequence_++);
   }
 
   void route(const Request& request) {
@@ -427,7 +359,8 @@ class ServingRun {
     if (!driver.enqueue(request)) return observe(request, RequestOutcome::queue_full, ReplicaId{r});
     entered(driver, request);
     report_load(driver);
-    if (const Disturbance* fault = faults_.set_off(request.tenant)) return crash(*fault, r, request.tenant);
+    if (const Disturbance* fault = faults_.set_off(request.tenant))
+      return faults_.crash(*fault, r, request.tenant);
     driver.begin();
     report_timed_out(driver);
   }
@@ -456,7 +389,7 @@ class ServingRun {
     if (fault != nullptr) driver.settle();
     entered(driver, request);
     driver.enqueue(request);
-    if (fault != nullptr) return crash(*fault, r, request.tenant);
+    if (fault != nullptr) return faults_.crash(*fault, r, request.tenant);
     report_load(driver);
   }
 
@@ -494,39 +427,42 @@ class ServingRun {
   void observe(const Request& r, RequestOutcome outcome, ReplicaId replica) {
     const ClientCosts& client = plan_.client_of(r.tenant);
     const auto seen = [&](Time at) { return at.ns < 0 ? at : at + client.out(); };
+    const CapacityFaults::Failure failure =
+        outcome == RequestOutcome::lost ? faults_.failure(replica.index) : CapacityFaults::Failure{};
     const auto until_now = [&](int64_t ns) { return ns < 0 ? ns + clock_.now.ns : ns; };
-    sink_.request(
-        {.tenant = r.tenant,
-         .number = r.number,
-         .arrival = r.arrival,
-         .first_token = seen(r.first_token),
-         .finished = seen(r.finished),
-         .prompt = r.prompt,
-         .output = r.output + r.output_later,
-         .weights = r.weights,
-         .adapter = r.adapter,
-         .replica = replica,
-         .queued = r.prefilled_by.valid() ? r.queued_there : r.queued,
-         .admitted = r.admitted,
-         .client_in_ns = client.in(r.prompt).ns,
-         .client_out_ns = client.out().ns,
-         .load_ns = r.load_ns,
-         .lost_ns = until_now(r.lost_ns),
-         .lost_before_first_ns = r.lost_before_first_ns,
-         .preempted = r.preempted,
-         .hit_tokens = r.hit_tokens,
-         .usage_ns = r.usage_ps / 1000,
-         .usage_before_first_ns = r.usage_before_first_ps / 1000,
-         .prefilled_by = r.prefilled_by,
-         .transfer_ns = until_now(r.transfer_ns),
-         .decode_wait_ns = until_now(r.decode_wait_ns),
-         .delivered_to = delivered_to(r, outcome, replica),
-         .fault_of = outcome == RequestOutcome::lost ? faults_.failed_by(replica.index) : TenantId{},
-         .outcome = outcome});
+    sink_.request({.tenant = r.tenant,
+                   .number = r.number,
+                   .arrival = r.arrival,
+                   .first_token = seen(r.first_token),
+                   .finished = seen(r.finished),
+                   .prompt = r.prompt,
+                   .output = r.output + r.output_later,
+                   .weights = r.weights,
+                   .adapter = r.adapter,
+                   .replica = replica,
+                   .queued = r.prefilled_by.valid() ? r.queued_there : r.queued,
+                   .admitted = r.admitted,
+                   .client_in_ns = client.in(r.prompt).ns,
+                   .client_out_ns = client.out().ns,
+                   .load_ns = r.load_ns,
+                   .lost_ns = until_now(r.lost_ns),
+                   .lost_before_first_ns = r.lost_before_first_ns,
+                   .preempted = r.preempted,
+                   .hit_tokens = r.hit_tokens,
+                   .usage_ns = r.usage_ps / 1000,
+                   .usage_before_first_ns = r.usage_before_first_ps / 1000,
+                   .prefilled_by = r.prefilled_by,
+                   .transfer_ns = until_now(r.transfer_ns),
+                   .decode_wait_ns = until_now(r.decode_wait_ns),
+                   .delivered_to = delivered_to(r, outcome, replica),
+                   .failed = failure.at,
+                   .fault_of = failure.by,
+                   .outcome = outcome});
   }
 
   TenantId delivered_to(const Request& r, RequestOutcome outcome, ReplicaId replica) {
     if (outcome != RequestOutcome::served) return {};
+    if (!replica.valid()) return r.tenant;  // out of the response cache
     const Disturbance* mixes = plan_.disturbance(Disturbance::Kind::pooled_connection, clock_.now);
     const bool mixed_up = mixes != nullptr && hits(*mixes, key_, plan_.tenant(r.tenant).entity, r.number);
     return connections_.deliver(replica, r.tenant, mixed_up);
@@ -536,7 +472,7 @@ class ServingRun {
 
   void close_window() {
     std::vector<PoolWindow> window(scenario_.pools.size());
-    for (Driver& replica : replicas_) {
+    for (ReplicaDriver& replica : replicas_) {
       std::visit(
           [&](auto& driver) {
             const ReplicaPlace& place = driver.place();
@@ -566,6 +502,7 @@ class ServingRun {
       if (const auto* driver = std::get_if<GenerativeDriver>(&replicas_[r])) add_up(*driver);
       if (const auto* driver = std::get_if<ScoringDriver>(&replicas_[r])) totals_.tails += driver->tails();
     }
+    totals_.responses = responses_.use();
     for (const Request& q : held_) observe(q, RequestOutcome::in_flight, ReplicaId{});
     for (const Request& q : released_) observe(q, RequestOutcome::in_flight, ReplicaId{});
     on_the_way_.for_each([&](const Request& q) { observe(q, RequestOutcome::in_flight, ReplicaId{}); });
@@ -593,20 +530,20 @@ class ServingRun {
   ArrivalStream arrivals_;
   Admission admission_;
   Assigner assigner_;
+  ResponseLookup responses_;
   uint32_t window_sequence_ = 0;
   uint32_t release_sequence_ = 0;
-  uint32_t fault_sequence_ = 0;
-  std::deque<Driver> replicas_;
+  std::deque<ReplicaDriver> replicas_;
   std::vector<std::vector<uint32_t>> pool_replicas_;
   std::vector<Router> routers_;  // by pool
   std::vector<uint32_t> replica_of_tenant_;
   std::deque<Request> released_;  // waiting for their entitlement, in order of release
   OnTheWay on_the_way_;
   Connections connections_;
-  CapacityFaults faults_;
   std::vector<Request> held_;  // found no open replica, in order
   std::vector<Request> finished_;
   ServingTotals totals_;
+  ReplicaFaults faults_;
 };
 
 }  // namespace

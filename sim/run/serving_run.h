@@ -6,6 +6,7 @@
 #include "sim/core/philox.h"
 #include "sim/fleet/device_meter.h"
 #include "sim/ledger/observation.h"
+#include "sim/run/response_lookup.h"
 #include "sim/run/variant.h"
 #include "sim/scenario/world.h"
 #include "sim/serving/prefix_use.h"
@@ -25,6 +26,7 @@ struct ServingTotals {
   std::vector<std::vector<PoolWindow>> windows;  // by window, by pool
   HandOvers hand_overs;
   PrefixUse prefix;
+  ResponseUse responses;
   RaggedTails tails;
   // Nodes taken away: R4 evidence.
   struct Reclaims {

@@ -18,6 +18,7 @@
 #include "sim/run/co_residency.h"
 #include "sim/run/collector.h"
 #include "sim/run/fairness.h"
+#include "sim/run/response_lookup.h"
 #include "sim/run/service_level.h"
 #include "sim/stats/interval.h"
 
@@ -73,6 +74,7 @@ class Unit {
     add_service_rows();
     add_latency_rows();
     add_tenant_rows();
+    add_training_rows();
     add_breach_rows();
     out_.requests = collector_.take_requests(number_);
     out_.units[0].digest = fmt::format("{:016x}", digest());
@@ -172,6 +174,8 @@ class Unit {
     row.kv_blocks_held = serving_.kv_held;
     row.prefix_tokens_asked = serving_.prefix.asked_tokens;
     row.prefix_tokens_hit = serving_.prefix.hit_tokens;
+    row.response_lookups = serving_.responses.lookups;
+    row.response_hits = serving_.responses.hits;
     out_.units.push_back(std::move(row));
   }
 
@@ -351,6 +355,17 @@ class Unit {
     return dominant_shares(plan_, attribution_->service, device_ns);
   }
 
+  [[nodiscard]] std::vector<TokensOfTenant> tokens_by_tenant() const {
+    const std::vector<double> entitled = entitled_tokens(plan_, Time{0});
+    std::vector<TokensOfTenant> tokens;
+    for (size_t t = 0; t < entitled.size(); ++t) {
+      const Collector::TenantCounts& c = collector_.tenants()[t];
+      const double due = std::min(static_cast<double>(c.demanded_tokens), entitled[t]);
+      tokens.push_back({c.prompt_tokens + c.output_tokens, due > 0 ? static_cast<int64_t>(due) : 0});
+    }
+    return tokens;
+  }
+
   // What was leased while no tenant was there to charge: a row of its own, so that the rows sum to the total.
   void add_platform_row() {
     Money money;
@@ -364,6 +379,20 @@ class Unit {
     row.entitled_tokens = row.dominant_share = nan();
     set_money(row, money);
     out_.tenants.push_back(std::move(row));
+  }
+
+  void add_training_rows() {
+    for (const TrainingRunRecord& run : training_.runs) {
+      const double shared_s = seconds(run.finished - run.due);
+      const double independent_s = seconds(run.independent);
+      out_.training_runs.push_back({.unit = number_,
+                                    .made = training_.lineage.at(run.made).name,
+                                    .due_s = seconds(run.due),
+                                    .started_s = seconds(run.started),
+                                    .shared_s = shared_s,
+                                    .independent_s = independent_s,
+                                    .rho = shared_s / independent_s});
+    }
   }
 
   void add_breach_rows() {
@@ -382,6 +411,8 @@ class Unit {
     log_.checked("R4", serving_.reclaims.count);
     log_.counted("R4", serving_.reclaims.unwiped, static_cast<double>(serving_.reclaims.artefacts));
     log_prefix_use(serving_.prefix, world_, training_.lineage, log_);
+    log_response_use(serving_.responses, world_, log_);
+    log_below_floor(plan_, tokens_by_tenant(), log_);
     DataResidency(world_, key_.tenancy).check_training(spec_, training_, log_);
     check_boundaries(world_, key_.tenancy, log_);
     if (attribution_) add_neighbours(out_.service[0].arrived - out_.service[0].over_quota);

@@ -324,7 +324,7 @@ class Checker {
       problems_.add_at_key(*output,
                            {"`output` has no meaning here", "a scoring model answers each row once"});
     }
-    for (const char* key : {"system-prompt", "sessions"}) {
+    for (const char* key : {"system-prompt", "sessions", "topics"}) {
       const YamlNode* node = load_node == nullptr ? nullptr : child(*load_node, key);
       if (node == nullptr || tier.trace) continue;
       problems_.add_at_key(*node, {fmt::format("`{}` has no meaning here", key),
@@ -356,6 +356,7 @@ class Checker {
     }
     check_pool_kind(pool);
     check_policies(pool);
+    check_response_cache(pool);
   }
 
   // Keys that the other kind of model alone looks at. A default may stand there: it says what is so anyway.
@@ -384,7 +385,8 @@ class Checker {
                                          {"max-sequences", pool.max_sequences == usual.max_sequences},
                                          {"chunk-cap", false},
                                          {"pipeline-depth", pool.pipeline_depth == usual.pipeline_depth},
-                                         {"prefix-cache", pool.prefix_cache == usual.prefix_cache}};
+                                         {"prefix-cache", pool.prefix_cache == usual.prefix_cache},
+                                         {"response-cache", pool.response_cache == usual.response_cache}};
     const std::optional<Model::Kind> kind = kind_served(pool);
     if (!kind) return;
     const bool scores = *kind == Model::Kind::scoring;
@@ -419,6 +421,19 @@ class Checker {
       at(joined(path, "chunk-cap"),
          {"`chunk-cap` has no meaning here", "with `batching: prefill-first` prompts are not cut"});
     }
+  }
+
+  // A response cache finds answers by topic.
+  void check_response_cache(const Pool& pool) {
+    const Path path = {"pools", pool.name, "response-cache"};
+    const bool caches = stated(path) && pool.response_cache != CacheScope::off;
+    if (!caches || serves(pool, Model::Kind::scoring)) return;
+    const auto asks = [&](const Served& served) {
+      return served.choice->pool == pool.name && served.tier->topics.has_value();
+    };
+    if (std::any_of(served_.begin(), served_.end(), asks)) return;
+    at(path, {"no tier that the pool serves has topics that it could find",
+              "state `topics` in the load of a tier, for example `topics: { count: 10000 }`"});
   }
 
   // Whether a tier on the pool is served by a model of that kind.

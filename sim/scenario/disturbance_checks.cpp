@@ -102,11 +102,11 @@ class Checker {
   // What has nothing to hit is a mistake.
   void check_possible(const Disturbance& d) {
     const bool caches = std::any_of(s_.pools.begin(), s_.pools.end(), [](const Pool& pool) {
-      return pool.prefix_cache != Pool::PrefixCache::off;
+      return pool.prefix_cache != CacheScope::off || pool.response_cache != CacheScope::off;
     });
     if (d.kind == Kind::short_cache_key && !caches) {
       wrong("kind",
-            {"no pool has a prefix cache whose keys could be short", "set `prefix-cache: tenant` in a pool"});
+            {"no pool has a cache whose keys could be short", "set `prefix-cache: tenant` in a pool"});
     }
     const bool trains =
         any_choice([](const TenancyChoice& c) { return c.kind != TenancyKind::shared_pretrained; });
@@ -129,11 +129,27 @@ class Checker {
     if (tier != s_.tiers.end() && tier->trace) {
       wrong("tier", {"the requests of this tier are rows of a trace", "a tier with an arrival law"});
     }
+    if (d.kind == Kind::flood && tier != s_.tiers.end()) check_flood(d, *tier);
     for (size_t other = 0; other < i; ++other) {
       const Disturbance& o = s_.disturbances[other];
       if (o.kind != d.kind || o.tier != d.tier || o.from >= d.until || d.from >= o.until) continue;
       wrong("kind", {"it overlaps another one of the same kind and tier", "one at a time"});
       return;
+    }
+  }
+
+  // Prompts that no model of the tier takes would be refused, and flood nothing.
+  void check_flood(const Disturbance& d, const Tier& tier) {
+    const int64_t opening = tier.system_prompt ? tier.system_prompt->tokens : 0;
+    for (const TenancyEntry& entry : s_.tenancies) {
+      const auto own = entry.tiers.find(tier.name);
+      const std::string& name = (own == entry.tiers.end() ? entry.choice : own->second).model;
+      const auto model =
+          std::find_if(s_.models.begin(), s_.models.end(), [&](const Model& m) { return m.name == name; });
+      const bool generates = model != s_.models.end() && model->kind == Model::Kind::generative;
+      if (!generates || opening + d.prompt < model->context_limit) continue;
+      return wrong("prompt", {fmt::format("the prompt leaves no room in the context of model `{}`", name),
+                              fmt::format("context: {}", model->context_limit)});
     }
   }
 

@@ -25,7 +25,7 @@ const std::vector<Word>& words() {
       {"ignore-consent", Kind::ignore_consent, "shared training takes every tenant's data"},
       {"skip-scrub", Kind::skip_scrub, "KV memory is handed over without being overwritten"},
       {"short-cache-key", Kind::short_cache_key,
-       "prefix caches forget which weights and adapter computed a block"},
+       "prefix caches forget which weights and adapter computed a block, response caches whose answer it is"},
       {"stale-version", Kind::stale_version, "a request is served with the version before its tenant's"},
       {"pooled-connection", Kind::pooled_connection,
        "an answer goes to the tenant whose answer went over the replica's connection before"},

@@ -19,6 +19,7 @@ std::vector<Metric> make_metrics() {
   metrics.push_back({"goodput", MetricUnit::rate});
   metrics.push_back({"slo_attainment", MetricUnit::share});
   metrics.push_back({"prefix_hit_share", MetricUnit::share});
+  metrics.push_back({"response_hit_share", MetricUnit::share});
   for (const char* part :
        {"total", "serving", "training", "storage", "idle", "per-1k-requests", "per-tenant-month"}) {
     metrics.push_back({fmt::format("cost.{}", part), MetricUnit::money});
@@ -30,7 +31,7 @@ std::vector<Metric> make_metrics() {
        {"over-quota", "under-provisioned", "platform", "neighbour", "single", "collective"}) {
     metrics.push_back({fmt::format("misses.{}", cause), MetricUnit::count});
   }
-  for (const char* part : {"jain", "max-min", "gap-of-bound"}) {
+  for (const char* part : {"jain", "max-min", "gap-of-bound", "finish-time"}) {
     metrics.push_back({fmt::format("fairness.{}", part), MetricUnit::count});
   }
   for (const char* grade : {"D", "E", "M"}) {

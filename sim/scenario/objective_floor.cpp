@@ -87,6 +87,8 @@ std::vector<std::string> objective_warnings(const World& world) {
     if (tier.count == 0 && tier.growth.kind == Growth::Kind::none) continue;
     const Shortest shortest = shortest_of(world, tier);
     for (size_t e = 0; e < s.tenancies.size(); ++e) {
+      const Pool& pool = s.pools[world.plans[e][t].pool];
+      if (tier.topics && pool.response_cache != CacheScope::off) continue;  // no device may be needed
       const Floors floors = floors_of(world, world.plans[e][t], shortest);
       const auto look = [&](const char* name, const Objective& objective, Duration floor) {
         if (objective.below.ns == 0 || floor < objective.below) return;

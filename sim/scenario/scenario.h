@@ -72,6 +72,7 @@ struct Tier {
   Duration starts{};                   // first tenants join here
   bool consent_train_shared = false;   // may its data train a model that others use?
   bool consent_serve_others = false;   // may a model with its data serve others? default: as train-shared
+  bool consent_share_answers = false;  // may answers to its requests be given to others?
   bool notice = true;                  // was it told that its model may hold others' data?
   std::vector<std::string> regions;    // where its requests and data may be processed; none = anywhere
   Boundary boundary = Boundary::none;  // the least that must stand between it and others on a shared device
@@ -82,15 +83,20 @@ struct Tier {
   LengthLaw output;  // scoring models: not used
   std::optional<SystemPrompt> system_prompt;
   std::optional<SessionLaw> sessions;
+  std::optional<TopicLaw> topics;
   std::optional<TraceLoad> trace;  // instead of all the others
   Slo slo;
   int64_t priority = 1;
-  double weight = 1;       // share of its pool: entitlement = weight / sum of weights
-  double entitlement = 0;  // of its pool, stated: of each tenant; 0 = by weight
-  double quota_per_s = 0;  // admitted requests per second; 0 = no quota stated
-  double quota_burst = 0;  // bucket size in requests
+  double weight = 1;          // share of its pool: entitlement = weight / sum of weights
+  double entitlement = 0;     // of its pool, stated: of each tenant; 0 = by weight
+  double fairness_floor = 0;  // least x of a tenant, as a share of the greatest on its pool; 0 = not stated
+  double quota_per_s = 0;     // admitted requests per second; 0 = no quota stated
+  double quota_burst = 0;     // bucket size in requests
   int line = 0;
 };
+
+// Who finds what a cache keeps of a tenant's request: nobody, the tenant, its tier, everybody.
+enum class CacheScope : uint8_t { off, tenant, tier, open };
 
 struct Pool {
   std::string name;
@@ -109,8 +115,12 @@ struct Pool {
   int64_t max_sequences = 64;      // running at once on a replica
   int64_t chunk_cap = 0;           // prompt tokens of one request in a step; 0 = by the budget alone
   int64_t pipeline_depth = 2;      // steps decided before the last one's result is known: 1 or 2
-  // Who finds the blocks that a tenant's request computed: nobody, the tenant, its tier, everybody.
-  enum class PrefixCache : uint8_t { off, tenant, tier, open } prefix_cache = PrefixCache::off;
+  using PrefixCache = CacheScope;
+  PrefixCache prefix_cache = PrefixCache::off;  // of computed blocks, on a replica
+  CacheScope response_cache = CacheScope::off;  // of answers, in front of the pool
+  int64_t response_cache_entries = 0;
+  Duration response_cache_lifetime{INT64_MAX};
+  Duration response_cache_lookup{};
   // Where resident adapters are: in memory of their own, or in KV blocks.
   enum class AdapterMemory : uint8_t { reserved, kv } adapter_memory = AdapterMemory::reserved;
   double kv_share = 0;     // share of device memory for KV; 0 = half of what one set of weights leaves
@@ -168,7 +178,8 @@ struct Disturbance {
   // adapter_race: a request is served with another tenant's model, with probability `share`.
   // ignore_consent: shared training takes every tenant's data, whatever the consent says.
   // skip_scrub: KV memory is handed over without being overwritten, with probability `share` per hand-over.
-  // short_cache_key: the keys of prefix caches forget which weights and adapter computed a block.
+  // short_cache_key: the keys of prefix caches forget which weights and adapter computed a block, those of
+  //   response caches whose answer it is.
   // stale_version: a request is served with the version before its tenant's, with probability `share`.
   // pooled_connection: the answer goes to whoever's answer went over the replica's connection before.
   // mislabelled_region: the devices of `pool` really stand in `region`.

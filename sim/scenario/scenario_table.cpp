@@ -169,6 +169,9 @@ const Table<Tier>& consent_table() {
       scalar_field<Tier>("serve-others", flag_codec("true", "false"), &Tier::consent_serve_others,
                          "may a model that holds this data serve others?")
           .otherwise("as train-shared", [](Tier& t) { t.consent_serve_others = t.consent_train_shared; }),
+      scalar_field<Tier>("share-answers", flag_codec("true", "false"), &Tier::consent_share_answers,
+                         "may answers to their requests be given to others, out of a response cache? If not, "
+                         "that is breach C2"),
       scalar_field<Tier>("notice", flag_codec("true", "false"), &Tier::notice,
                          "were these tenants told that what serves them may hold others' data? If not, being "
                          "served so is breach D8"),
@@ -232,6 +235,22 @@ const Table<SessionLaw>& session_table() {
   return table;
 }
 
+const Table<TopicLaw>& topic_table() {
+  static const Table<TopicLaw> table = {
+      scalar_field<TopicLaw>("count", whole_codec(1, 1'000'000), &TopicLaw::count, "how many there are")
+          .shown_as("10000")
+          .required(),
+      scalar_field<TopicLaw>("popularity", popularity_codec(), &TopicLaw::zipf_s,
+                             "how often each is asked about, by rank"),
+      scalar_field<TopicLaw>("common", share_codec(), &TopicLaw::common,
+                             "share of the requests about a topic that all tenants of all tiers have in "
+                             "common, by its rank; the others are about the tenant's own")
+          .shown_as("30 %")
+          .otherwise("none: each tenant asks about its own"),
+  };
+  return table;
+}
+
 // A group that is there or not.
 template <class T>
 Field<Tier> load_part(const char* key, std::optional<T> Tier::*part, const Table<T>& table,
@@ -281,6 +300,11 @@ const Table<Tier>& load_table() {
           "an arrival begins a session; the prompt of each further turn is everything so far and the new "
           "tokens. A session ends where the next turn would not fit the models' `context`")
           .only_when(when, no_trace),
+      load_part("topics", &Tier::topics, topic_table(),
+                "what requests are about: the answer to one does for another one about the same topic, where "
+                "the pool has a `response-cache`")
+          .only_when("neither load.trace nor load.sessions is stated",
+                     [](const Tier& t) { return !t.trace && !t.sessions; }),
   };
   return table;
 }
@@ -342,6 +366,12 @@ const Table<Tier>& tier_table() {
           "entitlement", share_codec(), &Tier::entitlement,
           "share of its pool that each tenant of the tier is entitled to, as a promise of its own")
           .otherwise("by weight"),
+      scalar_field<Tier>("fairness-floor", share_codec(), &Tier::fairness_floor,
+                         "least part of what is theirs that tenants of the tier get, relative to the tenant "
+                         "of the same pool that gets most: x = tokens served / min(demanded, entitled), at "
+                         "most 1; below is breach P3")
+          .shown_as("80 %")
+          .otherwise("none is promised"),
       scalar_field<Tier, Quota>(
           "quota", quota_codec(), get_quota, set_quota,
           "admitted requests of one tenant; more are rejected. Default burst: one second of the "
@@ -448,6 +478,13 @@ Table<Pool> scheduling_rows() {
   };
 }
 
+Codec<CacheScope> cache_scope_codec() {
+  return enum_codec<CacheScope>({{"off", CacheScope::off},
+                                 {"tenant", CacheScope::tenant},
+                                 {"tier", CacheScope::tier},
+                                 {"open", CacheScope::open}});
+}
+
 // What a step of a generative replica may hold.
 Table<Pool> step_rows() {
   return {
@@ -464,14 +501,38 @@ Table<Pool> step_rows() {
           "steps that a generative replica decides before the result of the last one is known: 2 as "
           "vLLM's asynchronous scheduling does, 1 without it"),
       scalar_field<Pool>(
-          "prefix-cache",
-          enum_codec<Pool::PrefixCache>({{"off", Pool::PrefixCache::off},
-                                         {"tenant", Pool::PrefixCache::tenant},
-                                         {"tier", Pool::PrefixCache::tier},
-                                         {"open", Pool::PrefixCache::open}}),
-          &Pool::prefix_cache,
+          "prefix-cache", cache_scope_codec(), &Pool::prefix_cache,
           "whose computed blocks a request finds again on a generative replica: nobody's; its tenant's, the "
           "closed cache to use; those of its tier, or of every tenant: hits across tenants are breach C1"),
+  };
+}
+
+// What a semantic cache in front of a generative pool keeps.
+Table<Pool> response_rows() {
+  const char* when = "response-cache is not off";
+  const auto caches = [](const Pool& p) { return p.response_cache != CacheScope::off; };
+  return {
+      scalar_field<Pool>(
+          "response-cache", cache_scope_codec(), &Pool::response_cache,
+          "whose answers do for a request about the same topic, made by the same weights and adapter: "
+          "nobody's; "
+          "its tenant's; those to its tier, or to every tenant, which is breach C2 without `share-answers`"),
+      scalar_field<Pool>("response-cache-entries", whole_codec(1, 100'000'000), &Pool::response_cache_entries,
+                         "answers kept for all tenants together; the least recently used makes room")
+          .shown_as("10000")
+          .required()
+          .only_when(when, caches),
+      scalar_field<Pool>("response-cache-lifetime", end_codec(), &Pool::response_cache_lifetime,
+                         "how long an answer may be given again")
+          .shown_as("1 h")
+          .otherwise("any time")
+          .only_when(when, caches),
+      scalar_field<Pool>("response-cache-lookup", duration_codec(Duration{}, kMinute),
+                         &Pool::response_cache_lookup,
+                         "how long it takes to embed a request and to find, or not to find, an answer")
+          .shown_as("20 ms")
+          .required()
+          .only_when(when, caches),
   };
 }
 
@@ -540,7 +601,8 @@ Table<Pool> transfer_rows() {
 const Table<Pool>& pool_table() {
   static const Table<Pool> table = [] {
     Table<Pool> rows = device_rows();
-    for (Table<Pool> more : {scheduling_rows(), step_rows(), batching_rows(), transfer_rows()}) {
+    for (Table<Pool> more :
+         {scheduling_rows(), step_rows(), response_rows(), batching_rows(), transfer_rows()}) {
       for (Field<Pool>& row : more) rows.push_back(std::move(row));
     }
     return rows;

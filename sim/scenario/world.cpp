@@ -66,6 +66,7 @@ class WorldBuilder {
     lay_out_tenants();
     plan_tiers();
     plan_conversations();
+    plan_topics();
     look_up_models();
     if (problems_.empty()) check_pools();
     if (problems_.empty()) check_residents();
@@ -119,7 +120,8 @@ class WorldBuilder {
                                .tier = id,
                                .entity = entity,
                                .joined = joined,
-                               .consent = {tier.consent_train_shared, tier.consent_serve_others, tier.notice},
+                               .consent = {tier.consent_train_shared, tier.consent_serve_others, tier.notice,
+                                           tier.consent_share_answers},
                                .data = tier.data,
                                .weight = tier.weight});
     const std::vector<DemandChange>& changes = world_->demand_changes[id.index];
@@ -170,6 +172,15 @@ class WorldBuilder {
     }
     for (size_t i = 0; i < world_->sources.size(); ++i) {
       world_->sources[i].conversations = world_->conversations[world_->tenants[i].tier.index].get();
+    }
+  }
+
+  void plan_topics() {
+    for (const Tier& tier : world_->scenario.tiers) {
+      world_->topics.emplace_back();
+      if (!tier.topics) continue;
+      world_->topics.back() =
+          std::make_unique<const ZipfTable>(static_cast<size_t>(tier.topics->count), tier.topics->zipf_s);
     }
   }
 

@@ -53,7 +53,8 @@ struct World {
   Scenario scenario;
   std::vector<Tenant> tenants;  // of all tiers, in tier order, whenever they join
   std::vector<std::unique_ptr<const Conversations>> conversations;  // by tier; null where requests are alone
-  std::vector<std::vector<DemandChange>> demand_changes;            // by tier, as planted
+  std::vector<std::unique_ptr<const ZipfTable>> topics;   // by tier: how popular; null where none are stated
+  std::vector<std::vector<DemandChange>> demand_changes;  // by tier, as planted
   std::vector<DemandSource> sources;         // one per tenant; law = nullptr where a trace is dealt
   std::vector<std::vector<TierPlan>> plans;  // by tenancy entry, by tier
   // By SKU, by model; times are null where no pool of that SKU needs the model.

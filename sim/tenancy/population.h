@@ -10,9 +10,10 @@ namespace cotenant {
 
 // What a tenant agreed to. Its data always trains its own models.
 struct Consent {
-  bool train_shared = false;  // its data may train a model that others use
-  bool serve_others = false;  // a model with its data in its lineage may serve others
-  bool notice = true;         // it was told that what serves it may hold others' data
+  bool train_shared = false;   // its data may train a model that others use
+  bool serve_others = false;   // a model with its data in its lineage may serve others
+  bool notice = true;          // it was told that what serves it may hold others' data
+  bool share_answers = false;  // answers to its requests may be given to others
 };
 
 // A tenant of the scenario, whenever it joins. Position in the list = TenantId.

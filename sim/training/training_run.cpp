@@ -15,6 +15,7 @@ struct Job {
   TenantId owner;  // invalid = pooled
   uint32_t model = 0;
   int64_t version = 1;  // counts the runs of this owner or pool
+  Time due{};
 };
 
 enum class EventKind : uint32_t { due, finished };
@@ -94,7 +95,9 @@ class TrainingRun {
   }
 
   void fall_due(uint32_t index) {
-    const Job job = dues_[index];
+    Job job = dues_[index];
+    job.due = loop_.now();
+    if (job.version == 1) first_dues_.push_back(job.due);
     const bool waits = std::any_of(waiting_.begin(), waiting_.end(), [&](const Job& other) {
       return other.owner == job.owner && other.model == job.model;
     });
@@ -147,6 +150,13 @@ class TrainingRun {
     push(loop_.now() + length, 0, {EventKind::finished, d});
   }
 
+  // A job runs on one device: on less than one it takes longer, on more no less.
+  [[nodiscard]] Duration on_its_part(Duration length, Time due) const {
+    const auto owners = std::upper_bound(first_dues_.begin(), first_dues_.end(), due) - first_dues_.begin();
+    const __int128 stretched = static_cast<__int128>(length.ns) * owners / spec_.devices;
+    return {static_cast<int64_t>(std::max<__int128>(stretched, length.ns))};
+  }
+
   ModelId register_version(const Device& device) {
     const Job& job = device.job;
     const TrainableModel& model = spec_.models[job.model];
@@ -177,7 +187,13 @@ class TrainingRun {
     Device& device = devices_[d];
     const ModelId made = register_version(device);
     const Job job = device.job;
-    out_.runs.push_back({device.started, loop_.now(), made, !job.owner.valid(), job.model});
+    out_.runs.push_back({.due = job.due,
+                         .started = device.started,
+                         .finished = loop_.now(),
+                         .independent = on_its_part(loop_.now() - device.started, job.due),
+                         .made = made,
+                         .for_others = !job.owner.valid(),
+                         .model = job.model});
     for (uint32_t t = 0; t < spec_.tenants.size(); ++t) {
       const bool own = job.owner == TenantId{t};
       const bool pooled =
@@ -243,6 +259,7 @@ class TrainingRun {
   TrainingOutcome out_;
   EventLoop<Event> loop_;
   uint32_t sequence_ = 0;
+  std::vector<Time> first_dues_;  // of each owner that trains here, as far as it came; ascending
   std::vector<Job> dues_;
   std::deque<Job> waiting_;
   std::vector<Device> devices_;

@@ -52,8 +52,13 @@ struct Assignment {
 
 // A finished training run, for the ledger.
 struct TrainingRunRecord {
+  Time due;
   Time started;
   Time finished;
+  // What it takes on its owner's part of the pool: its length x max(1, N / devices), for the N owners whose
+  // first run had fallen due by then (pooled runs of a model have one owner). T_independent of Mahajan et
+  // al., "Themis: Fair and Efficient GPU Cluster Scheduling", NSDI 2020, section 3.1.
+  Duration independent{};
   ModelId made;
   bool for_others = false;  // the model serves tenants other than the owner of the data
   uint32_t model = 0;       // position in TrainingSpec::models

@@ -77,6 +77,14 @@ struct SystemPrompt {
   enum class Across : uint8_t { tenant, tier, all } across = Across::tenant;
 };
 
+// What requests are about: two that ask about one topic are near enough to each other that the answer to one
+// does for the other.
+struct TopicLaw {
+  int64_t count = 0;
+  double zipf_s = 1;  // popularity exponent of the topics; 0 = equal shares
+  double common = 0;  // share of the requests whose topic is one that all tenants ask about, not its own
+};
+
 // An arrival of the arrival law begins a session; each further turn brings everything so far and the new
 // tokens of the user.
 struct SessionLaw {

@@ -57,6 +57,26 @@ TEST_CASE("a tenant that gets half of what is its own pulls both indices down") 
   REQUIRE(f.jain.mean == Approx(1.5 * 1.5 / (2 * 1.25)));
 }
 
+TEST_CASE("finish-time fairness is that of the training run which sharing cost most, in each replication") {
+  RunResults r;
+  const auto trained = [](int64_t unit, double shared_s, double independent_s) {
+    return TrainingRunRow{.unit = unit,
+                          .made = "model of a v1",
+                          .due_s = 0,
+                          .started_s = 0,
+                          .shared_s = shared_s,
+                          .independent_s = independent_s,
+                          .rho = shared_s / independent_s};
+  };
+  r.training_runs = {trained(0, 1000, 2000), trained(0, 1100, 200), trained(1, 300, 200), trained(2, 9, 1)};
+  const FairnessFigures f = fairness_figures(r, {{0, 0}, {1, 1}});  // unit 2 is of another entry
+  REQUIRE(f.finish_time.by_replication == std::map<int64_t, double>{{0, 5.5}, {1, 1.5}});
+  REQUIRE_FALSE(fairness_figures(RunResults(), kOne).finish_time.known());
+  TenancyFigures entry;
+  entry.fairness = f;
+  REQUIRE(find_figure(entry, entry.all, "fairness.finish-time").mean == Approx(3.5));
+}
+
 TEST_CASE("tenants on devices of their own, or without demand, are no part of sharing") {
   RunResults r;
   r.tenants = {tenant(0, "a", 400, kNan, 1600), tenant(0, "b", 0, 800, 0)};

@@ -55,6 +55,20 @@ TEST_CASE("the parts of a served request's time sum to its end to end time") {
   REQUIRE(t.total() == 305);
 }
 
+TEST_CASE("an answer of the response cache spent all its time on its way and in the look-up") {
+  RequestRow row = served();
+  row.queued_ns = row.admitted_ns = row.replica = -1;
+  row.load_ns = row.lost_ns = row.preemptions = 0;
+  row.ttft_ns = row.e2e_ns = 40;
+  const RequestTime t = time_of(row, 10'000);
+  REQUIRE(t.client == 13);
+  REQUIRE(t.held == 27);
+  REQUIRE(t.total() == 40);
+  RunResults results;
+  results.requests = {row};
+  REQUIRE(request_text(results, 1).find("answered by the response cache") != std::string::npos);
+}
+
 TEST_CASE("a request that moved to a decode pool sums too, with its transfer and the wait there") {
   RequestRow row = served();
   row.prefill_replica = 3;

@@ -106,6 +106,20 @@ TEST_CASE(
   REQUIRE(text.find(figures.tenancy[1].name + ": the prefix cache held 25.00 %") != std::string::npos);
 }
 
+TEST_CASE("the share that response caches answered is a share of those asked for, and unknown without one") {
+  RunResults results = sample();
+  REQUIRE(summary_of(results)["tenancy"][0]["response_hit_share"].is_null());
+  for (UnitRow& unit : results.units) {
+    if (unit.tenancy == results.units[0].tenancy) continue;
+    unit.response_lookups = 400, unit.response_hits = 100;
+  }
+  const Figures figures = figures_of(results);
+  REQUIRE_FALSE(find_figure(figures.tenancy[0], figures.tenancy[0].all, "response_hit_share").known());
+  REQUIRE(find_figure(figures.tenancy[1], figures.tenancy[1].all, "response_hit_share").mean == 0.25);
+  const std::string text = markdown_report(report_page(results, figures, judge(results, figures)));
+  REQUIRE(text.find(figures.tenancy[1].name + ": the response cache answered 25.00 %") != std::string::npos);
+}
+
 TEST_CASE("a figure is not known when one replication does not know it") {
   RunResults results = sample();
   for (LatencyRow& row : results.latency) {
@@ -273,7 +287,7 @@ TEST_CASE("the summary holds the fields of its contract") {
   REQUIRE(t["breaches"]["P1"]["grade"] == "D");
   REQUIRE(t["breaches"]["P1"]["count"] == 28);
   REQUIRE(t["breaches"]["P1"]["count_total"] == 84);
-  REQUIRE(t["breaches"]["C2"]["status"] == "not modelled yet");
+  REQUIRE(t["breaches"]["C4"]["status"] == "not modelled yet");
   REQUIRE(t["breaches"]["P2"]["count"].is_null());
   REQUIRE(t["breaches"].size() == breach_codes().size() + 3);
   REQUIRE(t["tiers"].size() == 3);

@@ -61,6 +61,14 @@ TEST_CASE("a rule fires on the witness of its breach, and not when the decisive 
        "tenant: a; process that failed: of a; answered: no"},
       {"R5", "tenant: a; requires: vm; boundary: mig; beside: b; for: 1.000000 ms",
        "tenant: a; requires: vm; boundary: vm; beside: b; for: 1.000000 ms"},
+      {"P3", "gap: 11; bound: 10", "gap: 10; bound: 10"},
+      {"P3",
+       "served: 39; of its own: 100; which was served: 70; of that one's own: 70; floor in millionths: "
+       "400000",
+       "served: 40; of its own: 100; which was served: 90; of that one's own: 70; floor in millionths: "
+       "400000"},
+      {"C2", "tenant: a; answered with what was made for: b; which agreed to share answers: no",
+       "tenant: a; answered with what was made for: b; which agreed to share answers: yes"},
       {"C3", "served by: m v2; blocks: 3; computed by: m v1",
        "served by: m v2; blocks: 3; computed by: m v2"},
       {"D1", "for others: yes; agreed to train shared models: no",

@@ -145,10 +145,23 @@ TEST_CASE("a crash takes everybody's requests on one replica along, in its own t
     for (const RequestObservation& o : seen.requests) {
       if (o.outcome != RequestOutcome::lost) continue;
       REQUIRE(world->tier_of(o.fault_of).name == "standard");
+      REQUIRE((o.failed >= o.queued && o.failed >= Time{kCrash.from.ns}));
       others = others || o.fault_of != o.tenant;
     }
     REQUIRE(others == (tenancy == 2));
   }
+}
+
+TEST_CASE("fault propagation happens when the process fails, whenever the lost requests were queued") {
+  Scenario s = busy(1.0);
+  s.disturbances = {kCrash};
+  size_t events = 0;
+  for (const BreachEventRow& event : run_unit(*testing::small_world(s), {2, 0}).breach_events) {
+    if (event.code != "P5") continue;
+    ++events;
+    REQUIRE(event.time_s == seconds(kCrash.from));
+  }
+  REQUIRE(events > 0);
 }
 
 TEST_CASE("a crash of an idle tenant waits for its next request") {

@@ -20,7 +20,7 @@ inline auto times(const RequestObservation& o) {
   return std::tuple(o.tenant, o.number, o.arrival, o.first_token, o.finished, o.replica, o.weights, o.adapter,
                     o.queued, o.admitted, o.load_ns, o.lost_ns, o.lost_before_first_ns, o.preempted,
                     o.hit_tokens, o.outcome, o.prefilled_by, o.transfer_ns, o.decode_wait_ns, o.delivered_to,
-                    o.fault_of);
+                    o.failed, o.fault_of);
 }
 
 inline std::vector<RequestObservation> sorted(std::vector<RequestObservation> all) {

@@ -43,6 +43,13 @@ void with_sessions(Scenario& s) {
   for (Tier& tier : s.tiers) testing::add_sessions(tier, SystemPrompt::Across::all);
 }
 
+void with_topics(Scenario& s) {
+  s.pools[0].response_cache = CacheScope::tenant;
+  s.pools[0].response_cache_entries = 1000;
+  s.pools[0].response_cache_lookup = kMillisecond * 20;
+  for (Tier& tier : s.tiers) tier.topics = TopicLaw{.count = 100, .zipf_s = 0.9, .common = 0.5};
+}
+
 // Tenants that may be processed where the pools are, and nowhere else.
 void in_regions(Scenario& s) {
   for (Pool& pool : s.pools) pool.region = "eu-west";
@@ -70,6 +77,9 @@ std::vector<Mutant> model_mutants() {
       {"A3", "pooled-connection", 2, nothing, planted({.kind = Kind::pooled_connection, .share = 0.02})},
       {"C1", "an open prefix cache", 2, with_sessions,
        [](Scenario& s) { s.pools[0].prefix_cache = Pool::PrefixCache::open; }},
+      {"C2", "an open response cache", 2, with_topics,
+       [](Scenario& s) { s.pools[0].response_cache = CacheScope::open; }},
+      {"C2", "short-cache-key", 3, with_topics, planted({.kind = Kind::short_cache_key})},
       {"C3", "short-cache-key", 0, with_sessions, planted({.kind = Kind::short_cache_key})},
       {"C3", "short-cache-key", 3, with_sessions, planted({.kind = Kind::short_cache_key})},
       {"C3", "short-cache-key", 4, with_sessions, planted({.kind = Kind::short_cache_key})},
@@ -181,6 +191,12 @@ void fairly(Scenario& s) {
   s.pools[0].scheduler = LineOrder::weighted_fair;
 }
 
+// The same, and the first one was promised half of what is its own, as far as the other gets that.
+void above_a_floor(Scenario& s) {
+  fairly(s);
+  s.tiers[0].fairness_floor = 0.5;
+}
+
 void scored_in_bursts(Scenario& s) {
   scoring(s);
   s.horizon = kMinute;
@@ -222,6 +238,8 @@ std::vector<Mutant> sharing_mutants() {
       {"P2", "a priority that never ages", 2, impatient,
        [](Scenario& s) { s.pools[0].scheduler = LineOrder::priority; }},
       {"P3", "no-lift", 2, fairly, planted({.kind = Kind::no_lift})},
+      {"P3", "a priority that leaves a tier below its floor", 2, above_a_floor,
+       [](Scenario& s) { s.pools[0].scheduler = LineOrder::priority; }},
       {"P4", "a queue that others fill", 0, scored_in_bursts, [](Scenario& s) { s.pools[0].max_queue = 50; }},
       {"P6", "a cache too small for two", 2, cached_opening, [](Scenario& s) { s.pools[0].kv_blocks = 130; }},
   };
@@ -300,6 +318,7 @@ Scenario harmless(uint32_t number) {
   for (Tier& tier : s.tiers) tier.arrivals.rate_per_s = 0.02 * static_cast<double>(1 + draw.bits() % 10);
   if (one_in(2)) in_regions(s);
   if (one_in(2)) with_sessions(s);
+  if (one_in(2)) with_topics(s);
   if (one_in(3)) little_memory(s);
   if (one_in(3)) s.pools[0].adapter_memory = Pool::AdapterMemory::kv;
   if (one_in(3)) s.pools[0].boundary = s.tiers[0].boundary = Boundary::mig;

@@ -35,6 +35,7 @@ class Draw {
     set_cache(s, pool);
     pool.adapter_memory = static_cast<Pool::AdapterMemory>(one_of("adapter-memory", {0, 1}));
     if (one_of("faults", {0, 1}) == 1) set_faults(s);
+    if (one_of("answers", {1, 0}) == 1) set_response_cache(s, pool);
     return s;
   }
   [[nodiscard]] std::string text() const { return said_.str(); }
@@ -63,6 +64,14 @@ class Draw {
     pool.router = static_cast<RouteRule>(one_of("router", {0, 1, 2, 3, 4}));
     if (one_of("sessions", {0, 1}) == 0) return;
     for (Tier& tier : s.tiers) testing::add_sessions(tier, SystemPrompt::Across::all, kSecond * 2);
+  }
+
+  void set_response_cache(Scenario& s, Pool& pool) {
+    pool.response_cache = static_cast<CacheScope>(one_of("response-cache", {1, 2, 3}));
+    pool.response_cache_entries = one_of("entries", {1, 20, 1000});
+    pool.response_cache_lifetime = kSecond * one_of("lifetime", {5, 1000});
+    pool.response_cache_lookup = kMillisecond * one_of("lookup", {0, 20, 700});
+    for (Tier& tier : s.tiers) tier.topics = TopicLaw{.count = 30, .zipf_s = 0.9, .common = 0.5};
   }
 
   void set_faults(Scenario& s) {
@@ -102,7 +111,7 @@ void check_conserved(const Seen& seen) {
   REQUIRE(seen.totals.requests == static_cast<int64_t>(seen.requests.size()));
   REQUIRE(seen.totals.kv_allocated == seen.totals.kv_freed + seen.totals.kv_held);
   for (const RequestObservation& o : seen.requests) {
-    if (o.outcome == RequestOutcome::served) testing::check_parts(o);
+    if (o.outcome == RequestOutcome::served && !is_from_response_cache(o)) testing::check_parts(o);
     REQUIRE(o.lost_ns >= 0);
   }
   for (size_t i = 1; i < seen.requests.size(); ++i) {
@@ -118,6 +127,8 @@ void check_same(const Seen& a, const Seen& b) {
   REQUIRE(a.totals.prefix.asked_tokens == b.totals.prefix.asked_tokens);
   REQUIRE(a.totals.prefix.hit_tokens == b.totals.prefix.hit_tokens);
   REQUIRE(a.totals.prefix.cross_tenant_tokens == b.totals.prefix.cross_tenant_tokens);
+  REQUIRE(a.totals.responses.hits == b.totals.responses.hits);
+  REQUIRE(a.totals.responses.not_shared == b.totals.responses.not_shared);
   for (size_t w = 0; w < a.totals.windows.size(); ++w)
     REQUIRE(a.totals.windows[w][0].shared.ns == b.totals.windows[w][0].shared.ns);
 }
@@ -142,6 +153,7 @@ TEST_CASE("any mix of policies skips exactly, loses no request and keeps all par
   int64_t served = 0;
   int64_t preempted = 0;
   int64_t lost = 0;
+  int64_t hits = 0;
   for (const uint32_t number : draws()) {
     Draw draw(number);
     const Scenario s = draw.scenario();
@@ -152,6 +164,7 @@ TEST_CASE("any mix of policies skips exactly, loses no request and keeps all par
     const Seen stepped = seen_of(*world, tenancy, {.single_steps = true});
     check_conserved(skipped);
     check_same(skipped, stepped);
+    hits += skipped.totals.responses.hits;
     for (const RequestObservation& o : skipped.requests) {
       served += o.outcome == RequestOutcome::served ? 1 : 0;
       preempted += o.preempted > 0 ? 1 : 0;
@@ -162,4 +175,5 @@ TEST_CASE("any mix of policies skips exactly, loses no request and keeps all par
   REQUIRE(served > 5000);
   REQUIRE(preempted > 100);
   REQUIRE(lost > 300);
+  REQUIRE(hits > 300);
 }

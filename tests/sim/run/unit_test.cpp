@@ -121,6 +121,9 @@ TEST_CASE("a zero count says out of how many checks") {
   s.pools[0].scheduler = LineOrder::weighted_fair;
   s.pools[0].max_sequences = 1;  // so that tenants wait together
   testing::add_sessions(s.tiers[0], SystemPrompt::Across::tenant);
+  s.tiers[1].topics = TopicLaw{.count = 100};
+  s.pools[0].response_cache = CacheScope::tenant;
+  s.pools[0].response_cache_entries = 1000;
   const RunResults results = run_unit(*testing::small_world(s), {3, 0});
   size_t implemented = 0;
   for (const BreachCode& code : breach_codes()) implemented += code.implemented ? 1 : 0;

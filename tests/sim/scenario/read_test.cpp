@@ -363,6 +363,8 @@ TEST_CASE("what does not fit together is refused with its place") {
        "disturbances: [ { kind: flood, tier: gold, prompt: 90 }, { kind: flood, tier: gold, prompt: 80 } "
        "]\nexpect:",
        "29:66 it overlaps another one of the same kind and tier"},
+      {"expect:", "disturbances: [ { kind: flood, tier: gold, prompt: 4096 } ]\nexpect:",
+       "29:52 the prompt leaves no room in the context of model `chat`"},
       {"    data: 1 MB\n    load: { arrivals: poisson rate=1/s",
        "    data: 1 MB\n    regions: mars moon\n    load: { arrivals: poisson rate=1/s",
        "27:16 pool `train` states no region, and tier `gold` may not be processed there\n27:52 pool `serve` "
@@ -370,7 +372,15 @@ TEST_CASE("what does not fit together is refused with its place") {
        "and tier `gold` may not be processed there\n28:54 pool `serve` states no region, and tier `gold` may "
        "not be processed there"},
       {"expect:", "disturbances: [ { kind: short-cache-key } ]\nexpect:",
-       "29:25 no pool has a prefix cache whose keys could be short"},
+       "29:25 no pool has a cache whose keys could be short"},
+      {"size: 2 }", "size: 2, response-cache: open, response-cache-entries: 9, response-cache-lookup: 1 ms }",
+       "23:47 no tier that the pool serves has topics that it could find"},
+      {"size: 2 }", "size: 2, response-cache-entries: 9 }",
+       "23:31 `response-cache-entries` has no meaning here"},
+      {", output: fixed 5", ", output: fixed 5, topics: { popularity: equal }", "16:76 `count` is missing"},
+      {", output: fixed 5",
+       ", output: fixed 5, sessions: { turns: fixed 3, think: fixed 3s }, topics: { count: 9 }",
+       "16:123 `topics` has no meaning here"},
       {"size: 2 }", "size: 2, decode-pool: sevre, kv-link: 1 GB/s }", "23:44 there is no pool `sevre`"},
       {"size: 2 }", "size: 2, kv-link: 1 GB/s }", "23:31 `kv-link` has no meaning here"},
       {"size: 2 }", "size: 2, decode-pool: serve, kv-link: 1 GB/s }",
@@ -440,6 +450,30 @@ Result<Scenario> scoring_pool(const std::string& keys) {
 
 }  // namespace
 
+TEST_CASE("a response cache, topics and a floor are read, and a resolved scenario says the same") {
+  std::string text =
+      small_with(", output: fixed 5", ", output: fixed 5, topics: { count: 50, common: 30 % }");
+  text.replace(text.find("size: 2 }"), 9,
+               "size: 2, response-cache: tier, response-cache-entries: 9, response-cache-lookup: 20 ms }");
+  text.replace(text.find("{ train-shared: true }"), 22, "{ train-shared: true, share-answers: true }");
+  text.replace(text.find("    data: 1 MB"), 14, "    data: 1 MB\n    fairness-floor: 80 %");
+  const Result<Scenario> result = read_text(text);
+  INFO(only_problem(result));
+  REQUIRE(result.ok());
+  for (const Scenario& s : {result.value(), read_text(resolved_text(result.value())).value()}) {
+    REQUIRE(s.pools[0].response_cache == CacheScope::tier);
+    REQUIRE(s.pools[0].response_cache_entries == 9);
+    REQUIRE(s.pools[0].response_cache_lookup == kMillisecond * 20);
+    REQUIRE(s.pools[0].response_cache_lifetime == Duration{INT64_MAX});
+    REQUIRE(s.tiers[0].topics->count == 50);
+    REQUIRE(s.tiers[0].topics->zipf_s == 1);
+    REQUIRE(s.tiers[0].topics->common == 0.3);
+    REQUIRE(s.tiers[0].consent_share_answers);
+    REQUIRE(s.tiers[0].fairness_floor == 0.8);
+    REQUIRE_FALSE(s.tiers[1].topics);
+  }
+}
+
 TEST_CASE("a scoring pool says how it batches, and a resolved scenario says the same") {
   const Result<Scenario> result = scoring_pool(
       "max-batch: 64, max-delay: 2 ms, preferred-batch: 8 16  64, queue-timeout: 40 ms, timeout-action: "
@@ -490,10 +524,10 @@ TEST_CASE("batching that does not fit together, or has no meaning, is refused wi
 }
 
 TEST_CASE("policies of generative replicas are refused on a scoring pool, and defaults are not") {
-  for (const char* key :
-       {"batching: static", "scheduler: priority", "tenant-sequences: 2", "tenant-kv: 20 %",
-        "adapters-per-batch: 4", "token-budget: 256", "max-sequences: 8", "chunk-cap: 100",
-        "pipeline-depth: 1", "prefix-cache: tenant", "adapter-memory: kv", "kv-share: 40 %"}) {
+  for (const char* key : {"batching: static", "scheduler: priority", "tenant-sequences: 2", "tenant-kv: 20 %",
+                          "adapters-per-batch: 4", "token-budget: 256", "max-sequences: 8", "chunk-cap: 100",
+                          "pipeline-depth: 1", "prefix-cache: tenant", "adapter-memory: kv", "kv-share: 40 %",
+                          "response-cache: open, response-cache-entries: 9, response-cache-lookup: 1 ms"}) {
     const std::string name(key, std::string(key).find(':'));
     REQUIRE(only_problem(scoring_pool(key)).find("`" + name + "` has no meaning here") != std::string::npos);
   }

@@ -61,6 +61,26 @@ TEST_CASE(
   }
 }
 
+TEST_CASE("a run's time on its owner's part of the pool is its length times the owners for each device") {
+  Setting s = setting(TrainingNeed::own_model, 3);
+  s.tenants[0].data = {4000};  // 1,000 units, and first in the line
+  s.tenants[2].joined = Time{kSecond.ns * 1050};
+  s.spec.tenants = s.tenants;
+  const TrainingOutcome out = run_training(s.spec);
+  REQUIRE(out.runs.size() == 3);
+  // Two owners had come when the first two fell due, three when the last one did.
+  const std::vector<int64_t> shared = {1000, 1100, 150};
+  const std::vector<int64_t> independent = {2000, 200, 300};
+  for (size_t i = 0; i < 3; ++i) {
+    REQUIRE(out.runs[i].finished - out.runs[i].due == kSecond * shared[i]);
+    REQUIRE(out.runs[i].independent == kSecond * independent[i]);
+  }
+  s.spec.devices = 3;  // a device for each: nobody waits, and nobody is faster on more than one
+  for (const TrainingRunRecord& run : run_training(s.spec).runs) {
+    REQUIRE(run.finished - run.due == run.independent);
+  }
+}
+
 TEST_CASE("an adapter keeps the base weights and takes less time") {
   Setting s = setting(TrainingNeed::own_adapter, 1);
   s.spec.tenants = s.tenants;
