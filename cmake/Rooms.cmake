@@ -26,14 +26,9 @@ if(COTENANT_SANITIZE)
   add_link_options(-fsanitize=${COTENANT_SANITIZE})
 endif()
 
-# What nearly every file includes, parsed once for all rooms.
+# What nearly every file includes: parsed once, in the lowest room, for all of them.
 set(COTENANT_COMMON_HEADERS <algorithm> <array> <cmath> <cstdint> <functional> <map> <memory> <optional> <set> <span>
     <string> <string_view> <utility> <vector> <fmt/format.h> <fmt/ranges.h>)
-function(cotenant_precompile)
-  add_library(room_pch STATIC ${CMAKE_SOURCE_DIR}/cmake/room_pch.cpp)
-  target_link_libraries(room_pch PUBLIC fmt::fmt)
-  target_precompile_headers(room_pch PRIVATE ${COTENANT_COMMON_HEADERS})
-endfunction()
 
 # cotenant_room(PATH [DEPS room...] [LIBS library...])
 function(cotenant_room path)
@@ -47,7 +42,11 @@ function(cotenant_room path)
   endforeach()
   if(sources)
     add_library(${target} STATIC ${sources})
-    target_precompile_headers(${target} REUSE_FROM room_pch)
+    if(path STREQUAL sim/core)
+      target_precompile_headers(${target} PRIVATE ${COTENANT_COMMON_HEADERS})
+    else()
+      target_precompile_headers(${target} REUSE_FROM sim_core)
+    endif()
     set(scope PUBLIC)
   else()
     add_library(${target} INTERFACE)
