@@ -16,7 +16,7 @@ namespace {
 namespace km = kainjow::mustache;
 
 // A cell with more characters may be broken anywhere, so that no table grows wider than the page.
-constexpr size_t kLongCell = 40;
+constexpr size_t kLongCell = 30;
 
 constexpr const char* kTableTemplate =
     R"(<div class="scroll"><table>{{#caption}}<caption>{{caption}}</caption>{{/caption}}

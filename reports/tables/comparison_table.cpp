@@ -140,7 +140,7 @@ TextTable comparison_table(const ReportInput& input) {
                    {"Rule breaches", true},
                    {"Data and consent breaches", true},
                    {"Devices at peak", true},
-                   {"Verdict", true}};
+                   {"Verdict", false}};
   const std::vector<EntryStanding> all = standings(input.figures, input.verdict);
   for (size_t i = 0; i < input.figures.tenancy.size(); ++i) {
     const TenancyFigures& e = input.figures.tenancy[i];
