@@ -323,6 +323,7 @@ Result<Question> read_question(const CommandLine& line) {
 // The profile of the answer, labelled as such.
 Profile fitted_profile(const Question& q, const LogFit& fit) {
   std::vector<double> values;
+  values.reserve(fit.parameters.size());
   for (const FittedParameter& p : fit.parameters) values.push_back(p.value);
   Profile profile = profile_with(q, values);
   const std::string log = printable(q.log.name);

@@ -132,6 +132,7 @@ Figure victims_latency(const RunResults& results, const RampPlan& plan, const st
 
 std::vector<double> means(const RampEntry& entry) {
   std::vector<double> values;
+  values.reserve(entry.latency.size());
   for (const Figure& figure : entry.latency) values.push_back(figure.mean);
   return values;
 }

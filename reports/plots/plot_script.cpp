@@ -42,7 +42,10 @@ std::string number(double v) {
 std::string log_tics(double low, double high) {
   if (!(low > 0) || high / low > 200) return "set mytics 10\n";
   std::string tics;
-  for (double decade = std::pow(10.0, std::floor(std::log10(low))); decade <= high; decade *= 10) {
+  const auto first = static_cast<int>(std::floor(std::log10(low)));
+  const auto last = static_cast<int>(std::floor(std::log10(high)));
+  for (int power = first; power <= last; ++power) {
+    const double decade = std::pow(10.0, power);
     for (const double step : {1.0, 2.0, 5.0}) {
       const double v = step * decade;
       if (v < low || v > high) continue;
