@@ -24,6 +24,8 @@ void add(float* x, const float* y, int64_t n) {
 
 RopeTable::RopeTable(const Shape& shape) : shape_(shape) {
   const int64_t half = shape.head_dim / 2;
+  cosine_.reserve(static_cast<size_t>(shape.positions * half));
+  sine_.reserve(static_cast<size_t>(shape.positions * half));
   for (int64_t position = 0; position < shape.positions; ++position) {
     for (int64_t i = 0; i < half; ++i) {
       const double exponent = -2.0 * static_cast<double>(i) / static_cast<double>(shape.head_dim);

@@ -3,6 +3,7 @@
 #include <span>
 #include <vector>
 
+#include "kernels/cpu/huge_pages.h"
 #include "kernels/cpu/kv_blocks.h"
 
 // The operations of a decoder transformer besides its dense layers, in fp32, on the calling thread. Arrays
@@ -43,8 +44,8 @@ class RopeTable {
   [[nodiscard]] Angles angles(int64_t position) const;
 
   Shape shape_;
-  std::vector<float> cosine_;  // positions x head_dim / 2
-  std::vector<float> sine_;
+  Floats cosine_;  // positions x head_dim / 2
+  Floats sine_;
 };
 
 // Keys and values of one sequence and one layer: token t is in block table[t / 16], which begins at

@@ -9,7 +9,7 @@ namespace cotenant {
 namespace {
 
 // Grows only, and keeps what it holds, so that a part of a step can run on the rows of an earlier one.
-void fit(std::vector<float>* values, int64_t count) {
+void fit(cpu::Floats* values, int64_t count) {
   if (values->size() < static_cast<size_t>(count)) values->resize(static_cast<size_t>(count));
 }
 
@@ -92,7 +92,7 @@ void Decoder::add_adapters(int64_t layer, Linear linear, const float* x, float* 
   }
 }
 
-void Decoder::project(int64_t layer, Linear linear, const std::vector<float>& x, std::vector<float>* y) {
+void Decoder::project(int64_t layer, Linear linear, const cpu::Floats& x, cpu::Floats* y) {
   const cpu::PackedWeights& w = layers_[static_cast<size_t>(layer)].linears[static_cast<size_t>(linear)];
   if (options_.linear) cpu::linear(x.data(), w, y->data(), rows_);
   if (options_.lora) add_adapters(layer, linear, x.data(), y->data());

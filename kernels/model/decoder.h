@@ -89,8 +89,8 @@ DecoderWeights random_decoder(const DecoderConfig& config, uint64_t seed);
 // adapted.
 struct Adapter {
   struct Factors {
-    std::vector<float> a;
-    std::vector<float> b;
+    cpu::Floats a;
+    cpu::Floats b;
   };
   int64_t rank = 0;
   float scale = 1;
@@ -136,7 +136,7 @@ class Decoder {
   void plan_rows(std::span<const SequenceWork> batch);
   void embed(std::span<const SequenceWork> batch);
   void add_adapters(int64_t layer, Linear linear, const float* x, float* y);
-  void project(int64_t layer, Linear linear, const std::vector<float>& x, std::vector<float>* y);
+  void project(int64_t layer, Linear linear, const cpu::Floats& x, cpu::Floats* y);
   void attention_block(int64_t layer, std::span<const SequenceWork> batch);
   void attend(int64_t layer, std::span<const SequenceWork> batch);
   void feed_forward_block(int64_t layer);
@@ -164,7 +164,7 @@ class Decoder {
     int64_t rows;
   };
   std::vector<AdapterRows> adapter_rows_;
-  std::vector<float> x_, normed_, q_, k_, v_, mixed_, projected_, gate_, up_, scratch_, logits_;
+  cpu::Floats x_, normed_, q_, k_, v_, mixed_, projected_, gate_, up_, scratch_, logits_;
 };
 
 }  // namespace cotenant

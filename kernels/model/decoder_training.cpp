@@ -28,7 +28,7 @@ Adapter zeros_like(const Adapter& adapter) {
   z.rank = adapter.rank;
   z.scale = adapter.scale;
   for (const Adapter::Factors& f : adapter.factors) {
-    z.factors.push_back({std::vector<float>(f.a.size()), std::vector<float>(f.b.size())});
+    z.factors.push_back({cpu::Floats(f.a.size()), cpu::Floats(f.b.size())});
   }
   return z;
 }

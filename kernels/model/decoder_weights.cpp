@@ -118,8 +118,8 @@ Adapter random_adapter(const DecoderConfig& c, int64_t rank, uint64_t seed, Adap
       Adapter::Factors& f = adapter.factors.emplace_back();
       if (!adapts(targets, linear)) continue;
       const cpu::LinearShape shape = linear_shape(c, linear, 1);
-      f.a = random_values(shape.inner * rank, bound_for(shape.inner), {seed, tensor});
-      f.b = random_values(rank * shape.columns, bound_for(rank), {seed, tensor + 1});
+      f.a = random_floats(shape.inner * rank, bound_for(shape.inner), {seed, tensor});
+      f.b = random_floats(rank * shape.columns, bound_for(rank), {seed, tensor + 1});
     }
   }
   return adapter;

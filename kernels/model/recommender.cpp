@@ -94,7 +94,7 @@ std::span<const float> Recommender::forward(const Examples& e) {
   const RecommenderConfig& c = weights_->config;
   CHECK(e.rows > 0);
   activations_.resize(c.widths.size() + 1);
-  std::vector<float>& input = activations_[0];
+  cpu::Floats& input = activations_[0];
   input.resize(static_cast<size_t>(e.rows * c.input_width()));
   for (int64_t t = 0; t < c.tables; ++t) {
     cpu::embedding_bag(weights_->tables[t].data(), &e.index[t * e.rows * c.pooling], &input[t * c.dim],
@@ -105,7 +105,7 @@ std::span<const float> Recommender::forward(const Examples& e) {
                 &input[m * c.input_width() + c.tables * c.dim]);
   }
   for (size_t i = 0; i < c.widths.size(); ++i) {
-    std::vector<float>& out = activations_[i + 1];
+    cpu::Floats& out = activations_[i + 1];
     out.resize(static_cast<size_t>(e.rows * c.widths[i]));
     cpu::linear(activations_[i].data(), weights_->layers[i].data(), out.data(), c.layer(i, e.rows));
     if (i + 1 < c.widths.size()) cpu::relu(out.data(), static_cast<int64_t>(out.size()));

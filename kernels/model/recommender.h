@@ -64,9 +64,9 @@ class Recommender {
  private:
   void backward(const Examples& examples, float rate);
   RecommenderWeights* weights_;
-  std::vector<std::vector<float>> activations_;  // input of each layer, then the logits
-  std::vector<std::vector<float>> gradients_;    // of the same
-  std::vector<float> weight_gradient_;
+  std::vector<cpu::Floats> activations_;  // input of each layer, then the logits
+  std::vector<cpu::Floats> gradients_;    // of the same
+  cpu::Floats weight_gradient_;
 };
 
 }  // namespace cotenant

@@ -1,7 +1,7 @@
 // The CPU kernels beside what they can be measured against: OpenBLAS, memcpy, or reading memory in a stream.
 // Measurements, not tests: nothing is asserted.
 //
-//   bench_kernels [section...]    sections: layer few-rows bags attention adamw training training-355m
+//   bench_kernels [section...]    sections: layer few-rows bags pauses attention adamw training training-355m
 //
 // Without a section all run but the last, which takes 7 GB. Both sides of a row are run in turns on one
 // thread, and timed by the CPU time of the thread; the ratio is the median of the ratios of neighbours, which
@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
@@ -18,7 +19,9 @@
 #include <fstream>
 #include <functional>
 #include <numeric>
+#include <span>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "kernels/cpu/blas_threads.h"
@@ -300,6 +303,31 @@ void bags() {
   for (const int64_t dim : {32, 64, 128}) bag_row(plain, dim, "plain pages", stream);
 }
 
+// --- pauses ---
+
+// Reads 256 MiB in turn with a rest in which nobody touches them. Means: a pause costs now and then, and much.
+void pause_row(std::span<const float> memory, const char* pages) {
+  constexpr int kRounds = 20;
+  const Timed read{
+      [&] { sink = cpu::vector_loops().dot(&memory[0], &memory[memory.size() / 2], memory.size() / 2); }};
+  double rested = 0;
+  double busy = 0;
+  for (int round = 0; round < kRounds; ++round) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(400));
+    rested += read.once() / kRounds;
+    busy += read.once() / kRounds;
+  }
+  print(fmt::format("read 256 MiB after 0.4 s of rest, {}", pages), fmt::format("{:.2f} ms", 1e3 * rested),
+        fmt::format("at once again {:.2f} ms", 1e3 * busy), rested / busy);
+}
+
+void pauses() {
+  const cpu::Floats huge(256 * kMiB / sizeof(float), 1.0F);
+  pause_row(huge, "huge pages");
+  const std::vector<float> plain(256 * kMiB / sizeof(float), 1.0F);
+  pause_row(plain, "plain pages");
+}
+
 // --- attention ---
 
 struct DecodeCase {
@@ -403,6 +431,7 @@ constexpr Section kSections[] = {
     {"layer", layers, true},
     {"few-rows", all_few_rows, true},
     {"bags", bags, true},
+    {"pauses", pauses, true},
     {"attention", attention, true},
     {"adamw", adamw, true},
     {"training", training, true},

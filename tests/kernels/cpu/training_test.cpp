@@ -2,7 +2,6 @@
 
 #include <catch2/catch.hpp>
 
-#include "kernels/cpu/huge_pages.h"
 #include "kernels/cpu/linear.h"
 #include "kernels/reference/training.h"
 #include "tests/kernels/cpu/drawn.h"
@@ -140,15 +139,6 @@ TEST_CASE("steps of AdamW over several tensors agree with the reference") {
     REQUIRE(difference(m[i], want[i].m) < kClose);
     REQUIRE(difference(v[i], want[i].v) < kClose);
   }
-}
-
-TEST_CASE("large memory begins at a huge page, small memory at a cache line, and both are zeroed") {
-  const cpu::Floats large(size_t{3} << 20U);
-  const cpu::Floats small(5);
-  REQUIRE(reinterpret_cast<uintptr_t>(large.data()) % (uintptr_t{2} << 20U) == 0);
-  REQUIRE(reinterpret_cast<uintptr_t>(small.data()) % 64 == 0);
-  REQUIRE(large.back() == 0);
-  REQUIRE(cpu::Floats().empty());
 }
 
 }  // namespace
