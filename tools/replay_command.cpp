@@ -216,7 +216,8 @@ InputRow trust_of(const RunResults& results, const std::string& tenancy) {
   }
   InputRow row{
       .input = fmt::format("replay of {}", tenancy), .source = "", .provenance = "measured", .error = ""};
-  row.source = fmt::format("{}, {} clock, {} of {} segments kept", last->device, last->clock, kept, all);
+  row.source = fmt::format("{}, {} clock, {} of {} segments kept{}", last->device, last->clock, kept, all,
+                           last->brought_to_calibration == 1 ? ", at the speed of calibration" : "");
   const ReplayRow* p50 = overall(results, tenancy, "p50");
   const ReplayRow* p95 = overall(results, tenancy, "p95");
   row.error = p50 == nullptr || p95 == nullptr

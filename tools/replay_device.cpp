@@ -23,12 +23,20 @@
 #include "kernels/execute/gpu_runner.h"
 #include "sim/core/check.h"
 #include "sim/run/serving_plan.h"
+#include "tools/replay_reference.h"
 
 namespace cotenant {
 namespace {
 
 constexpr double kBetweenLooksS = 0.5;  // of the device, between two rounds of the reference
 constexpr size_t kLeastRounds = 9;
+
+double farther_from_1(double a, double b) {
+  return std::max(a, 1 / a) >= std::max(b, 1 / b) ? a : b;
+}
+ReferenceRatio farther_from_1(const ReferenceRatio& a, const ReferenceRatio& b) {
+  return {farther_from_1(a.product, b.product), farther_from_1(a.read, b.read)};
+}
 
 std::vector<ExecutedPart> executed(const Work& work) {
   std::vector<ExecutedPart> parts;
@@ -50,41 +58,85 @@ class Executor {
  public:
   struct Rules {
     bool repeat_first = true;  // ModelRunner::Needs
+    bool compares = false;     // the device's speed with that of calibration, between steps
+  };
+  struct Took {
+    double device_s = 0;
+    double at_calibrated_s = 0;  // the same where nothing is compared
   };
   Executor(const ServingPlan& plan, const ReplaySetup& setup, ReplayHardware* hardware, const Rules& rules)
       : plan_(plan), memory_(hardware->make_memory()) {
     for (const ReplayNeeds::Model& model : setup.needs.models) {
-      const auto made =
-          runners_.emplace(model.model, hardware->make_runner(setup.shapes.at(model.model))).first;
-      ModelRunner::Needs all{.kv_tokens = model.kv_tokens + model.kv_tokens / 2,
-                             .weights = {},
-                             .adapters = {},
-                             .repeat_first = rules.repeat_first};
-      for (const ModelId set : model.weights) all.weights.push_back(set.index);
-      for (const ModelId adapter : model.adapters) all.adapters.push_back(adapter.index);
-      made->second->reserve(all);
+      const RunnerShape& shape = setup.shapes.at(model.model);
+      Served& made = served_[model.model];
+      made.runner = hardware->make_runner(shape);
+      made.reference = ReplayReference::make(*setup.profiles[model.pool], shape, made.runner.get());
     }
+    compares_ = rules.compares && std::all_of(served_.begin(), served_.end(),
+                                              [](const auto& s) { return s.second.reference.has_value(); });
+    for (const ReplayNeeds::Model& model : setup.needs.models) reserve(model, rules);
+  }
+
+  // Whether times at calibration's speed are known: every model has its reference.
+  [[nodiscard]] bool compares() const { return compares_; }
+  // Of all models the ratios that are farthest from 1.
+  [[nodiscard]] ReferenceRatio ratio() const {
+    ReferenceRatio all;
+    for (const auto& [model, served] : served_) all = farther_from_1(all, served.reference->ratio());
+    return all;
   }
 
   // Something else used the device: its caches are filled again before the next work.
   void disturbed() { last_ = {UINT32_MAX, 0}; }
 
-  // Seconds of the device.
-  double run(uint32_t replica, const Work& work) {
-    if (work.kind == Work::Kind::load) return memory_->copy(work.load_bytes.count);
+  Took run(uint32_t replica, const Work& work) {
+    if (work.kind == Work::Kind::load) return moved(memory_->copy(work.load_bytes.count));
     const uint32_t weights = work.parts[0].weights.index;
-    ModelRunner& runner = *runners_.at(plan_.model_of(work.parts[0].weights));
-    if (last_ != std::pair{replica, weights}) runner.warm(weights);
+    Served& served = served_.at(plan_.model_of(work.parts[0].weights));
+    if (last_ != std::pair{replica, weights}) served.runner->warm(weights);
     last_ = {replica, work.parts.back().weights.index};
-    if (work.kind == Work::Kind::batch) return runner.score(weights, work.rows);
+    if (work.kind == Work::Kind::batch) {
+      const double took = served.runner->score(weights, work.rows);
+      return {took, took};
+    }
     const double scrub = work.scrub_bytes.count == 0 ? 0 : memory_->scrub(work.scrub_bytes.count);
-    return scrub + runner.step(replica, executed(work));
+    const Took before = moved(scrub);
+    const Took step = stepped(served, replica, executed(work));
+    return {before.device_s + step.device_s, before.at_calibrated_s + step.at_calibrated_s};
   }
 
  private:
+  struct Served {
+    std::unique_ptr<ModelRunner> runner;
+    std::optional<ReplayReference> reference;
+  };
+  void reserve(const ReplayNeeds::Model& model, const Rules& rules) {
+    Served& served = served_.at(model.model);
+    ModelRunner::Needs all{.kv_tokens = model.kv_tokens + model.kv_tokens / 2,
+                           .weights = {},
+                           .adapters = {},
+                           .repeat_first = rules.repeat_first};
+    for (const ModelId set : model.weights) all.weights.push_back(set.index);
+    for (const ModelId adapter : model.adapters) all.adapters.push_back(adapter.index);
+    if (compares_) all.kv_tokens += served.reference->kv_tokens();
+    served.runner->reserve(all);
+    if (compares_) served.reference->begin(all.weights.front());
+  }
+  Took moved(double took_s) const {
+    if (!compares_) return {took_s, took_s};
+    return {took_s, served_.begin()->second.reference->memory_at_calibrated_speed(took_s)};
+  }
+  Took stepped(Served& served, uint32_t replica, const std::vector<ExecutedPart>& parts) const {
+    const double took = served.runner->step(replica, parts);
+    if (!compares_) return {took, took};
+    served.reference->after(parts, took);
+    return {took, served.reference->at_calibrated_speed(parts, took)};
+  }
+
   const ServingPlan& plan_;
   std::unique_ptr<MemoryRunner> memory_;
-  std::map<uint32_t, std::unique_ptr<ModelRunner>> runners_;  // by model of the scenario
+  std::map<uint32_t, Served> served_;  // by model of the scenario
+  bool compares_ = false;
   std::pair<uint32_t, uint32_t> last_{UINT32_MAX, 0};
 };
 
@@ -99,28 +151,29 @@ class Device : public ReplayDevice {
         calibrated_(calibrated(setup_.profile())) {}
   std::string name() const override { return hardware_->name(); }
   Done done() const override { return done_; }
-  ReferenceRatio reference() override {
-    const ReferenceRound now = median_reference(std::exchange(rounds_, {}));
-    if (both_calibrated_) return {now.product_s / calibrated_.product_s, now.read_s / calibrated_.read_s};
-    const double mean = std::sqrt(now.product_s * now.read_s / calibrated_.product_s / calibrated_.read_s);
-    return {mean, mean};
+  Speed speed() override {
+    const ReferenceRatio end = ratio_of(median_reference(std::move(rounds_)));
+    rounds_.clear();
+    return {.ratio = farther_from_1(at_begin_, end), .brought_to_calibration = false};
   }
 
  protected:
   std::unique_ptr<Executor> make_executor(const Executor::Rules& rules) {
     return std::make_unique<Executor>(plan_, setup_, hardware_, rules);
   }
-  void count(double took_s) {
+  void begin_comparison() { at_begin_ = ratio_of(median_reference({})); }
+  void count(const Executor::Took& took) {
     done_.works += 1;
-    done_.device_s += took_s;
+    done_.device_s += took.device_s;
+    done_.at_calibrated_s += took.at_calibrated_s;
   }
-  // One round of the reference while a run goes on: a disturbance may come and go between its two ends.
+  // One round of the reference kernels while a run goes on: a disturbance may come and go between its ends.
   void look() { rounds_.push_back(hardware_->reference()); }
   ReplaySetup setup_;
   ReplayHardware* hardware_;
 
  private:
-  ReferenceRound median_reference(std::vector<ReferenceRound> rounds = {}) {
+  ReferenceRound median_reference(std::vector<ReferenceRound> rounds) {
     while (rounds.size() < kLeastRounds) rounds.push_back(hardware_->reference());
     std::vector<double> product;
     std::vector<double> read;
@@ -132,17 +185,23 @@ class Device : public ReplayDevice {
   }
   // A profile without any is taken as made now; of an older one only the mean is known.
   ReferenceRound calibrated(const Profile& profile) {
-    if (profile.reference_s.empty()) return median_reference();
+    if (profile.reference_s.empty()) return median_reference({});
     both_calibrated_ = profile.has_both_references();
     if (both_calibrated_)
       return {median_of(profile.reference_product_s), median_of(profile.reference_read_s)};
     return {median_of(profile.reference_s), median_of(profile.reference_s)};
   }
+  ReferenceRatio ratio_of(const ReferenceRound& now) const {
+    if (both_calibrated_) return {now.product_s / calibrated_.product_s, now.read_s / calibrated_.read_s};
+    const double mean = std::sqrt(now.product_s * now.read_s / calibrated_.product_s / calibrated_.read_s);
+    return {mean, mean};
+  }
   TrainingOutcome training_;
   ServingPlan plan_;
   bool both_calibrated_ = true;
   ReferenceRound calibrated_;
-  std::vector<ReferenceRound> rounds_;  // since the last reference()
+  ReferenceRatio at_begin_;
+  std::vector<ReferenceRound> rounds_;  // since the run began
   Done done_;
 };
 
@@ -152,18 +211,23 @@ class VirtualDevice final : public Device {
   std::string clock_name() const override { return "virtual"; }
   void begin_run() override {
     executor_.reset();  // what it holds is given back before there is another
-    executor_ = make_executor({.repeat_first = true});
+    executor_ = make_executor({.repeat_first = true, .compares = true});
     next_look_s_ = done().device_s + kBetweenLooksS;
+    if (!executor_->compares()) begin_comparison();
+  }
+  Speed speed() override {
+    if (!executor_->compares()) return Device::speed();
+    return {.ratio = executor_->ratio(), .brought_to_calibration = true};
   }
   std::optional<int64_t> begin(const ReplicaPlace& replica, const Work& work) override {
-    if (done().device_s >= next_look_s_) {
+    if (!executor_->compares() && done().device_s >= next_look_s_) {
       look();
       executor_->disturbed();
       next_look_s_ = done().device_s + kBetweenLooksS;
     }
-    const double took = executor_->run(replica.index, work);
+    const Executor::Took took = executor_->run(replica.index, work);
     count(took);
-    return std::max<int64_t>(static_cast<int64_t>(took * 1e12), 1000);
+    return std::max<int64_t>(static_cast<int64_t>(took.at_calibrated_s * 1e12), 1000);
   }
   std::optional<Ended> wait(Time /*until*/) override { return std::nullopt; }
 
@@ -283,14 +347,14 @@ class WallDevice final : public Device {
   ~WallDevice() override { workers_.clear(); }
   std::string clock_name() const override { return "wall"; }
   // Work that had to wait for its core counts as a slower device.
-  ReferenceRatio reference() override {
+  Speed speed() override {
     std::unique_lock lock(mutex_);
     const Worker::Took took = std::exchange(since_reference_, {});
     lock.unlock();
     const bool waits = hardware_->computes_on_cores() && took.cpu_s > 0;
     const double waited = waits ? took.wall_s / took.cpu_s : 1;
-    const ReferenceRatio ratio = Device::reference();
-    return {ratio.product * waited, ratio.read * waited};
+    const ReferenceRatio ratio = Device::speed().ratio;
+    return {.ratio = {ratio.product * waited, ratio.read * waited}, .brought_to_calibration = false};
   }
   void begin_run() override {
     workers_.clear();
@@ -303,6 +367,7 @@ class WallDevice final : public Device {
           }));
       workers_.back()->prepare([this] { return make_executor({.repeat_first = false}); });
     }
+    begin_comparison();
     began_ = std::chrono::steady_clock::now();
   }
   std::optional<int64_t> begin(const ReplicaPlace& replica, const Work& work) override {
@@ -317,7 +382,8 @@ class WallDevice final : public Device {
     if (ended_.empty() || ended_.front().at > until) return std::nullopt;
     const Ended first = ended_.front();
     ended_.pop_front();
-    count(static_cast<double>(first.elapsed_ps) * 1e-12);
+    const double took_s = static_cast<double>(first.elapsed_ps) * 1e-12;
+    count({took_s, took_s});
     return first;
   }
 

@@ -275,20 +275,19 @@ class Segment {
   void execute(Finished& executed) {
     ReplayDevice& device = *options_.device;
     const ReplayDevice::Done before = device.done();
-    const ReferenceRatio before_it = device.reference();
     device.begin_run();
     run_serving(world_, tenancy_, key_, training_, {.stop = options_.stop, .executor = &device}, executed);
-    const ReferenceRatio after_it = device.reference();
-    row_.product_before = before_it.product, row_.product_after = after_it.product;
-    row_.read_before = before_it.read, row_.read_after = after_it.read;
-    row_.reference_before = std::sqrt(before_it.product * before_it.read);
-    row_.reference_after = std::sqrt(after_it.product * after_it.read);
+    const ReplayDevice::Speed speed = device.speed();
+    row_.compute_ratio = speed.ratio.product;
+    row_.memory_ratio = speed.ratio.read;
+    row_.brought_to_calibration = speed.brought_to_calibration ? 1 : 0;
     row_.works = device.done().works - before.works;
     row_.executed_s = device.done().device_s - before.device_s;
-    const auto steady = [&](const ReferenceRatio& r) {
-      return std::max(std::fabs(r.product - 1), std::fabs(r.read - 1)) <= options_.steady_within;
-    };
-    row_.kept = steady(before_it) && steady(after_it) ? 1 : 0;
+    row_.at_calibrated_s = device.done().at_calibrated_s - before.at_calibrated_s;
+    const double most =
+        speed.brought_to_calibration ? options_.brought_within : options_.as_calibrated_within;
+    const auto steady = [&](double ratio) { return std::max(ratio, 1 / ratio) <= most; };
+    row_.kept = steady(row_.compute_ratio) && steady(row_.memory_ratio) ? 1 : 0;
   }
 
   const World& world_;

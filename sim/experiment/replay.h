@@ -17,6 +17,13 @@ class ReplayDevice : public WorkExecutor {
   struct Done {
     int64_t works = 0;  // rounds, batches and loads
     double device_s = 0;
+    double at_calibrated_s = 0;  // what the runs were told: at the speed of calibration, where that is known
+  };
+  // Times of the device during a run over those when the profile was made: of arithmetic, and of reading
+  // memory. Whether the run was told times that are divided by them.
+  struct Speed {
+    ReferenceRatio ratio;
+    bool brought_to_calibration = false;
   };
   [[nodiscard]] virtual std::string name() const = 0;
   [[nodiscard]] virtual std::string clock_name() const = 0;  // "virtual" or "wall"
@@ -24,16 +31,17 @@ class ReplayDevice : public WorkExecutor {
   virtual void begin_run() = 0;
   // Since the device was made.
   [[nodiscard]] virtual Done done() const = 0;
-  // What the device gave since this was last asked, or gives now if no run was between: the reference kernels'
-  // times over those when the profile was made, medians.
-  virtual ReferenceRatio reference() = 0;
+  // Of the last run, after it.
+  virtual Speed speed() = 0;
 };
 
 struct ReplayOptions {
   ReplayDevice* device = nullptr;
-  Duration warmup{};            // requests that arrive in it are not compared
-  double steady_within = 0.10;  // a segment is kept if both references stay within this of 1
-  int64_t tries = 2;            // of a segment
+  Duration warmup{};  // requests that arrive in it are not compared
+  // A segment is kept if both ratios stay within this factor of 1, either way.
+  double as_calibrated_within = 1.1;
+  double brought_within = 2;  // where times were brought to the speed of calibration
+  int64_t tries = 2;          // of a segment
   const std::atomic<bool>* stop = nullptr;
   std::function<void(int64_t segment)> progress;  // called before each segment
 };

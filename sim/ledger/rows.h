@@ -439,14 +439,13 @@ struct ReplaySegmentRow {
   int64_t kept = 0;             // 1 = part of the comparison; 0 = the device was not itself
   int64_t works = 0;            // rounds, batches and loads that were executed
   double executed_s = 0;        // device time of these
+  double at_calibrated_s = 0;   // the same at the speed of calibration, where that is known
   double simulated_busy_s = 0;  // device time that the simulation expects
-  // The reference kernels' times over what they were in calibration: a product, a read, and their mean.
-  double reference_before = 0;
-  double reference_after = 0;
-  double product_before = 0;
-  double product_after = 0;
-  double read_before = 0;
-  double read_after = 0;
+  // Device times over those of calibration, of arithmetic and of reading memory; 1 = times are divided by
+  // them.
+  double compute_ratio = 1;
+  double memory_ratio = 1;
+  int64_t brought_to_calibration = 0;
 
   template <class V>
   static void describe(V&& v) {
@@ -454,9 +453,8 @@ struct ReplaySegmentRow {
     v("tenancy", "", &R::tenancy), v("segment", "", &R::segment), v("clock", "", &R::clock);
     v("device", "", &R::device), v("kept", "", &R::kept), v("works", "", &R::works);
     v("executed_s", "s", &R::executed_s), v("simulated_busy_s", "s", &R::simulated_busy_s);
-    v("reference_before", "", &R::reference_before), v("reference_after", "", &R::reference_after);
-    v("product_before", "", &R::product_before), v("product_after", "", &R::product_after);
-    v("read_before", "", &R::read_before), v("read_after", "", &R::read_after);
+    v("at_calibrated_s", "s", &R::at_calibrated_s), v("compute_ratio", "", &R::compute_ratio);
+    v("memory_ratio", "", &R::memory_ratio), v("brought_to_calibration", "", &R::brought_to_calibration);
   }
 };
 

@@ -119,8 +119,8 @@ TEST_CASE("a disturbance that comes and goes within a run leaves its segment out
     const auto device = make_virtual_device(small.setup, &hardware);
     RunResults results;
     replay(*small.world, 0, {.device = device.get(), .tries = 1}, results);
-    REQUIRE(results.replay_segments.at(0).read_before == Approx(1));
-    REQUIRE(results.replay_segments.at(0).read_after == Approx(disturbed ? 2 : 1));
+    REQUIRE(results.replay_segments.at(0).brought_to_calibration == 0);
+    REQUIRE(results.replay_segments.at(0).memory_ratio == Approx(disturbed ? 2 : 1));
     REQUIRE(results.replay_segments.at(0).kept == (disturbed ? 0 : 1));
   }
 }
@@ -155,16 +155,39 @@ TEST_CASE("what the hardware throws on a replica's thread is thrown to who waits
 TEST_CASE("a reference is divided by the profile's own, and by the mean where a profile has no pair") {
   Small small;
   FakeHardware hardware;
-  REQUIRE(make_virtual_device(small.setup, &hardware)->reference().read == Approx(1));  // as it is now
+  const auto speed = [&] {
+    const auto device = make_virtual_device(small.setup, &hardware);
+    device->begin_run();
+    return device->speed().ratio;
+  };
+  REQUIRE(speed().read == Approx(1));  // as it is now
   small.profile.add_reference({.product_s = 2e-3, .read_s = 2e-3});
-  const ReferenceRatio both = make_virtual_device(small.setup, &hardware)->reference();
-  REQUIRE(both.product == Approx(0.5));
-  REQUIRE(both.read == Approx(2));
+  REQUIRE(speed().product == Approx(0.5));
+  REQUIRE(speed().read == Approx(2));
   small.profile.reference_product_s.clear();
   small.profile.reference_read_s.clear();
-  const ReferenceRatio mean = make_virtual_device(small.setup, &hardware)->reference();
-  REQUIRE(mean.product == Approx(1));
-  REQUIRE(mean.read == Approx(1));
+  REQUIRE(speed().product == Approx(1));
+  REQUIRE(speed().read == Approx(1));
+}
+
+TEST_CASE("a device of another speed is brought to that of calibration by steps that calibration held out") {
+  Small small;
+  small.setup.shapes.begin()->second.decoder = decoder_tiny();
+  for (const double calibrated_s : {kStepS, kStepS / 1.5}) {
+    small.profile.holdouts = {{decoder_tiny().name + "/step", "decode 1 at 7", 9, calibrated_s},
+                              {decoder_tiny().name + "/step", "prefill 8 at 0", 9, calibrated_s}};
+    FakeHardware hardware;
+    const auto device = make_virtual_device(small.setup, &hardware);
+    RunResults results;
+    replay(*small.world, 0, {.device = device.get()}, results);
+    const ReplaySegmentRow& segment = results.replay_segments.at(0);
+    REQUIRE(segment.brought_to_calibration == 1);
+    REQUIRE(segment.kept == 1);
+    REQUIRE(segment.memory_ratio == Approx(kStepS / calibrated_s));
+    REQUIRE(segment.compute_ratio == Approx(kStepS / calibrated_s));
+    REQUIRE(segment.executed_s == Approx(kStepS * static_cast<double>(segment.works)));
+    REQUIRE(segment.at_calibrated_s == Approx(calibrated_s * static_cast<double>(segment.works)));
+  }
 }
 
 TEST_CASE("times of another kind of device, or a shape without kernels, are no replay") {

@@ -541,9 +541,8 @@ TEST_CASE(
   RunResults results = sample();
   REQUIRE(markdown_report(report_page(results, figures_of(results), judged({}))).find("executed") ==
           std::string::npos);
-  results.replay_segments = {
-      {"shared|x", 0, "virtual", "cpu, <b>", 1, 1000, 12.5, 12, 1, 1.01, 0.98, 1.02, 1.03, 1.04},
-      {"shared|x", 1, "virtual", "cpu, <b>", 0, 900, 12.5, 12, 1, 1.4, 1, 1.4, 1, 1.21}};
+  results.replay_segments = {{"shared|x", 0, "virtual", "cpu, <b>", 1, 1000, 12.5, 12.5, 12, 0.98, 1.04, 0},
+                             {"shared|x", 1, "virtual", "cpu, <b>", 0, 900, 12.5, 11, 12, 1.4, 1.21, 1}};
   results.replay = {{"shared|x", "all", "all", "e2e", "mean", 400, 0.9, 1.0, 0.9, 0.85, 0.95},
                     {"shared|x", "all", "all", "e2e", "p50", 400, 0.4, 0.5, 0.8, nan, nan},
                     {"shared|x", "all", "all", "e2e", "p99", 400, nan, nan, nan, nan, nan},
@@ -556,7 +555,8 @@ TEST_CASE(
   REQUIRE(text.find("0.900 (0.850 to 0.950)") != std::string::npos);
   REQUIRE(text.find("not estimable") != std::string::npos);
   REQUIRE(text.find("16.7 %") != std::string::npos);  // 0.75 / 0.9
-  REQUIRE(text.find("product 0.98 to 1.40, read 1.00 to 1.21") != std::string::npos);
+  REQUIRE(text.find("arithmetic 0.98 to 1.40, memory 1.04 to 1.21") != std::string::npos);
+  REQUIRE(text.find("23.5 s at the speed of calibration") != std::string::npos);
   REQUIRE(page.command.starts_with("cotenant replay "));
   REQUIRE(markdown_report(page).find("<b>") == std::string::npos);
 }
@@ -565,13 +565,12 @@ TEST_CASE("the summary has the figures of a replay, row by row, and null where n
   RunResults results = sample();
   REQUIRE(summary_of(results)["replay"].is_null());
   const double nan = std::numeric_limits<double>::quiet_NaN();
-  results.replay_segments = {
-      {"shared", 0, "virtual", "cpu", 1, 1000, 12.5, 12, 1, 1.01, 0.98, 1.02, 1.03, 1.04}};
+  results.replay_segments = {{"shared", 0, "virtual", "cpu", 1, 1000, 12.5, 12.5, 12, 0.98, 1.04, 0}};
   results.replay = {{"shared", "all", "all", "e2e", "p50", 400, 0.4, 0.5, 0.8, nan, nan}};
   const Json replay = summary_of(results)["replay"];
   REQUIRE(replay["segments"].size() == 1);
   REQUIRE(replay["segments"][0]["clock"] == "virtual");
-  REQUIRE(replay["segments"][0]["read_after"] == 1.04);
+  REQUIRE(replay["segments"][0]["memory_ratio"] == 1.04);
   REQUIRE(replay["figures"][0]["metric"] == "e2e");
   REQUIRE(replay["figures"][0]["count"] == 400);
   REQUIRE(replay["figures"][0]["ratio"] == 0.8);

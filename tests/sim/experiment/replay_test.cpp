@@ -31,9 +31,13 @@ class Slower : public ReplayDevice {
   std::string clock_name() const override { return "virtual"; }
   void begin_run() override { ++begun_; }
   Done done() const override { return done_; }
-  ReferenceRatio reference() override { return disturbed.count(begun_) > 0 ? drifted : ReferenceRatio{}; }
+  Speed speed() override {
+    return {.ratio = disturbed.count(begun_) > 0 ? drifted : ReferenceRatio{},
+            .brought_to_calibration = brought};
+  }
 
-  std::set<int64_t> disturbed;  // runs, from 1, after which a reference is slow
+  std::set<int64_t> disturbed;  // runs, from 1, in which the device has another speed
+  bool brought = false;
   ReferenceRatio drifted{.product = 1.4, .read = 1.4};
 
  private:
@@ -110,12 +114,12 @@ TEST_CASE("a segment during which the device was not itself is run again, then l
   RunResults results;
   replay(*world, 0, {.device = &device}, results);
   REQUIRE(results.replay_segments[0].kept == 0);
-  REQUIRE(results.replay_segments[0].reference_after == Approx(1.4));
+  REQUIRE(results.replay_segments[0].memory_ratio == Approx(1.4));
   REQUIRE(results.replay_segments[1].kept == 1);  // at its second try
   REQUIRE(results.replay_segments[2].kept == 1);
 }
 
-TEST_CASE("a segment is left out when either reference drifts, though their mean does not") {
+TEST_CASE("a segment is left out when arithmetic or memory drifts, though their mean does not") {
   for (const ReferenceRatio& drifted :
        {ReferenceRatio{0.8, 1.25}, ReferenceRatio{1, 1.2}, ReferenceRatio{1.2, 1}}) {
     const auto world = world_of(2);
@@ -126,10 +130,23 @@ TEST_CASE("a segment is left out when either reference drifts, though their mean
     replay(*world, 0, {.device = &device}, results);
     const ReplaySegmentRow& left_out = results.replay_segments[0];
     REQUIRE(left_out.kept == 0);
-    REQUIRE(left_out.reference_after == Approx(1).epsilon(0.1));
-    REQUIRE(left_out.product_after == drifted.product);
-    REQUIRE(left_out.read_after == drifted.read);
+    REQUIRE(left_out.compute_ratio == drifted.product);
+    REQUIRE(left_out.memory_ratio == drifted.read);
     REQUIRE(results.replay_segments[1].kept == 1);
+  }
+}
+
+TEST_CASE("a segment whose times were brought to the speed of calibration is kept up to a factor of two") {
+  const auto world = world_of(1);
+  for (const double memory : {0.4, 0.6, 1.8, 2.2}) {
+    Slower device(*world, 1);
+    device.disturbed = {1, 2};
+    device.drifted = {.product = 1.4, .read = memory};
+    device.brought = true;
+    RunResults results;
+    replay(*world, 0, {.device = &device}, results);
+    REQUIRE(results.replay_segments[0].brought_to_calibration == 1);
+    REQUIRE(results.replay_segments[0].kept == (memory > 0.5 && memory < 2 ? 1 : 0));
   }
 }
 
