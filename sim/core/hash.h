@@ -4,7 +4,8 @@
 
 namespace cotenant {
 
-// 64-bit mixing of one word into a running hash; the finaliser of splitmix64
+// 64-bit mixing of one word into a running hash, which begins with 0: the first argument is a hash, never a
+// word, since mix64(a, b) = mix64(b, a). The finaliser of splitmix64
 // (Steele, Lea, Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014). Not cryptographic.
 constexpr uint64_t mix64(uint64_t hash, uint64_t word) {
   uint64_t z = (hash ^ word) + 0x9E3779B97F4A7C15ULL;

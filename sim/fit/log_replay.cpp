@@ -161,6 +161,7 @@ Result<LogReplay> LogReplay::make(const Scenario& server, RequestLog log) {
     tier.starts = {};
     tier.system_prompt.reset();
     tier.sessions.reset();
+    tier.topics.reset();
     tier.trace = TraceLoad{.file = "log of tier " + tier.name, .format = "requests", .tenant = {}};
     for (uint32_t i = 0; i < mine->second.size(); ++i) {
       place[mine->second[i]] = {tier.trace->rows_name(), i};

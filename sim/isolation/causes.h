@@ -27,6 +27,7 @@ struct Miss {
   RequestOutcome outcome = RequestOutcome::served;
   Duration limit{};                          // the first objective that was missed; 0 = there was no answer
   Duration took{-1};                         // what it took instead; -1 = there was no answer
+  int32_t hit_tokens = 0;                    // found in the prefix cache
   TenantId lost_by;                          // whose process took it along; invalid = nobody's
   bool met_alone = false;                    // filled from variant alone:T
   bool met_without_platform_delays = false;  // filled from variant no-platform

@@ -201,7 +201,10 @@ class Attributor {
   Attribution run() {
     find_causes();
     for (const Miss& miss : out_.misses) {
-      if (is_neighbours(miss)) victims_[miss.tenant].requests += 1;
+      if (!is_neighbours(miss)) continue;
+      Victim& victim = victims_[miss.tenant];
+      victim.requests += 1;
+      if (miss.guilty.valid() && miss.guilty != miss.tenant) victim.actors[miss.guilty.index].single += 1;
     }
     if ((!out_.misses.empty() && any_shared()) || promises_fairness()) watch();
     if (!victims_.empty()) {
@@ -333,8 +336,9 @@ class Attributor {
 
   void keep_caches() {
     const auto late = [](const Miss& miss) { return is_neighbours(miss) && is_answered(miss); };
-    reruns_.run({.keeps_evicted = true}, late,
-                [&](Miss& miss, const RequestObservation& o) { miss.met_with_cache_kept = reruns_.met(o); });
+    reruns_.run({.keeps_evicted = true}, late, [&](Miss& miss, const RequestObservation& o) {
+      miss.met_with_cache_kept = o.hit_tokens > miss.hit_tokens && reruns_.met(o);
+    });
   }
 
   // The victims that were harmed most, then those that were in their way, then the rest.
@@ -433,7 +437,9 @@ class Attributor {
 
 int64_t BlameSettings::most_reruns() const {
   if (!shapley) return 0;
-  return groups <= kExactGroups ? (int64_t{1} << groups) - 1 : groups * kOrders;
+  // Each named victim draws orders of its own; no coalition is run twice.
+  const int64_t coalitions = (int64_t{1} << groups) - 1;
+  return groups <= kExactGroups ? coalitions : std::min(coalitions, groups * groups * kOrders);
 }
 
 void log_neighbour_breach(const Miss& miss, size_t tested, std::span<const Tenant> tenants, BreachLog& log) {

@@ -19,10 +19,10 @@ BlockContent scoped_content(const Request& request, Pool::PrefixCache scope, Tie
                             bool forgets_model) {
   BlockContent content = request.content;
   if (content.rest == 0) {
-    content.rest =
-        mix64(mix64(static_cast<uint64_t>(request.arrival.ns), request.tenant.index), request.number);
+    content.rest = mix64(mix64(mix64(0, static_cast<uint64_t>(request.arrival.ns)), request.tenant.index),
+                         request.number);
   }
-  uint64_t salt = mix64(static_cast<uint64_t>(scope), cache_group(request.tenant, scope, tier));
+  uint64_t salt = mix64(mix64(0, static_cast<uint64_t>(scope)), cache_group(request.tenant, scope, tier));
   if (!forgets_model) salt = mix64(mix64(salt, request.weights.index), request.adapter.index);
   return content.salted(salt);
 }

@@ -15,7 +15,8 @@ std::vector<uint32_t> hit_by(const Disturbance& fault, const std::vector<uint32_
     const auto slot = static_cast<size_t>(fault.replica) - 1;
     return slot < shared.size() ? std::vector<uint32_t>{shared[slot]} : std::vector<uint32_t>{};
   }
-  const double share = std::ceil(fault.share * static_cast<double>(shared.size()));
+  const double exact = fault.share * static_cast<double>(shared.size());
+  const double share = std::ceil(exact - exact * 0x1p-50);  // 7 % of 100 are 7
   return {shared.begin(), shared.begin() + static_cast<std::ptrdiff_t>(share)};
 }
 

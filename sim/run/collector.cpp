@@ -122,7 +122,7 @@ void Collector::request(const RequestObservation& o) {
                         o.outcome != RequestOutcome::too_large;
   if (servable) tenant.demanded_tokens += o.prompt + o.output;
   tenant.in_flight += o.outcome == RequestOutcome::in_flight ? 1 : 0;
-  const size_t booked = window_of(o.finished.ns >= 0 ? o.finished : end_);
+  const size_t booked = window_of(o.finished.ns >= 0 ? o.finished : o.failed.ns >= 0 ? o.failed : end_);
   usage_ns_[booked][o.tenant.index] += o.usage_ns;
   if (o.prefilled_by.valid())
     decode_pool_usage_ns_[booked][o.tenant.index] += o.usage_ns - o.usage_before_first_ns;
@@ -140,8 +140,8 @@ void Collector::request(const RequestObservation& o) {
       if (!is_from_response_cache(o)) {
         latency.ttft_engine.add(ttft_engine_of(o).ns);
         latency.e2e_engine.add(e2e_engine_of(o).ns);
+        if (const auto tpot = tpot_of(o)) latency.tpot.add(tpot->ns);
       }
-      if (const auto tpot = tpot_of(o)) latency.tpot.add(tpot->ns);
     }
     check_model(o);
     rules_.check(o, lineage_log_);
@@ -170,9 +170,10 @@ void Collector::judge_request(const RequestObservation& o) {
                        .outcome = o.outcome,
                        .limit = judgement.limit,
                        .took = judgement.took,
+                       .hit_tokens = o.hit_tokens,
                        .lost_by = o.fault_of});
   } else {
-    misses_not_kept_ += 1;
+    tenant.misses_not_kept += 1;
   }
 }
 

@@ -40,6 +40,7 @@ class Collector : public ObservationSink {
     int64_t slo_met = 0;
     int64_t slo_missed = 0;
     int64_t missed_over_quota = 0;
+    int64_t misses_not_kept = 0;  // beyond kMostMisses of all: they stay unattributed
     int64_t prompt_tokens = 0;
     int64_t output_tokens = 0;
     int64_t demanded_tokens = 0;  // prompt and output of all within quota that a replica could serve
@@ -66,8 +67,6 @@ class Collector : public ObservationSink {
   [[nodiscard]] int64_t base_fallback() const { return base_fallback_; }
   // Misses within quota, sorted by tenant and number.
   [[nodiscard]] std::vector<Miss> take_misses();
-  // Requests that missed but are beyond kMostMisses: they stay unattributed.
-  [[nodiscard]] int64_t misses_not_kept() const { return misses_not_kept_; }
   [[nodiscard]] std::vector<RequestRow> take_requests(int64_t unit);
   // Tells `log` of A1, of the requests behind D4, and of what RequestRules found.
   void close(BreachLog& log);
@@ -91,7 +90,6 @@ class Collector : public ObservationSink {
   std::vector<std::vector<int64_t>> usage_ns_;
   std::vector<std::vector<int64_t>> decode_pool_usage_ns_;
   std::vector<Miss> misses_;
-  int64_t misses_not_kept_ = 0;
   int64_t base_fallback_ = 0;
   int64_t model_checks_ = 0;
   int64_t tainted_requests_ = 0;

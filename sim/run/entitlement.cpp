@@ -4,6 +4,12 @@
 #include <cmath>
 
 namespace cotenant {
+namespace {
+
+// Later than any horizon: who waits until then waits for ever.
+constexpr Time kNever{int64_t{4'000'000'000} * kSecond.ns};
+
+}  // namespace
 
 Entitlement::Entitlement(double capacity_per_s, double burst, double weight, std::vector<Joining> joinings)
     : capacity_per_s_(capacity_per_s),
@@ -24,7 +30,9 @@ Time Entitlement::admit(Time at, double tokens) {
   const double missing = std::min(tokens, burst_) - level_;
   Time admitted = from;
   if (missing > 0) {
-    admitted = from + Duration{static_cast<int64_t>(std::ceil(missing / rate * 1e9))};
+    const double wait_ns = std::ceil(missing / rate * 1e9);
+    const auto longest_ns = static_cast<double>(std::max<int64_t>(kNever.ns - from.ns, 0));
+    admitted = wait_ns < longest_ns ? from + Duration{static_cast<int64_t>(wait_ns)} : std::max(from, kNever);
     level_ = std::min(burst_, level_ + rate * seconds(admitted - from));
   }
   level_ -= tokens;

@@ -151,25 +151,36 @@ void log_below_floor(const ServingPlan& plan, std::span<const TokensOfTenant> to
   }
 }
 
+namespace {
+
+// Of one pool: the greatest share of its device time, KV memory and sequence slots.
+double dominant_share(const ServingPlan& plan, uint32_t p, int64_t device_ns,
+                      const ServiceWatch::Held& held) {
+  const Pool& pool = plan.pool(p);
+  const double capacity_ns = static_cast<double>(pool.size) * static_cast<double>(plan.scenario().horizon.ns);
+  const double devices = static_cast<double>(device_ns) / capacity_ns;
+  if (!plan.generative(p)) return devices;
+  const auto tokens = static_cast<double>(std::max<int64_t>(kv_tokens(plan, p), 1));
+  const double memory = static_cast<double>(held.kv_token_ns) / capacity_ns / tokens;
+  const double slots =
+      static_cast<double>(held.slot_ns) / capacity_ns / static_cast<double>(pool.max_sequences);
+  return std::max({devices, memory, slots});
+}
+
+}  // namespace
+
 std::vector<double> dominant_shares(const ServingPlan& plan, const ServiceWatch& service,
-                                    std::span<const int64_t> device_ns) {
-  const World& world = plan.world();
-  std::vector<double> shares(world.tenants.size(), std::numeric_limits<double>::quiet_NaN());
+                                    const TenantDeviceTimes& times) {
+  std::vector<double> shares(plan.world().tenants.size(), std::numeric_limits<double>::quiet_NaN());
   for (uint32_t t = 0; t < shares.size(); ++t) {
     if (plan.dedicated(TenantId{t})) continue;
-    const uint32_t p = plan.of(TenantId{t}).pool;
-    const Pool& pool = plan.pool(p);
-    const double capacity_ns =
-        static_cast<double>(pool.size) * static_cast<double>(world.scenario.horizon.ns);
-    double share = static_cast<double>(device_ns[t]) / capacity_ns;
-    if (plan.generative(p)) {
-      const ServiceWatch::Held held = service.held(TenantId{t});
-      const auto tokens = static_cast<double>(std::max<int64_t>(kv_tokens(plan, p), 1));
-      share = std::max(share, static_cast<double>(held.kv_token_ns) / capacity_ns / tokens);
-      share = std::max(
-          share, static_cast<double>(held.slot_ns) / capacity_ns / static_cast<double>(pool.max_sequences));
-    }
-    shares[t] = share;
+    const TierPlan& of = plan.of(TenantId{t});
+    const int64_t decoding_ns = times.on_decode_pools_ns[t];
+    shares[t] = dominant_share(plan, of.pool, times.ns[t] - decoding_ns, service.held(of.pool, TenantId{t}));
+    if (of.decode_pool == TierPlan::kNoPool) continue;
+    const double there =
+        dominant_share(plan, of.decode_pool, decoding_ns, service.held(of.decode_pool, TenantId{t}));
+    shares[t] = std::max(shares[t], there);
   }
   return shares;
 }

@@ -31,10 +31,16 @@ struct TokensOfTenant {
 // greatest x on the pool. One check for each such tenant. `tokens`: by tenant.
 void log_below_floor(const ServingPlan& plan, std::span<const TokensOfTenant> tokens, BreachLog& log);
 
-// The greatest of a tenant's shares of its pool over the horizon: device time, KV memory, sequence slots.
-// Ghodsi et al., "Dominant Resource Fairness", NSDI 2011. By tenant; `device_ns` is its device time; NaN
-// where it has devices of its own.
+// Device time by tenant, and of that what decode pools spent.
+struct TenantDeviceTimes {
+  std::vector<int64_t> ns;
+  std::vector<int64_t> on_decode_pools_ns;
+};
+
+// The greatest of a tenant's shares of its pools over the horizon: device time, KV memory, sequence slots of
+// either. Ghodsi et al., "Dominant Resource Fairness", NSDI 2011. By tenant; NaN where it has devices of its
+// own.
 std::vector<double> dominant_shares(const ServingPlan& plan, const ServiceWatch& service,
-                                    std::span<const int64_t> device_ns);
+                                    const TenantDeviceTimes& times);
 
 }  // namespace cotenant

@@ -43,10 +43,11 @@ void ResponseLookup::keep(const Request& served) {
 
 ResponseKey ResponseLookup::key_of(const Request& request, Time now) const {
   const bool forgets_owner = plan_.disturbance(Disturbance::Kind::short_cache_key, now) != nullptr;
-  const CacheScope scope = plan_.pool(plan_.of(request.tenant).pool).response_cache;
+  const CacheScope scope =
+      forgets_owner ? CacheScope::open : plan_.pool(plan_.of(request.tenant).pool).response_cache;
   const TierId tier = plan_.tenant(request.tenant).tier;
   return {.topic = topic_of(request),
-          .group = cache_group(request.tenant, forgets_owner ? CacheScope::open : scope, tier),
+          .group = mix64(mix64(0, static_cast<uint64_t>(scope)), cache_group(request.tenant, scope, tier)),
           .weights = request.weights,
           .adapter = request.adapter};
 }

@@ -95,7 +95,7 @@ void ServiceWatch::ended(const ReplicaPlace& place, uint32_t instance, int64_t r
   const PieceOfWork& piece = replica.work.end(instance);
   for (const SequenceStep& s : piece.sequences) change(replica, s.tenant).running -= 1;
   serve(replica, piece, rounds);
-  hold(piece, rounds, now - piece.from);
+  hold(replica.pool, piece, {rounds, now - piece.from});
 }
 
 void ServiceWatch::failed(const ReplicaPlace& place, Time now) {
@@ -178,7 +178,7 @@ void ServiceWatch::follow_hunger(uint32_t pool, uint32_t tenant, InPool& in_pool
 void ServiceWatch::serve(Replica& replica, const PieceOfWork& piece, int64_t rounds) {
   if (piece.sequences.empty()) return;
   for (const SequenceStep& s : piece.sequences) {
-    const int64_t service = service_of(s.decodes ? 0 : s.tokens, s.emits ? rounds : 0);
+    const int64_t service = service_of(s.decodes ? 0 : s.tokens - s.again, s.emits ? rounds : 0);
     Here& own = here(replica, s.tenant);
     own.service += static_cast<double>(service) / own.weight;
   }
@@ -192,13 +192,15 @@ void ServiceWatch::serve(Replica& replica, const PieceOfWork& piece, int64_t rou
 }
 
 // The context grows by a token a round: on average it is (rounds - 1) / 2 longer than at the first.
-void ServiceWatch::hold(const PieceOfWork& piece, int64_t rounds, Duration length) {
+void ServiceWatch::hold(uint32_t pool, const PieceOfWork& piece, const Rounds& rounds) {
+  if (pool >= held_.size()) held_.resize(pool + 1);
+  std::vector<Held>& by_tenant = held_[pool];
   for (const SequenceStep& s : piece.sequences) {
-    if (s.tenant.index >= held_.size()) held_.resize(s.tenant.index + 1);
-    Held& held = held_[s.tenant.index];
-    const int64_t tokens_x2 = 2 * (s.context + s.tokens) + (s.decodes ? rounds - 1 : 0);
-    held.kv_token_ns += static_cast<__int128>(tokens_x2) * length.ns / 2;
-    held.slot_ns += length.ns;
+    if (s.tenant.index >= by_tenant.size()) by_tenant.resize(s.tenant.index + 1);
+    Held& held = by_tenant[s.tenant.index];
+    const int64_t tokens_x2 = 2 * (s.context + s.tokens) + (s.decodes ? rounds.count - 1 : 0);
+    held.kv_token_ns += static_cast<__int128>(tokens_x2) * rounds.length.ns / 2;
+    held.slot_ns += rounds.length.ns;
   }
 }
 

@@ -58,8 +58,9 @@ class ServiceWatch : public ServingWatch {
   };
   [[nodiscard]] const std::map<uint32_t, PoolFigures>& pools() const { return pools_; }
   [[nodiscard]] const std::vector<Starved>& starved() const { return starved_; }  // in the order of their end
-  [[nodiscard]] Held held(TenantId tenant) const {
-    return tenant.index < held_.size() ? held_[tenant.index] : Held{};
+  [[nodiscard]] Held held(uint32_t pool, TenantId tenant) const {
+    const bool known = pool < held_.size() && tenant.index < held_[pool].size();
+    return known ? held_[pool][tenant.index] : Held{};
   }
 
  private:
@@ -112,7 +113,11 @@ class ServiceWatch : public ServingWatch {
   void note_admission(Replica& replica, const SequenceStep& step);
   void follow_hunger(uint32_t pool, uint32_t tenant, InPool& in_pool);
   void serve(Replica& replica, const PieceOfWork& piece, int64_t rounds);
-  void hold(const PieceOfWork& piece, int64_t rounds, Duration length);
+  struct Rounds {
+    int64_t count = 0;
+    Duration length;  // of all
+  };
+  void hold(uint32_t pool, const PieceOfWork& piece, const Rounds& rounds);
 
   Rules rules_;
   Time now_;
@@ -122,7 +127,7 @@ class ServiceWatch : public ServingWatch {
   std::map<std::pair<uint32_t, uint32_t>, InPool> in_pools_;  // by pool and tenant
   std::unordered_map<uint64_t, Time> waiting_since_;          // by tenant << 32 | number, until it first runs
   std::vector<Starved> starved_;
-  std::vector<Held> held_;
+  std::vector<std::vector<Held>> held_;  // by pool and tenant
 };
 
 }  // namespace cotenant

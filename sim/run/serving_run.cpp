@@ -370,7 +370,7 @@ class ServingRun {
   std::optional<RequestOutcome> refusal(const Request& request) const {
     const TierPlan& plan = plan_.of(request.tenant);
     if (!plan_.generative(plan.pool)) return std::nullopt;
-    const int64_t tokens = request.prompt + request.output;
+    const int64_t tokens = int64_t{request.prompt} + request.output;
     if (tokens > scenario_.models[plan.model].context_limit) return RequestOutcome::too_long;
     const bool moves = plan.decode_pool != TierPlan::kNoPool && request.output > 1;
     const bool fits = plan_.has_place(plan.pool, moves ? request.prompt + 1 : tokens, request);

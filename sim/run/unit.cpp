@@ -263,11 +263,10 @@ class Unit {
     for (uint32_t t = 0; t < world_.tenants.size(); ++t) {
       for (const size_t i : {size_t{0}, size_t{world_.tenants[t].tier.index} + 1}) add_service(rows[i], t);
     }
-    rows[0].unattributed += collector_.misses_not_kept();
     for (const ServiceRow& row : rows) {
       const int64_t causes = row.missed_over_quota + row.missed_under_provisioned + row.missed_platform +
                              row.missed_neighbour + row.unattributed;
-      CHECK_MSG(causes == row.slo_missed || collector_.misses_not_kept() > 0, "every miss has one cause");
+      CHECK_MSG(causes == row.slo_missed, "every miss has one cause");
     }
     out_.service = std::move(rows);
   }
@@ -285,7 +284,7 @@ class Unit {
     row.missed_neighbour += causes_[tenant].neighbour;
     row.neighbour_single += causes_[tenant].single;
     row.neighbour_collective += causes_[tenant].neighbour - causes_[tenant].single;
-    row.unattributed += causes_[tenant].unattributed;
+    row.unattributed += causes_[tenant].unattributed + c.misses_not_kept;
   }
 
   void add_latency_rows() {
@@ -346,13 +345,19 @@ class Unit {
     add_platform_row();
   }
 
+  [[nodiscard]] std::vector<int64_t> by_tenant(const std::vector<std::vector<int64_t>>& by_window) const {
+    std::vector<int64_t> sums(world_.tenants.size(), 0);
+    for (const std::vector<int64_t>& window : by_window) {
+      for (size_t t = 0; t < sums.size(); ++t) sums[t] += window[t];
+    }
+    return sums;
+  }
+
   [[nodiscard]] std::vector<double> dominant_shares_by_tenant() const {
     if (!attribution_ || !attribution_->watched) return std::vector<double>(world_.tenants.size(), nan());
-    std::vector<int64_t> device_ns(world_.tenants.size(), 0);
-    for (const std::vector<int64_t>& window : collector_.usage_ns()) {
-      for (size_t t = 0; t < device_ns.size(); ++t) device_ns[t] += window[t];
-    }
-    return dominant_shares(plan_, attribution_->service, device_ns);
+    const TenantDeviceTimes times{by_tenant(collector_.usage_ns()),
+                                  by_tenant(collector_.decode_pool_usage_ns())};
+    return dominant_shares(plan_, attribution_->service, times);
   }
 
   [[nodiscard]] std::vector<TokensOfTenant> tokens_by_tenant() const {

@@ -14,8 +14,8 @@
 namespace cotenant {
 namespace {
 
-constexpr double kRateMax = 1e6;    // requests per second of one tenant
-constexpr double kLengthMax = 1e9;  // tokens or rows
+constexpr double kRateMax = 1e6;  // requests per second of one tenant
+constexpr double kLengthMax = kLongestLength;
 
 // The words behind a law's name: `key=value`, or bare.
 class LawArguments {
@@ -416,7 +416,7 @@ std::string length_text(const LengthLaw& law) {
   }
   std::string text = fmt::format("{}{}", mixture ? "mixture " : "", fmt::join(parts, " | "));
   if (law.minimum != 1) text += fmt::format(" min={}", law.minimum);
-  if (law.maximum != INT64_MAX) text += fmt::format(" max={}", law.maximum);
+  if (law.maximum != kLongestLength) text += fmt::format(" max={}", law.maximum);
   return text;
 }
 

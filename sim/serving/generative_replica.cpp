@@ -308,12 +308,12 @@ bool GenerativeReplica::admit(Sequence& head, Work& work) {
   if (kv_.cached()) note_prefix(s, hit.blocks, admission.reuse);
   count(tenant, 1, blocks);
   s.computed = std::max(hit.kept * kKvBlockTokens, s.brought);
-  // Who brings its KV cache was charged for the prompt where that was computed.
-  if (s.request.preempted == 0 && s.brought == 0) line_.charge(tenant, service_of(s.request.prompt, 0));
+  // Nobody is charged for what need not be computed: what is cached, or was computed where its KV comes from.
+  if (s.request.preempted == 0) line_.charge_prompt(s, std::max<int64_t>(s.request.prompt - s.computed, 0));
   if (s.request.decode_wait_ns < 0) s.request.decode_wait_ns += now_.ns;
   if (s.request.admitted.ns < 0) {
     s.request.admitted = now_;
-    s.request.hit_tokens = static_cast<int32_t>(hit.blocks * kKvBlockTokens);
+    s.request.hit_tokens = static_cast<int32_t>(hit.kept * kKvBlockTokens);
   }
   s.stamp_progress(now_);
   return true;
@@ -458,7 +458,8 @@ void GenerativeReplica::shape_parts(Work& work) {
       const Request& r = s.request;
       part->sequences.push_back({r.tenant, r.number, r.adapter, s.computed, s.chunk,
                                  int64_t{r.prompt} + r.output + r.output_later, s.computed >= r.prompt,
-                                 s.computed + s.chunk == s.known});
+                                 s.computed + s.chunk == s.known,
+                                 std::clamp<int64_t>(s.lost - s.computed, 0, s.chunk)});
     }
     if (s.decodes()) {
       shape.min_context = shape.decode_sequences == 0 ? s.computed : std::min(shape.min_context, s.computed);

@@ -101,13 +101,22 @@ bool PrefixPool::take(const BlockOrigin& writer, Table& table) {
   const bool from_other = b.writer.tenant.valid() && b.writer.tenant != writer.tenant;
   if (b.key != 0) {
     erase(b.key);
-    if (remembers_ && from_other) evicted_.insert(b.key);
+    if (remembers_ && from_other) remember(b.key);
   }
   b.key = 0;
   b.holders = 1;
   b.writer = writer;
   table.push_back(block);
   return from_other;
+}
+
+// The oldest is forgotten where there are too many.
+void PrefixPool::remember(PrefixKey key) {
+  if (!evicted_.insert(key).second) return;
+  evicted_in_order_.push_back(key);
+  if (evicted_in_order_.size() <= kMostEvicted) return;
+  evicted_.erase(evicted_in_order_.front());
+  evicted_in_order_.pop_front();
 }
 
 void PrefixPool::seal(uint32_t block, PrefixKey key) {

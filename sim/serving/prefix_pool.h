@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <deque>
 #include <span>
 #include <unordered_set>
 #include <vector>
@@ -39,7 +40,9 @@ class PrefixPool {
   bool take(const BlockOrigin& writer, Table& table);
   // The block is full: others may find it. A second block of the same content stays without a key.
   void seal(uint32_t block, PrefixKey key);
-  // From now on the keys of blocks that are evicted for another tenant than their writer are remembered.
+  // From now on the keys of blocks that are evicted for another tenant than their writer are remembered: the
+  // last kMostEvicted.
+  static constexpr size_t kMostEvicted = size_t{1} << 20;
   void remember_evicted() { remembers_ = true; }
   // Nobody finds the block any more.
   void unseal(uint32_t block);
@@ -67,6 +70,7 @@ class PrefixPool {
   [[nodiscard]] uint32_t lookup(PrefixKey key) const;
   void insert(PrefixKey key, uint32_t block);
   void erase(PrefixKey key);
+  void remember(PrefixKey key);
   [[nodiscard]] size_t slot_of(PrefixKey key) const { return (key * 0x9E3779B97F4A7C15U) >> shift_; }
 
   std::vector<Block> blocks_;
@@ -84,6 +88,7 @@ class PrefixPool {
   int shift_ = 0;
   bool remembers_ = false;
   std::unordered_set<PrefixKey> evicted_;  // for other tenants
+  std::deque<PrefixKey> evicted_in_order_;
 };
 
 }  // namespace cotenant

@@ -16,6 +16,7 @@ struct Sequence {
   int64_t order = 0;    // in which it came to the replica
   int64_t lost = 0;     // computed when it was preempted; above `computed` = not yet made good
   int64_t brought = 0;  // waiting: tokens whose KV another replica computed and sent along
+  int64_t price = 0;    // deficit round robin: what it takes from its tenant's savings
   alignas(64) Request request;
 
   [[nodiscard]] int64_t emitted() const { return known - request.prompt; }

@@ -36,6 +36,8 @@ uint32_t WaitingLine::node_of(Sequence&& sequence) {
 }
 
 void WaitingLine::push(Sequence&& sequence) {
+  const Request& r = sequence.request;
+  sequence.price = service_of(sequence.brought > 0 ? 0 : r.prompt, int64_t{r.output} - r.emitted);
   newest_ = sequence.request.queued;
   Queue& queue = queues_[queue_of(sequence)];
   const uint32_t node = node_of(std::move(sequence));
@@ -45,16 +47,16 @@ void WaitingLine::push(Sequence&& sequence) {
 
 void WaitingLine::put_back(Sequence&& sequence) {
   Queue& queue = queues_[queue_of(sequence)];
-  queue.new_here = false;                                                         // it was never away
-  queue.deficit += service_of(sequence.request.prompt, sequence.request.output);  // paid for when it left
+  queue.new_here = false;           // it was never away
+  queue.deficit += sequence.price;  // paid for when it left
   const uint32_t node = node_of(std::move(sequence));
   nodes_[node].next = queue.first;
   if (queue.first == kNone) queue.last = node;
   queue.first = node;
 }
 
-// A request's level rises by one every `ageing`, all at the same rate: so the order of two never changes, and
-// the time at which each would have come at level 0 says which is first.
+// A request's level rises steadily, by one in each `ageing`, all at the same rate: so the order of two never
+// changes, and the time at which each would have come at level 0 says which is first.
 bool WaitingLine::before(const Sequence& a, const Sequence& b) const {
   if (rules_.order == LineOrder::priority) {
     if (rules_.ageing.ns == 0 && a.request.priority != b.request.priority)
@@ -162,7 +164,7 @@ Sequence WaitingLine::take() {
   queue.first = nodes_[node].next;
   nodes_[node].next = std::exchange(free_, node);
   --size_;
-  queue.deficit -= service_of(sequence.request.prompt, sequence.request.output);
+  queue.deficit -= sequence.price;
   if (queue.first != kNone) return sequence;
   last_left_ = queue.tenant;
   queues_.erase(queues_.begin() + static_cast<std::ptrdiff_t>(head_));
@@ -179,6 +181,17 @@ Sequence* WaitingLine::find(int64_t order) {
     }
   }
   return nullptr;
+}
+
+void WaitingLine::charge_prompt(Sequence& taken, int64_t tokens) {
+  charge(taken.request.tenant, service_of(tokens, 0));
+  if (rules_.order != LineOrder::deficit_round_robin) return;
+  const int64_t spared =
+      taken.price - service_of(tokens, int64_t{taken.request.output} - taken.request.emitted);
+  taken.price -= spared;
+  for (Queue& queue : queues_) {
+    if (queue.tenant == taken.request.tenant) queue.deficit += spared;
+  }
 }
 
 WaitingLine::Served& WaitingLine::served_of(TenantId tenant) {

@@ -50,6 +50,8 @@ class WaitingLine {
   Sequence take();
   // The waiting sequence of that order; nullptr = none.
   [[nodiscard]] Sequence* find(int64_t order);
+  // Of the prompt of what was just taken, for the first time, so many tokens are to be computed.
+  void charge_prompt(Sequence& taken, int64_t tokens);
   // A tenant got service (see service_of).
   void charge(TenantId tenant, int64_t service) {
     if (rules_.order == LineOrder::weighted_fair) charge_by_weight(tenant, service);
@@ -98,9 +100,7 @@ class WaitingLine {
     bool new_here = true;  // weighted fair: not lifted yet
   };
   [[nodiscard]] const Sequence& front(const Queue& queue) const { return nodes_[queue.first].sequence; }
-  [[nodiscard]] int64_t cost_of_first(const Queue& queue) const {
-    return service_of(front(queue).request.prompt, front(queue).request.output);
-  }
+  [[nodiscard]] int64_t cost_of_first(const Queue& queue) const { return front(queue).price; }
   [[nodiscard]] int64_t quantum_of(const Queue& queue) const;
   void pay_whole_rounds();
   size_t queue_of(const Sequence& sequence);

@@ -17,6 +17,7 @@ struct SequenceStep {
   int64_t last_context = 0;  // the most that it may come to
   bool decodes = false;      // `tokens` are not of a prompt: they were generated
   bool emits = false;        // a token, in every round
+  int64_t again = 0;         // of `tokens`: computed before, and lost to a preemption
 };
 
 // The part of a step that one set of weights computes.

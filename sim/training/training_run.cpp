@@ -31,6 +31,7 @@ class TrainingRun {
     out_.pool_times.resize(windows);
     out_.usage_ns.assign(windows, std::vector<int64_t>(spec.tenants.size(), 0));
     devices_.resize(static_cast<size_t>(spec.devices));
+    newest_.assign(spec.tenants.size(), 0);
   }
 
   TrainingOutcome run() {
@@ -199,6 +200,8 @@ class TrainingRun {
       const bool pooled =
           !job.owner.valid() && spec_.need[t] == TrainingNeed::pooled && spec_.model[t] == job.model;
       if (!own && !pooled) continue;
+      if (job.version < newest_[t]) continue;  // it ran longer than a later one
+      newest_[t] = job.version;
       assign(t, job.model, made);
     }
     book(device, loop_.now());
@@ -263,6 +266,7 @@ class TrainingRun {
   std::vector<Job> dues_;
   std::deque<Job> waiting_;
   std::vector<Device> devices_;
+  std::vector<int64_t> newest_;  // by tenant: the version of the last assignment
 };
 
 }  // namespace

@@ -61,7 +61,7 @@ class RateWalk {
   RateWalk(const DemandSource& source, PhiloxKey key, int64_t day, Time horizon, const DemandChange* change)
       : source_(source),
         change_(change),
-        modulation_(key, source.entity, Purpose::rate_modulation, static_cast<uint32_t>(day)),
+        key_(key),
         at_ns_(day * kDay.ns),
         end_ns_(std::min((day + 1) * kDay.ns, horizon.ns)) {}
 
@@ -89,7 +89,9 @@ class RateWalk {
       if (window != window_) {
         window_ = window;
         const double shape = 1 / (law.cv * law.cv);
-        factor_ = gamma(modulation_, shape, 1 / shape);
+        RandomStream modulation(key_, source_.entity, Purpose::rate_modulation,
+                                static_cast<uint32_t>(window));
+        factor_ = gamma(modulation, shape, 1 / shape);
       }
       rate *= factor_;
     }
@@ -102,7 +104,7 @@ class RateWalk {
 
   const DemandSource& source_;
   const DemandChange* change_;
-  RandomStream modulation_;
+  PhiloxKey key_;
   int64_t at_ns_;
   int64_t end_ns_;
   int64_t window_ = -1;

@@ -125,7 +125,7 @@ std::string add_line(std::string_view line, const Names& names, TraceReading& re
   std::vector<uint64_t> keys;
   for (const int64_t id : *ids) {
     for (int64_t part = 0; part < names.split; ++part) {
-      keys.push_back(mix64(static_cast<uint64_t>(id), static_cast<uint64_t>(part)));
+      keys.push_back(mix64(mix64(0, static_cast<uint64_t>(id)), static_cast<uint64_t>(part)));
     }
   }
   reading.add(Duration{*at * names.at_ns}, *prompt, *output, keys);

@@ -8,6 +8,9 @@
 
 namespace cotenant {
 
+// Of one length, tokens or rows: a prompt and an output of it fit into 32 bits.
+inline constexpr int64_t kLongestLength = 1'000'000'000;
+
 // A law for lengths in tokens or rows. Draws are rounded to the nearest whole number and clamped to
 // [minimum, maximum]; the clamp is part of the law, so the mean of the draws may differ from the law's mean.
 enum class Law : uint8_t { fixed, exponential, lognormal, gamma, uniform, geometric };
@@ -22,7 +25,7 @@ struct LawPart {
 struct LengthLaw {
   std::vector<LawPart> parts;
   int64_t minimum = 1;
-  int64_t maximum = INT64_MAX;
+  int64_t maximum = kLongestLength;
 };
 
 // How one tenant's requests arrive.

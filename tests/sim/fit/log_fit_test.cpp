@@ -186,3 +186,14 @@ TEST_CASE("under the engine's clock what lies between client and engine does not
   const std::vector<RequestTimes> without = replay.run(toy_profile(no_client)).value();
   for (size_t i = 0; i < with.size(); ++i) REQUIRE(with[i].ttft_s == without[i].ttft_s);
 }
+
+TEST_CASE("a response cache of the server answers no request of a log: what they asked is not in it") {
+  Scenario server = toy_server();
+  const RequestLog log = toy_log(100, 8);
+  const std::vector<RequestTimes> without = replay_of(server, log).run(toy_profile(kTruth)).value();
+  server.pools[0].response_cache = CacheScope::open;
+  server.pools[0].response_cache_entries = 1000;
+  for (Tier& tier : server.tiers) tier.topics = TopicLaw{.count = 2, .zipf_s = 1, .common = 1};
+  const std::vector<RequestTimes> with = replay_of(server, log).run(toy_profile(kTruth)).value();
+  for (size_t i = 0; i < with.size(); ++i) REQUIRE(with[i].e2e_s == without[i].e2e_s);
+}

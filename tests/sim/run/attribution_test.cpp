@@ -285,3 +285,55 @@ TEST_CASE("a stated entitlement takes the place of the share by weight") {
   REQUIRE(results.service[0].missed_neighbour <= 6);  // what the bucket of each of three holds at first
   REQUIRE(results.service[0].missed_under_provisioned > 10);
 }
+
+TEST_CASE("what a cache spares a tenant is not charged to it, and fair queueing still keeps its bound") {
+  // Both wait all the time; one's long prompts are found but for 20 tokens, the other's are all new.
+  Scenario s = flood(1, 30);
+  s.tiers[0].count = 1;
+  s.tiers[0].arrivals.rate_per_s = 30;
+  s.tiers[0].slo = {};
+  for (Tier& tier : s.tiers) tier.output = {{{1, Law::fixed, 10, 0}}, 1, 10};
+  s.tiers[0].prompt = {{{1, Law::fixed, 20, 0}}, 1, 20};
+  s.tiers[0].system_prompt =
+      SystemPrompt{.tokens = 1500, .variants = 1, .across = SystemPrompt::Across::tenant};
+  s.tiers[1].prompt = {{{1, Law::fixed, 1520, 0}}, 1, 1520};
+  s.tiers[1].arrivals.kind = ArrivalKind::poisson;
+  s.pools[0].size = 1;
+  s.models[0].context_limit = 1700;
+  s.pools[0].kv_blocks = 400;
+  s.pools[0].scheduler = LineOrder::weighted_fair;
+  s.pools[0].prefix_cache = Pool::PrefixCache::tenant;
+  const RunResults results = run(s);
+  REQUIRE(results.fairness.at(0).pairs > 0);
+  REQUIRE(results.fairness.at(0).gap <= results.fairness.at(0).bound);
+  REQUIRE(count_of(results, "P3") == 0);
+  // Equal service is many more requests of the one whose work is less.
+  REQUIRE(results.tenants[0].served > 10 * results.tenants[1].served);
+}
+
+TEST_CASE("who had nothing in the cache lost nothing to eviction") {
+  // The victim's prompts are new each time; two others push each other's out of the cache, and so delay it.
+  Scenario s = flood(2, 0.4);
+  s.tiers[0].count = 1;
+  s.tiers[0].arrivals.rate_per_s = 0.02;
+  s.tiers[0].prompt = {{{1, Law::fixed, 900, 0}}, 1, 900};
+  s.tiers[0].slo.ttft = {99, kMillisecond * 500};
+  s.tiers[1].prompt = {{{1, Law::fixed, 20, 0}}, 1, 20};
+  s.tiers[1].system_prompt =
+      SystemPrompt{.tokens = 1400, .variants = 1, .across = SystemPrompt::Across::tenant};
+  s.tiers[1].arrivals.kind = ArrivalKind::poisson;
+  s.pools[0].size = 1;
+  s.models[0].context_limit = 1700;
+  s.pools[0].kv_blocks = 130;
+  s.pools[0].prefix_cache = Pool::PrefixCache::tenant;
+  const RunResults results = run(s);
+  REQUIRE(count_of(results, "P1") > 0);
+  REQUIRE(count_of(results, "P6") == 0);
+}
+
+TEST_CASE("no more re-runs are made for Shapley values than were told") {
+  REQUIRE(BlameSettings{}.most_reruns() == 0);
+  REQUIRE(BlameSettings{.shapley = true, .groups = 8}.most_reruns() == 255);
+  REQUIRE(BlameSettings{.shapley = true, .groups = 9}.most_reruns() == 511);
+  REQUIRE(BlameSettings{.shapley = true, .groups = 32}.most_reruns() == 32 * 32 * 200);
+}

@@ -1,6 +1,7 @@
 #include <catch2/catch.hpp>
 #include <numeric>
 
+#include "sim/run/collector.h"
 #include "sim/run/serving_run.h"
 #include "sim/run/unit.h"
 #include "tests/sim/run/everything.h"
@@ -254,4 +255,48 @@ TEST_CASE("lost nodes, slow stores and storms of loads are the platform's doing,
       REQUIRE(row.count == 0);
     }
   }
+}
+
+TEST_CASE("what a lost request cost is billed in the window in which its replica failed") {
+  Scenario s = busy(0.5);
+  s.disturbances = {kLoss};
+  const auto world = testing::small_world(s);
+  const TrainingOutcome training = run_training(training_spec(*world, 2));
+  Collector collector(*world, 2, stream_key(s.seed, 0), training);
+  const Seen seen = run(s, 2);
+  REQUIRE(seen.lost() > 0);
+  for (const RequestObservation& o : seen.requests) {
+    if (o.outcome == RequestOutcome::lost) collector.request(o);
+  }
+  const auto& windows = collector.usage_ns();
+  REQUIRE(std::accumulate(windows[0].begin(), windows[0].end(), int64_t{0}) > 0);
+  for (size_t w = 1; w < windows.size(); ++w)
+    REQUIRE(std::accumulate(windows[w].begin(), windows[w].end(), int64_t{0}) == 0);
+}
+
+TEST_CASE("a share of a pool that comes to a whole number of replicas hits that many") {
+  for (const auto& [share, size, hit] :
+       {std::tuple{0.07, 100, 7}, {0.28, 25, 7}, {0.5, 3, 2}, {0.01, 2, 1}}) {
+    Scenario s = busy(0.01);
+    s.horizon = kMinute * 5;
+    s.pools[0].size = size;
+    s.disturbances = {kLoss};
+    s.disturbances[0].replica = 0;
+    s.disturbances[0].share = share;
+    const Seen seen = run(s, 2);
+    int64_t down_ns = 0;
+    for (const auto& window : seen.totals.windows) down_ns += window[0].shared.of(DeviceState::down);
+    REQUIRE(down_ns == hit * kMinute.ns);
+  }
+}
+
+TEST_CASE("whose process took requests along is blamed for each of them, in every table alike") {
+  Scenario s = busy(0.25);
+  s.disturbances = {kCrash};
+  for (Tier& tier : s.tiers) tier.slo.e2e = {99, kMinute * 5}, tier.arrivals.rate_per_s = 1;
+  const RunResults r = simulate_unit(*testing::small_world(s), {2, 0}, {.warmup = {}, .blame = {}}).rows;
+  int64_t blamed = 0;
+  for (const BlameRow& row : r.blame) blamed += row.single;
+  REQUIRE(r.service[0].neighbour_single > 0);
+  REQUIRE(blamed == r.service[0].neighbour_single);
 }

@@ -208,3 +208,19 @@ TEST_CASE("misses where another pool decodes get their causes, and nothing is lo
     REQUIRE(results.units[0].counterfactual_requests > 0);
   }
 }
+
+TEST_CASE("a tenant's dominant share is of each pool by itself, and no share is above the whole") {
+  Scenario s = apart(0.3);
+  s.pools[0].size = 1;
+  s.pools[2].size = 4;
+  for (Tier& tier : s.tiers) tier.slo.ttft = {99, kMillisecond};
+  const auto unit = simulate_unit(*testing::small_world(s), {0, 0}, {.warmup = {}, .blame = {}});
+  double sum = 0;
+  for (const TenantRow& row : unit.rows.tenants) {
+    REQUIRE(row.dominant_share > 0);
+    sum += row.dominant_share;
+  }
+  REQUIRE(sum <= 3);  // each tenant's is of one of three: device time, memory, slots
+  REQUIRE(std::all_of(unit.rows.tenants.begin(), unit.rows.tenants.end(),
+                      [](const TenantRow& row) { return row.dominant_share <= 1; }));
+}

@@ -180,3 +180,32 @@ TEST_CASE("answers of the cache are not in the engine's times, and the bills sum
   REQUIRE(count("ttft") == unit.served);
   REQUIRE(count("ttft_engine") == unit.served - unit.response_hits);
 }
+
+TEST_CASE("what a short key had let in is not found when the key is whole again") {
+  Scenario s = cached(CacheScope::tenant);
+  for (Tier& tier : s.tiers) tier.arrivals.rate_per_s = 0.02;
+  s.pools[0].response_cache_lifetime = kDay;
+  const Duration until = kMinute * 15;
+  s.disturbances = {{.kind = Disturbance::Kind::short_cache_key, .from = kMinute * 5, .until = until}};
+  const Ran ran = run(s, kPretrained);
+  const std::vector<SharedResponse>& shared = ran.totals.responses.examples;
+  REQUIRE(!shared.empty());
+  REQUIRE(static_cast<int64_t>(shared.size()) ==
+          ran.totals.responses.not_shared);  // all were kept to look at
+  for (const SharedResponse& hit : shared) {
+    REQUIRE(hit.at < Time{until.ns});
+    INFO(hit.at.ns << " made " << hit.response.made.ns << " by " << hit.response.owner.index << " for "
+                   << hit.requester.index);
+    REQUIRE(hit.response.made >= Time{(kMinute * 5).ns});  // nor what was made before, under the whole key
+  }
+}
+
+TEST_CASE("an answer out of the cache has no time per token") {
+  Scenario s = cached(CacheScope::open);
+  s.pools[0].response_cache_entries = 100'000;
+  for (Tier& tier : s.tiers) tier.arrivals.rate_per_s = 0.05;
+  const auto unit = simulate_unit(*testing::small_world(s), {kPretrained, 0}, {.warmup = {}, .blame = {}});
+  for (const LatencyRow& row : unit.rows.latency) {
+    if (row.metric == "tpot" && row.count > 0) REQUIRE(row.p50_s > 0);
+  }
+}

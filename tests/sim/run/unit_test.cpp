@@ -285,3 +285,26 @@ TEST_CASE("growth from nobody reaches somebody") {
   REQUIRE(joins[49] <= Time{(kHour * 10).ns});
   REQUIRE(joins[50] >= Time{(kHour * 10).ns});
 }
+
+TEST_CASE("lengths far beyond any context are refused like any that is too long") {
+  Scenario s = testing::small_scenario();
+  s.horizon = kMinute * 30;
+  for (Tier& tier : s.tiers) {
+    tier.prompt = {{{1, Law::lognormal, 6, 10}}};
+    tier.output = {{{1, Law::lognormal, 6, 10}}};
+    tier.arrivals.rate_per_s = 1;
+  }
+  const UnitOutcome unit = simulate_unit(*testing::small_world(s), {2, 0}, {.warmup = {}, .blame = {}});
+  REQUIRE(unit.rows.units.at(0).over_context > 1000);
+}
+
+TEST_CASE("a tenant entitled to almost nothing waits for ever alone, and the run goes on") {
+  Scenario s = testing::small_scenario();
+  s.horizon = kMinute * 30;
+  s.warmup = {};
+  s.tiers[0].weight = 1e-6;
+  s.tiers[1].weight = 1e6;
+  s.tiers[0].slo.ttft = {99, kMillisecond};
+  const UnitOutcome unit = simulate_unit(*testing::small_world(s), {2, 0}, {.warmup = {}, .blame = {}});
+  REQUIRE(unit.rows.service[0].missed_under_provisioned > 0);
+}

@@ -148,3 +148,23 @@ TEST_CASE("random sequences: every block is found while it is held, and all come
   for (PrefixPool::Table& table : held) pool.give_back(table);
   REQUIRE(pool.free() == pool.total());
 }
+
+TEST_CASE("of what was evicted for others so much is remembered, and the oldest is forgotten") {
+  PrefixPool pool(2);
+  pool.remember_evicted();
+  const auto pushed_out = [&](PrefixKey key) {
+    PrefixPool::Table mine = computed(pool, {key});
+    pool.give_back(mine);
+    for (const PrefixKey other : {PrefixKey{1}, PrefixKey{2}}) {
+      PrefixPool::Table table;
+      pool.take({TenantId{9}}, table);
+      pool.seal(table.back(), other);
+      pool.give_back(table);
+    }
+  };
+  constexpr PrefixKey kFirst = 1000;
+  for (PrefixKey i = 0; i <= PrefixPool::kMostEvicted; ++i) pushed_out(kFirst + i);
+  REQUIRE(pool.find(Keys{kFirst}).kept == 0);
+  REQUIRE(pool.find(Keys{kFirst + 1}).kept == 1);
+  REQUIRE(pool.find(Keys{kFirst + PrefixPool::kMostEvicted}).kept == 1);
+}

@@ -348,3 +348,23 @@ TEST_CASE("asking twice gives the same head") {
     REQUIRE(drained(line).size() == left);
   }
 }
+
+TEST_CASE("turns are paid for what is computed here, and what a cache spares is given back") {
+  WaitingLine line = line_of({.order = LineOrder::deficit_round_robin, .quantum = 200});
+  // One tenant's prompts of 4,000 tokens were computed elsewhere: its requests cost as much as the other's.
+  for (int64_t i = 0; i < 4; ++i) {
+    Sequence s = i < 2 ? waiting(1, i, 4000, 101) : waiting(2, i, 4000, 101);
+    s.brought = 4000;
+    s.request.emitted = 1;
+    line.push(std::move(s));
+  }
+  REQUIRE(drained(line) == std::vector<int64_t>{0, 2, 1, 3});
+  // 3,900 of 4,000 are found in the cache: what was saved up for them pays for the next.
+  for (int64_t i = 0; i < 4; ++i) line.push(waiting(i < 3 ? 1 : 2, i, i < 3 ? 4000 : 6000, 0));
+  REQUIRE(line.head(kTimeMax, kAnybody)->order == 0);
+  Sequence first = line.take();
+  line.charge_prompt(first, 100);
+  REQUIRE(line.head(kTimeMax, kAnybody)->order == 1);
+  line.put_back(std::move(first));
+  REQUIRE(drained(line).front() == 0);
+}

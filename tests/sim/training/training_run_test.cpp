@@ -160,3 +160,20 @@ TEST_CASE("a job that still waits does not queue again") {
   s.spec.every = kMinute;
   REQUIRE(run_training(s.spec).unfinished_jobs <= 31);
 }
+
+TEST_CASE("a run that takes longer than the next one does not take its place") {
+  Setting s = setting(TrainingNeed::pooled, 3);
+  s.tenants[1].data = {40'000};  // 10,000 s of training, and it objects
+  s.spec.tenants = s.tenants;
+  s.spec.devices = 2;
+  s.spec.every = kMinute * 30;
+  s.spec.horizon = kHour * 4;
+  s.spec.consent_ignored_until = kMinute;  // the first run takes everybody's data
+  const TrainingOutcome out = run_training(s.spec);
+  REQUIRE(out.lineage.owners(out.runs.back().made).size() == 2);
+  REQUIRE(std::any_of(out.runs.begin(), out.runs.end(), [&](const TrainingRunRecord& run) {
+    return out.lineage.owners(run.made).size() == 3 && run.finished > Time{(kMinute * 40).ns};
+  }));
+  for (const Assignment& a : out.assignments[0])
+    REQUIRE((a.weights == ModelId{0} || out.lineage.owners(a.weights).size() == 2));
+}

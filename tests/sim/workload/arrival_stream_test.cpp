@@ -232,3 +232,16 @@ TEST_CASE("a flood changes the prompts in its span and nothing else") {
   }
   REQUIRE(hit > 50);
 }
+
+TEST_CASE("a window's factor holds to its end, over midnight too") {
+  const std::vector<Arrival> all =
+      arrivals({ArrivalKind::cox, 0.2, 1.5, kHour * 48, {}, {}}, "flat", kDay * 20, 5);
+  std::vector<double> days(20, 0);
+  for (const Arrival& a : all) days[static_cast<size_t>(a.at.ns / kDay.ns)] += 1;
+  double differ = 0;
+  for (size_t w = 0; w < 10; ++w) {
+    REQUIRE(std::fabs(days[2 * w] - days[2 * w + 1]) <= 6 * std::sqrt(days[2 * w] + days[2 * w + 1]));
+    if (w > 0) differ = std::max(differ, std::fabs(days[2 * w] - days[2 * w - 1]));
+  }
+  REQUIRE(differ > 1000);  // windows differ from one another
+}

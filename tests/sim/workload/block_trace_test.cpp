@@ -1,5 +1,6 @@
 #include "sim/workload/block_trace.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cstring>
 
@@ -65,6 +66,19 @@ TEST_CASE("a Mooncake id stands for 32 of our blocks, a time for milliseconds") 
   REQUIRE(t.rows[0].keys == 62);
   REQUIRE(t.rows[1].keys == 32);
   for (size_t i = 0; i < 32; ++i) REQUIRE(t.keys[i] == t.keys[t.rows[1].first_key + i]);
+}
+
+TEST_CASE("blocks of different Mooncake ids have different keys") {
+  std::string ids;
+  for (int i = 0; i < 40; ++i) ids += (i == 0 ? "" : ", ") + std::to_string(i);
+  const Result<TraceRows> rows = read(
+      "{\"timestamp\": 10, \"input_length\": 20480, \"output_length\": 5, \"hash_ids\": [" + ids + "]}\n",
+      BlockTraceFormat::mooncake);
+  REQUIRE(rows.ok());
+  std::vector<uint64_t> keys = rows.value().keys;
+  REQUIRE(keys.size() == 40 * 32);
+  std::sort(keys.begin(), keys.end());
+  REQUIRE(std::adjacent_find(keys.begin(), keys.end()) == keys.end());
 }
 
 TEST_CASE("rows that no run can use are counted by reason") {
