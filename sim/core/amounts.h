@@ -22,8 +22,4 @@ using Tokens = Amount<struct TokensUnit>;
 using Bytes = Amount<struct BytesUnit>;
 using NanoDollars = Amount<struct NanoDollarsUnit>;  // 1e-9 of the scenario's currency
 
-constexpr double dollars(NanoDollars m) {
-  return static_cast<double>(m.count) * 1e-9;
-}
-
 }  // namespace cotenant

@@ -16,9 +16,6 @@ struct Id {
 using TenantId = Id<struct TenantKind>;
 using TierId = Id<struct TierKind>;
 using ModelId = Id<struct ModelKind>;  // one set of weights or one adapter, with its lineage
-using DatasetId = Id<struct DatasetKind>;
-using PoolId = Id<struct PoolKind>;
 using ReplicaId = Id<struct ReplicaKind>;
-using JobId = Id<struct JobKind>;
 
 }  // namespace cotenant

@@ -56,7 +56,6 @@ inline Duration operator-(Time a, Time b) {
   return {subtract_checked(a.ns, b.ns)};
 }
 
-inline constexpr Duration kMicrosecond{1'000};
 inline constexpr Duration kMillisecond{1'000'000};
 inline constexpr Duration kSecond{1'000'000'000};
 inline constexpr Duration kMinute{60 * kSecond.ns};

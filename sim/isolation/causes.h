@@ -9,14 +9,12 @@
 
 namespace cotenant {
 
-// Why a request missed its objective. Every miss has exactly one cause, found in this order by paired re-runs
+// Why a request within its tenant's quota missed its objective. Every miss has exactly one cause, found in this order by paired re-runs
 // with the same random numbers.
 enum class MissCause : uint8_t {
-  over_quota,         // its tenant was beyond its own quota
   under_provisioned,  // missed as well with its tenant alone on its entitlement, or lost by its own fault
   platform,           // met when loads and starts take no time
   neighbour,          // otherwise, or where another tenant's fault took the request along
-  unattributed,       // re-runs were turned off
 };
 
 // A request of the base variant that missed its objective, within its quota.

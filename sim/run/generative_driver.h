@@ -37,7 +37,8 @@ class GenerativeDriver : public DrivenDevice {
   // Everything here is lost; appends the requests. The replica is down and will be empty.
   void fail(Loss loss, std::vector<Request>& lost);
   // Takes in the rounds of the block under way that are over by now, and decides the one after them: so that
-  // what a failure finds does not depend on how many rounds were to be skipped. fail() must follow.
+  // what a failure or the end of a run finds does not depend on how many rounds were to be skipped. Nothing
+  // is begun after it.
   void settle();
   // R4, after fail(): what was in memory then.
   [[nodiscard]] int64_t artefacts_left() const { return artefacts_left_; }

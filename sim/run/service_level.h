@@ -33,7 +33,6 @@ struct Judgement {
   // Of a miss: the first limit that was missed, and what it took; -1 where no answer came at all.
   Duration limit{};
   Duration took{-1};
-  [[nodiscard]] Duration excess() const { return took.ns < 0 ? Duration{} : took - limit; }
 };
 
 // Holds one request against the limits of its tier: a limit "p99 < 500 ms" judges each request by 500 ms, and

@@ -493,8 +493,9 @@ class ServingRun {
   void report_unfinished() {
     for (uint32_t r = 0; r < replicas_.size(); ++r) {
       std::visit(
-          [&](const auto& driver) {
+          [&](auto& driver) {
             driver.record_work();
+            if constexpr (std::is_same_v<std::decay_t<decltype(driver)>, GenerativeDriver>) driver.settle();
             driver.machine().for_each_unfinished(
                 [&](const Request& q) { observe(q, RequestOutcome::in_flight, ReplicaId{r}); });
           },

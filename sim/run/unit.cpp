@@ -133,8 +133,6 @@ class Unit {
         if (miss.guilty.valid()) causes_[miss.guilty.index].guilty_of += 1;
         if (!miss.lost_by.valid()) log_neighbour_breach(miss, tested, world_.tenants, log_);
         break;
-      default:
-        causes.unattributed += 1;
     }
   }
 

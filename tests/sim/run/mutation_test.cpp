@@ -260,7 +260,7 @@ std::map<std::string, int64_t> raised(const Scenario& s, size_t tenancy) {
   for (const BreachRow& row : results.breaches) {
     if (row.count == 0) continue;
     counts[row.code] = row.count;
-    REQUIRE((row.count <= row.checks || row.code == "D4" || row.code == "D5"));
+    REQUIRE(row.count <= row.checks);
     REQUIRE(row.quantity > 0);
   }
   for (const BreachEventRow& event : results.breach_events) {
@@ -272,7 +272,8 @@ std::map<std::string, int64_t> raised(const Scenario& s, size_t tenancy) {
 
 using Counts = std::map<std::string, int64_t>;
 
-bool killed(const Mutant& mutant) {
+// Raises its code, alone, and nothing is raised without it.
+void check(const Mutant& mutant) {
   INFO(mutant.code << ": " << mutant.fault << ", tenancy " << mutant.tenancy);
   Scenario s = clean();
   mutant.prepare(s);
@@ -283,28 +284,24 @@ bool killed(const Mutant& mutant) {
                               << (counts.empty() ? "none" : counts.begin()->first));
   REQUIRE(counts.contains(mutant.code));
   REQUIRE(counts.size() == 1);
-  return true;
 }
 
 }  // namespace
 
 TEST_CASE("every implemented code is raised by its planted fault, alone, and by nothing without it") {
-  std::map<std::string, bool> caught;
+  std::set<std::string> caught;
   for (const Mutant& mutant : mutants()) {
-    const auto [at, fresh] = caught.try_emplace(mutant.code, true);
-    at->second = killed(mutant) && at->second;
+    check(mutant);
+    caught.insert(mutant.code);
   }
   int64_t implemented = 0;
-  int64_t score = 0;
   for (const BreachCode& code : breach_codes()) {
     if (!code.implemented) continue;
     INFO(code.code << " has no mutant");
     REQUIRE(caught.contains(code.code));
     ++implemented;
-    score += caught[code.code] ? 1 : 0;
   }
-  WARN("mutation score: " << score << " of " << implemented << " codes");
-  REQUIRE(score == implemented);
+  WARN("mutation score: " << caught.size() << " of " << implemented << " codes");
 }
 
 namespace {

@@ -107,6 +107,7 @@ TEST_CASE("answers of other weights or another adapter are not found in an open 
   const Ran own = run(cached(CacheScope::open), 0);
   REQUIRE(own.totals.responses.hits > 0);
   const auto first_own = kMinute * 10;  // from then on every tenant has its own model
+  REQUIRE(static_cast<int64_t>(own.totals.responses.examples.size()) == own.totals.responses.not_shared);
   for (const SharedResponse& hit : own.totals.responses.examples) REQUIRE(hit.at < Time{first_own.ns});
 }
 

@@ -138,6 +138,17 @@ TEST_CASE(
       int64_t busy = 0;
       for (const PoolRow& row : a.pools) busy += row.pool == "serve" ? row.busy_ns : 0;
       REQUIRE(busy > 0);
+      const auto money = [](const auto& row) {
+        return row.serving_nano + row.training_nano + row.storage_nano + row.idle_nano;
+      };
+      int64_t billed = 0;
+      for (const TenantRow& row : a.tenants) billed += money(row);
+      for (const WindowRow& row : a.windows) billed -= money(row);
+      REQUIRE(billed == 0);
+      for (const PoolRow& row : a.pools) {
+        const Duration window = std::min(s.window, s.horizon - s.window * row.window);
+        REQUIRE(row.busy_ns + row.idle_ns + row.starting_ns + row.down_ns == row.devices * window.ns);
+      }
     }
   }
 }
