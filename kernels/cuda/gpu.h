@@ -243,6 +243,24 @@ std::vector<T> to_host(Gpu* gpu, const DeviceArray<T>& values) {
   return out;
 }
 
+// What `queue` queues on the stream, as a graph: the one way to capture. An exception of `queue` ends the
+// capture before it goes on, so that the stream can be used again.
+template <class Queue>
+std::unique_ptr<GpuGraph> captured(Gpu* gpu, GpuStream& stream, const Queue& queue) {
+  gpu->begin_capture(stream);
+  try {
+    queue();
+  } catch (...) {
+    try {
+      (void)gpu->end_capture(stream);
+    } catch (const GpuError&) {
+      // What was queued can not be captured: that is what the first exception says.
+    }
+    throw;
+  }
+  return gpu->end_capture(stream);
+}
+
 // Seconds of one launch: the mean of `repeats` launches in a row, between two events on the stream.
 inline double time_graph(Gpu* gpu, GpuStream& stream, GpuGraph& graph, int repeats) {
   const std::unique_ptr<GpuEvent> first = gpu->make_event();

@@ -271,10 +271,10 @@ GpuStep& GpuDecoder::run_captured(std::span<const GpuSequenceWork> batch, const 
   }
   if (captured.graph == nullptr) {
     gpu_->synchronize(stream);
-    gpu_->begin_capture(stream);
-    enqueue(stream, step, {});
-    step.collect(stream);
-    captured.graph = gpu_->end_capture(stream);
+    captured.graph = cuda::captured(gpu_, stream, [&] {
+      enqueue(stream, step, {});
+      step.collect(stream);
+    });
   }
   gpu_->record(stream, *first_);
   gpu_->launch(stream, *captured.graph);

@@ -105,7 +105,10 @@ void streams_wait(Gpu& gpu) {
 GPU_TEST("a stream waits for an event of another", streams_wait)
 
 void partitions_work(Gpu& gpu) {
-  if (!gpu.facts().green_contexts) return;
+  if (!gpu.facts().green_contexts) {
+    std::printf("SKIPPED: no green contexts (driver %s)\n", gpu.facts().driver.c_str());
+    return;
+  }
   Bench bench(&gpu);
   const Gpu::Partition parts = gpu.partition(16);
   REQUIRE(parts.first->sm_count() >= 16);
