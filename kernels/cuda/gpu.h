@@ -134,8 +134,8 @@ class Gpu {
   virtual Partition partition(int64_t sms) = 0;
   virtual void synchronize(GpuStream& stream) = 0;
 
-  // Copies are queued. From or to the host they overlap with kernels only if the host memory is pinned; it
-  // must stay until the stream has got there.
+  // Copies are queued; of no bytes they are nothing. From or to the host they overlap with kernels only if
+  // the host memory is pinned; it must stay until the stream has got there.
   virtual void copy_to_device(GpuStream& stream, void* to, const void* from, int64_t bytes) = 0;
   virtual void copy_to_host(GpuStream& stream, void* to, const void* from, int64_t bytes) = 0;
   virtual void copy_on_device(GpuStream& stream, void* to, const void* from, int64_t bytes) = 0;

@@ -85,16 +85,21 @@ void DeviceGpu::synchronize(GpuStream& stream) {
   COTENANT_CUDA(cudaStreamSynchronize(cuda_stream(stream)));
 }
 
+// Of empty arrays, whose address is null, CUDA need not accept a copy.
 void DeviceGpu::copy_to_device(GpuStream& stream, void* to, const void* from, int64_t bytes) {
+  if (bytes == 0) return;
   COTENANT_CUDA(cudaMemcpyAsync(to, from, size_of(bytes), cudaMemcpyHostToDevice, cuda_stream(stream)));
 }
 void DeviceGpu::copy_to_host(GpuStream& stream, void* to, const void* from, int64_t bytes) {
+  if (bytes == 0) return;
   COTENANT_CUDA(cudaMemcpyAsync(to, from, size_of(bytes), cudaMemcpyDeviceToHost, cuda_stream(stream)));
 }
 void DeviceGpu::copy_on_device(GpuStream& stream, void* to, const void* from, int64_t bytes) {
+  if (bytes == 0) return;
   COTENANT_CUDA(cudaMemcpyAsync(to, from, size_of(bytes), cudaMemcpyDeviceToDevice, cuda_stream(stream)));
 }
 void DeviceGpu::fill(GpuStream& stream, void* to, uint8_t byte, int64_t bytes) {
+  if (bytes == 0) return;
   COTENANT_CUDA(cudaMemsetAsync(to, byte, size_of(bytes), cuda_stream(stream)));
 }
 
