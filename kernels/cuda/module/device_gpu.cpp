@@ -36,9 +36,7 @@ GpuFacts facts_of(int device) {
           .l2_bytes = properties.l2CacheSize,
           .memory_bytes = static_cast<int64_t>(properties.totalGlobalMem),
           .clock_hz = attribute(device, cudaDevAttrClockRate) * int64_t{1000},
-          .shared_bytes_per_block = static_cast<int64_t>(properties.sharedMemPerBlockOptin),
           .compute_major = properties.major,
-          .compute_minor = properties.minor,
           .driver = version_text(driver),
           .runtime = version_text(runtime),
           .cublas = std::to_string(cublas / 10000) + "." + std::to_string(cublas / 100 % 100) + "." +
@@ -67,12 +65,6 @@ std::unique_ptr<GpuMemory> DeviceGpu::allocate(int64_t bytes) {
 }
 std::unique_ptr<GpuMemory> DeviceGpu::allocate_pinned(int64_t bytes) {
   return std::make_unique<PinnedMemory>(bytes);
-}
-int64_t DeviceGpu::free_bytes() {
-  size_t unused = 0;
-  size_t total = 0;
-  COTENANT_CUDA(cudaMemGetInfo(&unused, &total));
-  return static_cast<int64_t>(unused);
 }
 
 std::unique_ptr<GpuStream> DeviceGpu::make_stream() {
@@ -108,9 +100,6 @@ std::unique_ptr<GpuEvent> DeviceGpu::make_event() {
 }
 void DeviceGpu::record(GpuStream& stream, GpuEvent& event) {
   COTENANT_CUDA(cudaEventRecord(cuda_event(event), cuda_stream(stream)));
-}
-void DeviceGpu::wait(GpuStream& stream, GpuEvent& event) {
-  COTENANT_CUDA(cudaStreamWaitEvent(cuda_stream(stream), cuda_event(event), 0));
 }
 double DeviceGpu::seconds(GpuEvent& first, GpuEvent& last) {
   COTENANT_CUDA(cudaEventSynchronize(cuda_event(last)));

@@ -98,7 +98,7 @@ void graphs_repeat(Gpu& gpu) {
   gpu.empty_launch(bench.stream());
   const auto graph = gpu.end_capture(bench.stream());
   REQUIRE(bench.get(x, 64)[0] == 1);  // captured, not run
-  REQUIRE(time_graph(&gpu, bench.stream(), *graph, 5) > 0);
+  for (int i = 0; i < 5; ++i) gpu.launch(bench.stream(), *graph);
   REQUIRE(bench.get(x, 64)[63] == 6);
 }
 GPU_TEST("a captured graph runs when it is launched, as often as it is", graphs_repeat)
@@ -119,19 +119,6 @@ void capture_ends(Gpu& gpu) {
   REQUIRE(bench.get(x, 64)[0] == 2);
 }
 GPU_TEST("a capture that fails half way ends, and its stream goes on", capture_ends)
-
-void streams_wait(Gpu& gpu) {
-  Bench bench(&gpu);
-  const auto side = gpu.make_stream();
-  const auto event = gpu.make_event();
-  float* x = bench.put(std::vector<float>(1024, 1.0F));
-  gpu.sgd(*side, x, x, -1, 1024);
-  gpu.record(*side, *event);
-  gpu.wait(bench.stream(), *event);
-  gpu.sgd(bench.stream(), x, x, -1, 1024);
-  REQUIRE(bench.get(x, 1024)[1023] == 4);
-}
-GPU_TEST("a stream waits for an event of another", streams_wait)
 
 void partitions_work(Gpu& gpu) {
   if (!gpu.facts().green_contexts) {

@@ -133,7 +133,6 @@ EmulatedGpu::EmulatedGpu()
              .l2_bytes = 50 << 20,
              .memory_bytes = int64_t{1} << 30,
              .clock_hz = 1'000'000'000,
-             .shared_bytes_per_block = 227 * 1024,
              .compute_major = 9,
              .driver = "none",
              .runtime = "none",
@@ -157,7 +156,7 @@ void EmulatedGpu::run_for_a_second(GpuStream& stream) {
   done_s = std::max(done_s, now_s_) + 1;
 }
 
-int64_t EmulatedGpu::free_bytes() {
+int64_t EmulatedGpu::free_bytes() const {
   int64_t used = 0;
   for (const Memory* memory : memories_) used += memory->bytes();
   return facts_.memory_bytes - used;
@@ -203,10 +202,6 @@ std::unique_ptr<GpuEvent> EmulatedGpu::make_event() {
 }
 void EmulatedGpu::record(GpuStream& stream, GpuEvent& event) {
   dynamic_cast<Event&>(event).at_s = std::max(now_s_, stream_of(stream).done_s);
-}
-void EmulatedGpu::wait(GpuStream& stream, GpuEvent& event) {
-  double& done_s = stream_of(stream).done_s;
-  done_s = std::max(done_s, dynamic_cast<Event&>(event).at_s);
 }
 double EmulatedGpu::seconds(GpuEvent& first, GpuEvent& last) {
   const double until_s = dynamic_cast<Event&>(last).at_s;

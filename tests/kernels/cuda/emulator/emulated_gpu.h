@@ -19,7 +19,6 @@ class EmulatedGpu final : public Gpu {
 
   std::unique_ptr<GpuMemory> allocate(int64_t bytes) override;
   std::unique_ptr<GpuMemory> allocate_pinned(int64_t bytes) override;
-  int64_t free_bytes() override;
   // allocate() throws OutOfGpuMemory beyond this.
   void set_memory(int64_t bytes) { facts_.memory_bytes = bytes; }
   void set_l2(int64_t bytes) { facts_.l2_bytes = bytes; }
@@ -39,7 +38,6 @@ class EmulatedGpu final : public Gpu {
 
   std::unique_ptr<GpuEvent> make_event() override;
   void record(GpuStream& stream, GpuEvent& event) override;
-  void wait(GpuStream& stream, GpuEvent& event) override;
   // On an emulated clock on which every launch, of an operation or of a graph, takes its stream a second,
   // streams run side by side, and the host waits where a real one would.
   double seconds(GpuEvent& first, GpuEvent& last) override;
@@ -97,6 +95,8 @@ class EmulatedGpu final : public Gpu {
   class Products;
   // Does it now, or records it between begin_capture() and end_capture().
   void queue(GpuStream& stream, Work work);
+  // Of facts().memory_bytes.
+  [[nodiscard]] int64_t free_bytes() const;
   // A launch on the clock.
   void run_for_a_second(GpuStream& stream);
 
