@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <csignal>
 #include <cstdio>
 
 #include "kernels/calibrate/calibrate.h"
@@ -15,6 +14,7 @@
 #include "tools/command_line.h"
 #include "tools/derived_profiles.h"
 #include "tools/file_bytes.h"
+#include "tools/interrupt.h"
 #include "tools/progress.h"
 #include "tools/show_results.h"
 
@@ -24,11 +24,6 @@ namespace {
 bool is_file_name(const std::string& name) {
   const std::string allowed = "abcdefghijklmnopqrstuvwxyz0123456789_-";
   return !name.empty() && name.size() <= 64 && name.find_first_not_of(allowed) == std::string::npos;
-}
-
-std::atomic<bool> interrupted = false;
-extern "C" void on_calibration_interrupt(int /*signal*/) {
-  if (interrupted.exchange(true)) std::_Exit(static_cast<int>(Exit::interrupted));
 }
 
 std::string holdout_text(const Profile& p) {
@@ -93,10 +88,9 @@ Exit calibrate_into(CalibrationOptions options, const std::string& folder, Calib
                                          printable(journal.path()), options.finished.size());
     std::fputs(note.c_str(), stderr);
   }
-  std::signal(SIGINT, on_calibration_interrupt);
-  std::signal(SIGTERM, on_calibration_interrupt);
+  const std::atomic<bool>* interrupted = stop_on_interrupt();
   ProgressLine progress;
-  options.stop = [] { return interrupted.load(); };
+  options.stop = [interrupted] { return interrupted->load(); };
   options.on_finished = [&](const Finished& unit) { journal.append(unit); };
   options.on_progress = [&](const CalibrationProgress& p) { progress.show(progress_text(p)); };
   const Result<Calibrated> calibrated = calibrate_cpu(options);

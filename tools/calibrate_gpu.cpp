@@ -5,9 +5,7 @@
 
 #include <algorithm>
 #include <atomic>
-#include <csignal>
 #include <cstdio>
-#include <cstdlib>
 
 #include "kernels/calibrate/gpu_calibration.h"
 #include "kernels/cuda/open_gpu.h"
@@ -15,6 +13,7 @@
 #include "reports/store/results_file.h"
 #include "tools/command_line.h"
 #include "tools/file_bytes.h"
+#include "tools/interrupt.h"
 #include "tools/progress.h"
 #include "tools/show_results.h"
 
@@ -24,11 +23,6 @@ namespace {
 bool is_file_name(const std::string& name) {
   const std::string allowed = "abcdefghijklmnopqrstuvwxyz0123456789_-";
   return !name.empty() && name.size() <= 64 && name.find_first_not_of(allowed) == std::string::npos;
-}
-
-std::atomic<bool> interrupted = false;
-extern "C" void on_gpu_interrupt(int /*signal*/) {
-  if (interrupted.exchange(true)) std::_Exit(static_cast<int>(Exit::interrupted));
 }
 
 void append_list(std::string* text, const std::vector<std::string>& lines, size_t named) {
@@ -57,6 +51,12 @@ std::string summary_of(const GpuCalibrated& c, const std::string& path) {
     text += "\nnot measurable on this device:";
     append_list(&text, c.not_measurable, c.not_measurable.size());
   }
+  if (!c.late.kernels.empty()) {
+    text += "\nnot in the profile, since there was no time for all their points:";
+    append_list(&text, c.late.kernels, c.late.kernels.size());
+  }
+  if (c.late.holdouts > 0)
+    text += fmt::format("\n{} hold-outs were skipped for lack of time", c.late.holdouts);
   if (!c.unsettled.empty()) {
     text += fmt::format("\n{} medians did not settle within 2 %, the worst of them:", c.unsettled.size());
     append_list(&text, c.unsettled, 5);
@@ -71,6 +71,25 @@ std::string progress_text(const CalibrationProgress& p) {
                      p.current);
 }
 
+// An interrupted calibration, and one that ran out of time, leave what is complete: a profile that some model
+// can be simulated with, or else nothing but the names of what was lost.
+Exit write_measured(const GpuCalibrated& c, const std::string& folder, const std::string& name) {
+  if (!c.complete) std::fputs("interrupted before the end\n", stderr);
+  if (!c.usable) {
+    std::string text = "nothing was written: no model's kernels were all measured; these were, and are lost:";
+    std::vector<std::string> kernels;
+    for (const KernelTimes& kernel : c.profile.kernels) kernels.push_back(kernel.name);
+    append_list(&text, kernels, kernels.size());
+    std::fputs((text + "\n").c_str(), stderr);
+    return c.complete ? Exit::not_measured : Exit::interrupted;
+  }
+  sweep_stale_temporaries(folder);
+  write_profile(c.profile, folder, name + ".h5");
+  std::fputs(summary_of(c, folder + "/" + name + ".h5").c_str(), stdout);
+  if (!c.complete) return Exit::interrupted;
+  return c.late.kernels.empty() ? Exit::ok : Exit::not_measured;
+}
+
 Exit measure_into(GpuCalibrationOptions options, const GpuCalibrationShapes& shapes,
                   const std::string& folder) {
   const cuda::OpenedGpu opened = cuda::open_gpu();
@@ -80,23 +99,15 @@ Exit measure_into(GpuCalibrationOptions options, const GpuCalibrationShapes& sha
     return Exit::failed;
   }
   make_folder(folder);  // before the work, so that an unwritable place is known at once
-  std::signal(SIGINT, on_gpu_interrupt);
-  std::signal(SIGTERM, on_gpu_interrupt);
+  const std::atomic<bool>* interrupted = stop_on_interrupt();
   ProgressLine progress;
-  options.stop = [] { return interrupted.load(); };
+  options.stop = [interrupted] { return interrupted->load(); };
   options.on_progress = [&](const CalibrationProgress& p) { progress.show(progress_text(p)); };
   ThreadClock clock;
   const Result<GpuCalibrated> calibrated = calibrate_gpu(opened.gpu.get(), options, shapes, &clock);
   progress.clear();
   if (!calibrated.ok()) return refuse(calibrated.problems());
-  if (!calibrated.value().complete) {
-    std::fputs("interrupted: nothing was written\n", stderr);
-    return Exit::interrupted;
-  }
-  sweep_stale_temporaries(folder);
-  write_profile(calibrated.value().profile, folder, options.name + ".h5");
-  std::fputs(summary_of(calibrated.value(), folder + "/" + options.name + ".h5").c_str(), stdout);
-  return Exit::ok;
+  return write_measured(calibrated.value(), folder, options.name);
 }
 
 }  // namespace

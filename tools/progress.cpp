@@ -6,11 +6,16 @@
 
 namespace cotenant {
 
-ProgressLine::ProgressLine() : terminal_(::isatty(STDERR_FILENO) == 1) {}
+ProgressLine::ProgressLine(double every_s)
+    : terminal_(::isatty(STDERR_FILENO) == 1), every_(every_s), last_(Clock::now()) {}
 
 void ProgressLine::show(const std::string& text) {
-  if (!terminal_) return;
-  const std::string line = "\r\x1b[K" + text;
+  if (!terminal_) {
+    const Clock::time_point now = Clock::now();
+    if (now - last_ < every_) return;
+    last_ = now;
+  }
+  const std::string line = terminal_ ? "\r\x1b[K" + text : text + "\n";
   std::fputs(line.c_str(), stderr);
 }
 

@@ -1,4 +1,4 @@
-// Public here: PreparedStep, DecoderTrials, decoder_plans.
+// Public here: part_of, spread_of, PreparedStep, DecoderTrials, decoder_plans.
 #include "kernels/calibrate/decoder_trials.h"
 
 #include <algorithm>
@@ -14,21 +14,6 @@ constexpr double kFloatBytes = 4;
 const std::vector<float>& cache_values() {
   static const std::vector<float> block = random_values(1 << 16, 1, {.seed = 1, .tensor = 1});
   return block;
-}
-
-// `total` in `parts` parts that differ by one at most.
-int64_t part_of(int64_t total, int64_t parts, int64_t index) {
-  return total / parts + (index < total % parts ? 1 : 0);
-}
-
-// How far the context of sequence `index` lies from the mean `context`: evenly spread over one block of the
-// paged cache in groups of 16, so that a batch meets full and begun blocks as often as real ones do. The sum
-// over the batch is 0.
-int64_t spread_of(int64_t index, int64_t sequences, int64_t context) {
-  const int64_t place = index % cpu::kKvBlockTokens;
-  const int64_t group = std::min(cpu::kKvBlockTokens, sequences - (index - place));
-  const int64_t reach = std::min(cpu::kKvBlockTokens, 2 * context);
-  return (2 * place + 1 - group) * reach / (2 * group);
 }
 
 Trial trial_of(std::shared_ptr<PreparedStep> step, const StepOptions& options) {
@@ -85,6 +70,17 @@ DecoderGrid decoder_grid(bool quick) {
 }
 
 }  // namespace
+
+int64_t part_of(int64_t total, int64_t parts, int64_t index) {
+  return total / parts + (index < total % parts ? 1 : 0);
+}
+
+int64_t spread_of(int64_t index, int64_t sequences, int64_t context) {
+  const int64_t place = index % cpu::kKvBlockTokens;
+  const int64_t group = std::min(cpu::kKvBlockTokens, sequences - (index - place));
+  const int64_t reach = std::min(cpu::kKvBlockTokens, 2 * context);
+  return (2 * place + 1 - group) * reach / (2 * group);
+}
 
 void PreparedStep::add(const SequencePlan& plan, const Adapter* adapter) {
   const auto n = static_cast<uint32_t>(tokens_.size());

@@ -18,6 +18,13 @@ struct SequencePlan {
   bool want_logits = true;
 };
 
+// `total` in `parts` parts that differ by one at most.
+int64_t part_of(int64_t total, int64_t parts, int64_t index);
+// How far the context of sequence `index` lies from the mean `context`: evenly spread over one block of the
+// paged cache in groups of 16, so that a batch meets full and begun blocks as often as real ones do. The sum
+// over the batch is 0.
+int64_t spread_of(int64_t index, int64_t sequences, int64_t context);
+
 // Runs one step again and again from the same state. Caches hold random values.
 class PreparedStep {
  public:

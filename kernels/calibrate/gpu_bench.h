@@ -36,13 +36,15 @@ struct GpuWork {
   double bytes = 0;  // that one call touches: the least that must move
 };
 
-// Calls in one graph between two events, so that neither launches nor the events' resolution count.
+// Calls in one graph between two events that the device reaches while it is busy, so that neither launches
+// nor the events' resolution count.
 class GpuRounds {
  public:
   struct Rules {
     double sample_s = 5e-4;     // calls of one sample last about this long
     int64_t copies = 1;         // by turns
     int64_t evicted_bytes = 0;  // > 0: read before every sample, which is then one call
+    double short_s = 5e-3;      // a sample that lasts less comes behind an untimed one
   };
   // Runs the work a few times to choose algorithms and the number of calls, then captures it. `evicted` is a
   // device array of rules.evicted_bytes. Throws cuda::OutOfGpuMemory.
@@ -61,6 +63,7 @@ class GpuRounds {
   Rules rules_;
   const cuda::DeviceArray<uint8_t>* evicted_;
   int64_t calls_ = 1;
+  bool short_ = false;  // a sample lasts so little that its launch would be seen in it
   std::unique_ptr<cuda::GpuGraph> graph_;
   std::unique_ptr<cuda::GpuEvent> first_, last_;
   cuda::DeviceArray<float> sink_;

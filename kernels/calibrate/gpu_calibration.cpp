@@ -8,6 +8,7 @@
 #include <array>
 #include <ctime>
 #include <numeric>
+#include <tuple>
 
 #include "kernels/calibrate/build_facts.h"
 #include "kernels/calibrate/gpu_plan.h"
@@ -21,10 +22,8 @@ namespace {
 
 constexpr const char* kRecommenderSmall = "recommender-small";
 
-// Wall time for all visits, seconds; peaks and co-runs come on top.
-double visits_budget_s(bool quick) {
-  return quick ? 32 : 190;
-}
+// Beyond this share of the visits' time no hold-out begins: points come first.
+constexpr double kHoldOutShare = 0.9;
 
 // A sample is half a millisecond of calls already (gpu_bench.h).
 SamplerRules sample_rules(bool quick) {
@@ -39,16 +38,22 @@ SamplerRules sample_rules(bool quick) {
 // One calibration while it is being measured.
 class GpuSession {
  public:
-  GpuSession(const GpuCalibrationOptions& options, const GpuPlan& plan, GpuBench* bench);
+  GpuSession(const GpuCalibrationOptions& options, const GpuPlan& plan, double budget_s, GpuBench* bench);
   void run();
   [[nodiscard]] const std::vector<std::vector<Visit>>& visits() const { return visits_; }
   [[nodiscard]] const std::vector<ReferenceRound>& references() const { return references_; }
   [[nodiscard]] bool stopped() const { return stopped_; }
+  // By target: selected, but without a visit since the time was over or the calibration was stopped.
+  [[nodiscard]] const std::vector<bool>& late() const { return late_; }
   void report(const std::string& what, double elapsed_s);
 
  private:
   void visit(size_t target);
   Visit measured(const Target& target);
+  [[nodiscard]] bool is_holdout(size_t target) const {
+    const CalibrationPlan& p = plan_.plan;
+    return target >= p.targets.size() - p.kernel_holdouts.size() - p.steps.size();
+  }
   [[nodiscard]] double elapsed_s() { return bench_->clock().wall_s() - from_; }
 
   const GpuCalibrationOptions& options_;
@@ -57,27 +62,32 @@ class GpuSession {
   double from_;
   std::vector<size_t> order_;
   std::vector<std::vector<Visit>> visits_;
+  std::vector<bool> late_;
   std::vector<ReferenceRound> references_;
   PaceState pace_;
   bool stopped_ = false;
 };
 
-// Shuffled within each model, so that no slow second of the device meets one kernel only.
-GpuSession::GpuSession(const GpuCalibrationOptions& options, const GpuPlan& plan, GpuBench* bench)
+// Model after model, its points before its hold-outs; both shuffled, so that no slow second of the device
+// meets one kernel only.
+GpuSession::GpuSession(const GpuCalibrationOptions& options, const GpuPlan& plan, double budget_s,
+                       GpuBench* bench)
     : options_(options),
       plan_(plan),
       bench_(bench),
       from_(bench->clock().wall_s()),
-      visits_(plan.plan.targets.size()) {
+      visits_(plan.plan.targets.size()),
+      late_(plan.plan.targets.size(), false) {
   for (size_t i = 0; i < plan.plan.targets.size(); ++i) {
     if (plan.plan.selected[i]) order_.push_back(i);
   }
   const auto count = static_cast<int64_t>(plan.plan.targets.size());
   const std::vector<int32_t> keys = random_indices(count, 1 << 30, {.seed = options.seed, .tensor = 1000});
-  std::stable_sort(order_.begin(), order_.end(), [&](size_t a, size_t b) {
-    return plan.group[a] != plan.group[b] ? plan.group[a] < plan.group[b] : keys[a] < keys[b];
-  });
-  pace_ = {.budget_s = visits_budget_s(options.quick), .elapsed_s = 0, .visits = order_.size(), .done = 0};
+  const auto place = [&](size_t target) {
+    return std::tuple(plan.group[target], is_holdout(target), keys[target]);
+  };
+  std::stable_sort(order_.begin(), order_.end(), [&](size_t a, size_t b) { return place(a) < place(b); });
+  pace_ = {.budget_s = budget_s, .elapsed_s = 0, .visits = order_.size(), .done = 0};
 }
 
 Visit GpuSession::measured(const Target& target) {
@@ -115,9 +125,11 @@ void GpuSession::report(const std::string& what, double elapsed_s) {
 void GpuSession::run() {
   for (const size_t target : order_) {
     stopped_ = stopped_ || (options_.stop && options_.stop());
-    if (stopped_) return;
-    visit(target);
+    const double share = is_holdout(target) ? kHoldOutShare : 1;
+    late_[target] = stopped_ || elapsed_s() > share * pace_.budget_s;
+    if (!late_[target]) visit(target);
     ++pace_.done;
+    if (late_[target]) continue;
     report(plan_.plan.targets[target].name, elapsed_s());
   }
 }
@@ -179,17 +191,18 @@ void add_models(const GpuCalibrationShapes& shapes, Profile* profile) {
   for (const GpuCalibrationShapes::Decoder& decoder : shapes.decoders) add(gpu_facts_of(decoder.config));
 }
 
-// The last decoder and the first recommender, with a cache and adapters so small that two of each fit.
+// The first decoder and recommender, with a cache and adapters so small that two of each fit.
 GpuCalibrationShapes for_coruns(const GpuCalibrationShapes& shapes) {
   GpuCalibrationShapes small = shapes;
   if (shapes.decoders.empty()) return small;
-  small.decoders = {shapes.decoders.back()};
+  small.decoders = {shapes.decoders.front()};
   GpuDecoderGrid& grid = small.decoders.front().grid;
   if (grid.sums.size() > 1) grid.sums.pop_back();
   grid.adapters = {1};
   return small;
 }
 
+constexpr int64_t kCoRunTokens = 512;
 constexpr std::array<std::string_view, 4> kKindNames = {"prefill products", "decode attention",
                                                         "embedding look-ups", "host-to-device copy"};
 // The four ways to lean on a GPU, each side on models of its own.
@@ -202,9 +215,11 @@ class CoRunPairs {
   static constexpr size_t kKinds = kKindNames.size();
   [[nodiscard]] bool possible() const { return !shapes_.decoders.empty() && !shapes_.recommenders.empty(); }
   GpuCoRunSide side(size_t which, size_t kind) {
-    const GpuCalibrationShapes::Decoder& d = shapes_.decoders.back();
+    const GpuCalibrationShapes::Decoder& d = shapes_.decoders.front();
     const GpuCalibrationShapes::Recommender& r = shapes_.recommenders.front();
-    const int64_t tokens = d.grid.tokens.back();
+    // Bound by arithmetic already, and a call is short: a longer one makes the pair's background cost
+    // seconds.
+    const int64_t tokens = bucket_of(d.grid.tokens, std::min<int64_t>(kCoRunTokens, d.grid.tokens.back()));
     const int64_t sequences = d.grid.sequences[d.grid.sequences.size() / 2];
     const int64_t context = d.grid.sums.back();
     const int64_t rows = r.grid.rows.back();
@@ -248,10 +263,16 @@ void measure_coruns(const GpuCalibrationOptions& options, const GpuCalibrationSh
       const size_t b = pair % CoRunPairs::kKinds;
       // Quick mode: a compute-bound kernel beside each, and two bandwidth-bound ones.
       if (b < a || (options.quick && a > 0 && !(a == 1 && b == 1))) continue;
-      if (options.stop && options.stop()) return;
+      if (options.stop && options.stop()) {
+        out->complete = false;
+        return;
+      }
       try {
         out->profile.coruns.push_back(
             gpu_corun(&gpu, mode, pairs.side(0, a), pairs.side(1, b), shapes.coruns));
+        if (out->profile.coruns.back().validity != kCoRunValid)
+          out->not_measurable.push_back(fmt::format("co-run on {}: {} | {}: one of them {}", to_word(mode),
+                                                    kKindNames[a], kKindNames[b], kCoRunEndedEarly));
       } catch (const cuda::OutOfGpuMemory& error) {
         out->not_measurable.push_back(fmt::format("co-run on {}: {} | {}: {}", to_word(mode), kKindNames[a],
                                                   kKindNames[b], error.what()));
@@ -273,6 +294,14 @@ std::vector<std::string> unsettled_names(const MeasuredPlan& measured, const Vis
   return names;
 }
 
+// Whether a run can be simulated with what is there; of a filtered calibration, whether anything is.
+bool is_usable(const GpuCalibrationOptions& options, const Profile& profile) {
+  if (!options.filter.empty()) return !profile.kernels.empty();
+  return std::any_of(profile.models.begin(), profile.models.end(), [&](const ModelFacts& facts) {
+    return make_service_times(profile, {.model = facts.name}, profile.name).ok();
+  });
+}
+
 Profile profile_of(const GpuCalibrationOptions& options, const cuda::GpuFacts& facts) {
   Profile p;
   p.name = options.name;
@@ -291,9 +320,12 @@ Result<GpuCalibrationShapes> gpu_calibration_shapes(const GpuCalibrationOptions&
   if (names.empty() && options.quick) names = {"llama-3.1-8b", kRecommenderSmall};
   if (names.empty()) {
     for (const DecoderConfig& preset : decoder_presets()) names.push_back(preset.name);
+    // What comes last is what time may not suffice for.
+    std::reverse(names.begin(), names.end());
     names.emplace_back(kRecommenderSmall);
   }
   GpuCalibrationShapes shapes;
+  shapes.visits_s = options.quick ? 32 : 190;
   Diagnostics problems;
   for (const std::string& name : names) {
     if (const auto preset = find_decoder(name)) {
@@ -323,12 +355,13 @@ Result<GpuCalibrated> calibrate_gpu(cuda::Gpu* gpu, const GpuCalibrationOptions&
   out.peaks = measure_gpu_peaks(&bench, options.seed, shapes.peaks);
   out.profile = profile_of(options, gpu->facts());
   out.profile.device = device_facts(gpu->facts(), out.peaks);
-  GpuSession session(options, plan.value(), &bench);
+  GpuSession session(options, plan.value(), shapes.visits_s, &bench);
   session.run();
   models.release();
   out.complete = !session.stopped();
-  if (!out.complete) return out;
-  const MeasuredPlan measured = without_missing(plan.value().plan, session.visits());
+  CalibrationPlan in_time = plan.value().plan;
+  out.late = without_late(session.late(), &in_time);
+  const MeasuredPlan measured = without_missing(in_time, session.visits());
   out.not_measurable = measured.not_measurable;
   VisitBook book(measured.plan.targets.size());
   for (size_t t = 0; t < measured.visits.size(); ++t) {
@@ -343,6 +376,7 @@ Result<GpuCalibrated> calibrate_gpu(cuda::Gpu* gpu, const GpuCalibrationOptions&
     session.report("co-runs", host->wall_s() - from);
     measure_coruns(options, shapes, &bench, &out);
   }
+  out.usable = is_usable(options, out.profile);
   out.elapsed_s = host->wall_s() - from;
   return out;
 }

@@ -9,6 +9,7 @@
 #include "kernels/calibrate/gpu_coruns.h"
 #include "kernels/calibrate/gpu_decoder_trials.h"
 #include "kernels/calibrate/gpu_device_trials.h"
+#include "kernels/calibrate/gpu_results.h"
 #include "sim/core/result.h"
 
 namespace cotenant {
@@ -26,11 +27,14 @@ struct GpuCalibrationOptions {
 };
 
 struct GpuCalibrated {
-  Profile profile;        // sound only if complete
+  Profile profile;        // of the kernels all of whose points were measured
   bool complete = false;  // not stopped
+  bool usable =
+      false;  // the profile has all that the simulation of one model asks for; with a filter: a kernel
   GpuPeaks peaks;
   double elapsed_s = 0;
   std::vector<std::string> not_measurable;  // what did not fit: kernels, ends of axes, co-runs
+  LateTargets late;                         // what there was no time for
   std::vector<std::string> unsettled;       // as Calibrated
 };
 
@@ -46,6 +50,8 @@ struct GpuCalibrationShapes {
     GpuRecommenderGrid grid;
   };
   std::vector<Recommender> recommenders;
+  // Wall time for all visits, seconds; peaks and co-runs come on top.
+  double visits_s = 32;
   int64_t copy_bytes = int64_t{1} << 30;  // of memory_copy and memory_scrub, at most
   GpuPeakSizes peaks;
   GpuCoRunRules coruns;
@@ -57,9 +63,11 @@ Result<GpuCalibrationShapes> gpu_calibration_shapes(const GpuCalibrationOptions&
 // captured in graphs (gpu_bench.h), quantiles as on the CPU. Shapes between the points of smooth axes and
 // whole steps are held out; pairs of {prefill products, decode attention, embedding look-ups, host-to-device
 // copy} run on two streams and on two halves of the multiprocessors. What does not fit into the device's
-// memory is left out and named. Points are visited in a shuffled order, model after model, so that one model
-// is in memory at a time. The profile holds hold-outs and co-runs only without a filter. `host` gives wall
-// time. Problem: the filter is no regular expression or matches no whole kernel. Throws cuda::GpuError.
+// memory is left out and named. Points are visited in a shuffled order, model after model in the order given,
+// so that one model is in memory at a time; a model's points come before its hold-outs. When the visits' time
+// is spent, or the calibration is stopped, kernels of which points are left are left out and named; hold-outs
+// are skipped a little earlier. The profile holds hold-outs and co-runs only without a filter. `host` gives
+// wall time. Problem: the filter is no regular expression or matches no whole kernel. Throws cuda::GpuError.
 Result<GpuCalibrated> calibrate_gpu(cuda::Gpu* gpu, const GpuCalibrationOptions& options,
                                     const GpuCalibrationShapes& shapes, SampleClock* host);
 

@@ -34,28 +34,51 @@ struct Side {
   std::unique_ptr<GpuRounds> rounds;
   std::vector<double> alone;
   double median_s = 0;
+  [[nodiscard]] int count() const { return static_cast<int>(alone.size()); }
 };
 
-Side side_of(cuda::Gpu* gpu, cuda::GpuStream* shared, const GpuWork& work, int count) {
-  const GpuRounds::Rules rules{.sample_s = kSampleS, .copies = work.copies};
+int count_of(double sample_s, const GpuCoRunRules& rules) {
+  const double wanted = std::ceil(rules.measured_s / std::max(sample_s, 1e-9));
+  return static_cast<int>(std::clamp<double>(wanted, std::min(rules.least, rules.samples), rules.samples));
+}
+
+Side side_of(cuda::Gpu* gpu, cuda::GpuStream* shared, const GpuWork& work, const GpuCoRunRules& rules) {
+  const GpuRounds::Rules rounds{.sample_s = kSampleS, .copies = work.copies};
   Side side{.stream = shared, .rounds = nullptr, .alone = {}};
-  GpuRounds whole(gpu, &gpu->main_stream(), work, rules, nullptr);
-  side.alone = samples_of(gpu, gpu->main_stream(), &whole, count);
+  GpuRounds whole(gpu, &gpu->main_stream(), work, rounds, nullptr);
+  const double sample_s = whole.run() * static_cast<double>(whole.calls());
+  side.alone = samples_of(gpu, gpu->main_stream(), &whole, count_of(sample_s, rules));
   // A sample has as many calls on a part of the device as on the whole of it, or the two can not be compared.
-  side.rounds = std::make_unique<GpuRounds>(gpu, shared, work, rules, nullptr);
+  side.rounds = std::make_unique<GpuRounds>(gpu, shared, work, rounds, nullptr);
   const double calls = static_cast<double>(side.rounds->calls()) / static_cast<double>(whole.calls());
   for (double& sample : side.alone) sample *= calls;
   side.median_s = quantiles_of(side.alone)[kMedian];
   return side;
 }
 
-std::vector<double> beside(cuda::Gpu* gpu, Side* measured, Side* background, const GpuCoRunRules& rules) {
-  const double work_s = rules.background * rules.samples * measured->median_s;
+// A side's samples beside the other's work, and whether that lasted until the last of them.
+struct Beside {
+  std::vector<double> samples;
+  bool outlasted = false;
+};
+
+Beside beside(cuda::Gpu* gpu, Side* measured, Side* background, const GpuCoRunRules& rules) {
+  const double work_s =
+      std::min(rules.background * measured->count() * measured->median_s, rules.background_s);
   const auto calls = static_cast<int64_t>(std::ceil(work_s / background->median_s)) + 1;
+  const auto begin = gpu->make_event();
+  const auto background_end = gpu->make_event();
+  const auto measured_end = gpu->make_event();
+  gpu->record(*background->stream, *begin);
   for (int64_t i = 0; i < calls; ++i) background->rounds->enqueue();
-  std::vector<double> samples = samples_of(gpu, *measured->stream, measured->rounds.get(), rules.samples);
+  gpu->record(*background->stream, *background_end);
+  Beside out{.samples = samples_of(gpu, *measured->stream, measured->rounds.get(), measured->count())};
+  gpu->record(*measured->stream, *measured_end);
+  // Times from one event: two events of different streams may stand in either order.
+  const double measured_s = gpu->seconds(*begin, *measured_end);
+  out.outlasted = gpu->seconds(*begin, *background_end) >= measured_s;
   gpu->synchronize(*background->stream);
-  return samples;
+  return out;
 }
 
 }  // namespace
@@ -73,19 +96,23 @@ CoRun gpu_corun(cuda::Gpu* gpu, GpuCoRunMode mode, const GpuCoRunSide& a, const 
     streams.first = gpu->make_stream();
     streams.second = gpu->make_stream();
   }
-  Side first = side_of(gpu, streams.first.get(), a.work, rules.samples);
-  Side second = side_of(gpu, streams.second.get(), b.work, rules.samples);
-  const std::vector<double> a_beside = beside(gpu, &first, &second, rules);
-  const std::vector<double> b_beside = beside(gpu, &second, &first, rules);
+  Side first = side_of(gpu, streams.first.get(), a.work, rules);
+  Side second = side_of(gpu, streams.second.get(), b.work, rules);
+  const Beside a_beside = beside(gpu, &first, &second, rules);
+  const Beside b_beside = beside(gpu, &second, &first, rules);
   CoRun result;
   result.a = a.point;
   result.b = b.point;
   result.mode = to_word(mode);
-  result.slowdown_a_p50 = quantiles_of(a_beside)[kMedian] / first.median_s;
-  result.slowdown_a_p95 = quantiles_of(a_beside)[kP95] / quantiles_of(first.alone)[kP95];
-  result.slowdown_b_p50 = quantiles_of(b_beside)[kMedian] / second.median_s;
-  result.slowdown_b_p95 = quantiles_of(b_beside)[kP95] / quantiles_of(second.alone)[kP95];
-  result.samples = rules.samples;
+  result.samples = std::min(first.count(), second.count());
+  result.validity = kCoRunEndedEarly;
+  if (!a_beside.outlasted || !b_beside.outlasted) return result;
+  const auto together_a = quantiles_of(a_beside.samples);
+  const auto together_b = quantiles_of(b_beside.samples);
+  result.slowdown_a_p50 = together_a[kMedian] / first.median_s;
+  result.slowdown_a_p95 = together_a[kP95] / quantiles_of(first.alone)[kP95];
+  result.slowdown_b_p50 = together_b[kMedian] / second.median_s;
+  result.slowdown_b_p95 = together_b[kP95] / quantiles_of(second.alone)[kP95];
   result.validity = kCoRunValid;
   return result;
 }

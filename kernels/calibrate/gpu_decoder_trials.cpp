@@ -10,6 +10,7 @@
 namespace cotenant {
 namespace {
 
+static_assert(cuda::kKvBlockTokens == cpu::kKvBlockTokens, "spread_of() spreads over blocks of both");
 constexpr double kBf16Bytes = 2;
 constexpr int64_t kMostCopies = 24;
 // Small enough that hundreds of steps on random tokens keep the weights as good as random.
@@ -20,17 +21,25 @@ constexpr StepOptions kOnlyAttention{.linear = false, .lora = false, .head = fal
 constexpr StepOptions kOnlyLora{.linear = false, .attention = false, .head = false};
 constexpr StepOptions kOnlyHead{.linear = false, .attention = false, .lora = false};
 
-// `total` in `parts` parts that differ by one at most.
-int64_t part_of(int64_t total, int64_t parts, int64_t index) {
-  return total / parts + (index < total % parts ? 1 : 0);
-}
-
 double number(int64_t n) {
   return static_cast<double>(n);
 }
 
+// A trainer for batches of this size, made where there is none. One that does not fit keeps no memory.
+template <class Trainer, class Make>
+void resize(std::unique_ptr<Trainer>* trainer, const Make& make, int64_t sequences, int64_t length) {
+  try {
+    if (*trainer == nullptr) *trainer = make();
+    (*trainer)->resize(sequences, length);
+  } catch (const cuda::OutOfGpuMemory&) {
+    trainer->reset();
+    throw;
+  }
+}
+
 }  // namespace
 
+// Summed contexts end in the middle of a block of the paged cache, as on the CPU (decoder_trials.cpp).
 GpuDecoderGrid gpu_decoder_grid(bool quick, int64_t context_limit) {
   GpuDecoderGrid grid;
   grid.blocks = quick ? std::vector<int64_t>{1, 16, 64} : std::vector<int64_t>{1, 4, 16, 64, 128, 256};
@@ -45,7 +54,7 @@ GpuDecoderGrid gpu_decoder_grid(bool quick, int64_t context_limit) {
     grid.sequences = {1, 8, 64, 256};
     grid.chunks = {2, 128, 256, 512, 768, 1024, 1536, 2048};
     grid.contexts = {0, longest / 2, longest};
-    grid.sums = {256, 16384, 65536, 262144};
+    grid.sums = {264, 16392, 65544, 262152};
     return grid;
   }
   grid.tokens = gpu_token_buckets();
@@ -55,7 +64,7 @@ GpuDecoderGrid gpu_decoder_grid(bool quick, int64_t context_limit) {
   grid.sequences = {1, 2, 4, 8, 16, 32, 64, 128, 256};
   grid.chunks = {2, 64, 128, 256, 384, 512, 768, 1024, 1280, 1536, 2048};
   grid.contexts = {0, longest / 6, longest / 3, 2 * longest / 3, longest};
-  grid.sums = {256, 4096, 16384, 65536, 262144};
+  grid.sums = {264, 4104, 16392, 65544, 262152};
   return grid;
 }
 
@@ -226,7 +235,10 @@ GpuWork GpuDecoderTrials::prefill_work(int64_t chunk, int64_t context) {
 GpuWork GpuDecoderTrials::decode_work(int64_t sequences, int64_t context) {
   const DecoderConfig& c = config_;
   std::vector<SequencePlan> plans;
-  for (int64_t i = 0; i < sequences; ++i) plans.push_back({.context = part_of(context, sequences, i)});
+  for (int64_t i = 0; i < sequences; ++i) {
+    const int64_t spread = spread_of(i, sequences, context / sequences);
+    plans.push_back({.context = part_of(context, sequences, i) + spread});
+  }
   const double bytes = kBf16Bytes * number(2 * c.layers * c.head_dim *
                                            (c.kv_heads * (context + sequences) + c.heads * sequences));
   GpuWork work = part(stages(plans, bytes, 0), kOnlyAttention);
@@ -268,9 +280,12 @@ Trial GpuDecoderTrials::step(const HoldOutStep& step) {
   return trial(work);
 }
 
+// Serving comes first: a trainer that takes the memory would cost the model all its other kernels.
 Trial GpuDecoderTrials::train_step(int64_t tokens) {
   const int64_t length = std::min(tokens, kSequenceLength);
-  trainer().resize(tokens / length, length);
+  (void)serving();
+  resize(
+      &trainer_, [&] { return make_trainer(); }, tokens / length, length);
   cuda::GpuStream& stream = bench_->gpu().main_stream();
   trainer_->pass().load(stream, random_tokens(config_, tokens / length, length, seed_));
   trainer_->optimizer().begin_step(stream, 1);
@@ -283,7 +298,9 @@ Trial GpuDecoderTrials::train_step(int64_t tokens) {
 
 Trial GpuDecoderTrials::lora_train_step(int64_t tokens) {
   const int64_t length = std::min(tokens, kSequenceLength);
-  adapter_trainer().resize(tokens / length, length);
+  (void)serving();
+  resize(
+      &adapter_trainer_, [&] { return make_adapter_trainer(); }, tokens / length, length);
   cuda::GpuStream& stream = bench_->gpu().main_stream();
   const TokenBatch batch = random_tokens(config_, tokens / length, length, seed_);
   adapter_trainer_->pass().load(stream, batch);
@@ -295,23 +312,17 @@ Trial GpuDecoderTrials::lora_train_step(int64_t tokens) {
   return bench_->trial(work, true);
 }
 
-GpuDecoderTrainer& GpuDecoderTrials::trainer() {
-  if (trainer_ == nullptr) {
-    DeviceRandom random(&bench_->gpu(), seed_);
-    GpuDecoderWeights weights = random_gpu_decoder(&bench_->gpu(), config_, &random);
-    trainer_ = std::make_unique<GpuDecoderTrainer>(
-        &bench_->gpu(), std::move(weights), TokenBatch{.sequences = 1, .length = 16, .tokens = {}}, kRules);
-  }
-  return *trainer_;
+std::unique_ptr<GpuDecoderTrainer> GpuDecoderTrials::make_trainer() {
+  DeviceRandom random(&bench_->gpu(), seed_);
+  GpuDecoderWeights weights = random_gpu_decoder(&bench_->gpu(), config_, &random);
+  return std::make_unique<GpuDecoderTrainer>(&bench_->gpu(), std::move(weights),
+                                             TokenBatch{.sequences = 1, .length = 16, .tokens = {}}, kRules);
 }
 
-GpuAdapterTrainer& GpuDecoderTrials::adapter_trainer() {
-  if (adapter_trainer_ == nullptr) {
-    adapter_trainer_ = std::make_unique<GpuAdapterTrainer>(
-        &bench_->gpu(), serving().weights_of(0), random_adapter(config_, kRank, seed_ + 1),
-        AdapterTargets::all_linears, TokenBatch{.sequences = 1, .length = 16, .tokens = {}}, kRules);
-  }
-  return *adapter_trainer_;
+std::unique_ptr<GpuAdapterTrainer> GpuDecoderTrials::make_adapter_trainer() {
+  return std::make_unique<GpuAdapterTrainer>(
+      &bench_->gpu(), serving().weights_of(0), random_adapter(config_, kRank, seed_ + 1),
+      AdapterTargets::all_linears, TokenBatch{.sequences = 1, .length = 16, .tokens = {}}, kRules);
 }
 
 // Tensor by tensor out of one pinned array into one on the device: neither holds the whole model twice.

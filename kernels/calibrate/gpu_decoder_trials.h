@@ -89,8 +89,8 @@ class GpuDecoderTrials {
     std::unique_ptr<GpuDecoder> decoder;
   };
   Serving& serving();
-  GpuDecoderTrainer& trainer();
-  GpuAdapterTrainer& adapter_trainer();
+  std::unique_ptr<GpuDecoderTrainer> make_trainer();
+  std::unique_ptr<GpuAdapterTrainer> make_adapter_trainer();
   Trial trial(const GpuWork& work) { return bench_->trial(work, beyond_caches()); }
   std::shared_ptr<Staged> stage(const std::vector<SequencePlan>& sequences, int64_t first_slot);
   // Copies of a step, each with caches and adapters of its own, as far as both suffice.

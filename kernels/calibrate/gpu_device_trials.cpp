@@ -78,11 +78,13 @@ std::shared_ptr<std::vector<GpuExamples>> GpuRecommenderTrials::example_sets(int
   return sets;
 }
 
-GpuWork GpuRecommenderTrials::bags_work(int64_t rows) {
+// Calls of `part` on the sets by turns.
+GpuWork GpuRecommenderTrials::on_sets(int64_t rows,
+                                      void (GpuRecommender::*part)(cuda::GpuStream&, GpuExamples*)) {
   GpuWork work;
-  const auto sets = example_sets(rows);
-  work.enqueue = [model = model_.get(), sets, turn = size_t{0}](cuda::GpuStream& stream, int64_t) mutable {
-    model->enqueue_bags(stream, &(*sets)[turn++ % sets->size()]);
+  work.enqueue = [model = model_.get(), part, sets = example_sets(rows), turn = size_t{0}](
+                     cuda::GpuStream& stream, int64_t) mutable {
+    (model->*part)(stream, &(*sets)[turn++ % sets->size()]);
   };
   const double dim = static_cast<double>(weights_.config.dim);
   work.flop = lookups(rows) * dim;
@@ -90,13 +92,13 @@ GpuWork GpuRecommenderTrials::bags_work(int64_t rows) {
   return work;
 }
 
+GpuWork GpuRecommenderTrials::bags_work(int64_t rows) {
+  return on_sets(rows, &GpuRecommender::enqueue_bags);
+}
+
 // One copy for the rules of cold calls: eight sets of examples are too few to empty a cache.
 Trial GpuRecommenderTrials::score(int64_t rows) {
-  GpuWork work = bags_work(rows);
-  const auto sets = example_sets(rows);
-  work.enqueue = [model = model_.get(), sets, turn = size_t{0}](cuda::GpuStream& stream, int64_t) mutable {
-    model->enqueue_forward(stream, &(*sets)[turn++ % sets->size()]);
-  };
+  GpuWork work = on_sets(rows, &GpuRecommender::enqueue_forward);
   work.flop += 2 * static_cast<double>(rows) * layer_parameters();
   work.bytes += kFloatBytes * layer_parameters();
   return bench_->trial(work, false);

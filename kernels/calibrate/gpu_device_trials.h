@@ -27,6 +27,7 @@ class GpuRecommenderTrials {
 
  private:
   std::shared_ptr<std::vector<GpuExamples>> example_sets(int64_t rows);
+  GpuWork on_sets(int64_t rows, void (GpuRecommender::*part)(cuda::GpuStream&, GpuExamples*));
   [[nodiscard]] double layer_parameters() const;
   [[nodiscard]] double lookups(int64_t rows) const;
   GpuBench* bench_;

@@ -1,8 +1,9 @@
-// Public here: without_missing.
+// Public here: without_missing, without_late.
 #include "kernels/calibrate/gpu_results.h"
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <optional>
 
@@ -105,6 +106,24 @@ MeasuredPlan without_missing(const CalibrationPlan& plan, const std::vector<std:
     add_kernel(kernel, &out.plan);
   }
   for (const Target& target : out.plan.targets) out.visits.push_back(visits[by_name.at(target.name)]);
+  return out;
+}
+
+LateTargets without_late(const std::vector<bool>& late, CalibrationPlan* plan) {
+  CHECK(late.size() == plan->targets.size());
+  LateTargets out;
+  const size_t points = plan->targets.size() - plan->kernel_holdouts.size() - plan->steps.size();
+  out.holdouts =
+      static_cast<size_t>(std::count(late.begin() + static_cast<std::ptrdiff_t>(points), late.end(), true));
+  for (size_t k = 0; k < plan->kernels.size(); ++k) {
+    const size_t from = plan->first_target[k];
+    const size_t to = k + 1 < plan->kernels.size() ? plan->first_target[k + 1] : points;
+    size_t measured = 0;
+    for (size_t t = from; t < to; ++t) measured += late[plan->stands_for[t]] ? 0 : 1;
+    if (measured < to - from)
+      out.kernels.push_back(fmt::format("{}: {} of {} points", plan->kernels[k].name, measured, to - from));
+  }
+  for (size_t t = 0; t < late.size(); ++t) plan->selected[t] = plan->selected[t] && !late[t];
   return out;
 }
 

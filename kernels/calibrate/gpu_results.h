@@ -19,4 +19,13 @@ struct MeasuredPlan {
 // Requires: visits.size() is the number of targets of `plan`.
 MeasuredPlan without_missing(const CalibrationPlan& plan, const std::vector<std::vector<Visit>>& visits);
 
+// What time did not suffice for.
+struct LateTargets {
+  std::vector<std::string> kernels;  // "llama-3.1-8b/lora: 312 of 336 points"
+  size_t holdouts = 0;               // kernels' shapes and whole steps
+};
+// Takes the `late` targets out of the plan's selection, so that without_missing() leaves their kernels out:
+// points that were merely not reached are no end of an axis. Requires: late.size() is the number of targets.
+LateTargets without_late(const std::vector<bool>& late, CalibrationPlan* plan);
+
 }  // namespace cotenant

@@ -20,17 +20,15 @@ namespace cotenant::cuda {
 
 // Raised whenever a virtual function or a struct of these headers changes: a module of another number is
 // refused.
-inline constexpr uint32_t kGpuInterface = 1;
+inline constexpr uint32_t kGpuInterface = 2;
 
 struct GpuFacts {
   std::string name;
   int64_t sm_count = 0;
   int64_t l2_bytes = 0;
   int64_t memory_bytes = 0;
-  int64_t clock_hz = 0;                // the greatest clock of the multiprocessors
-  int64_t shared_bytes_per_block = 0;  // that a kernel may ask for
+  int64_t clock_hz = 0;  // the greatest clock of the multiprocessors
   int compute_major = 0;
-  int compute_minor = 0;
   std::string driver;           // "13.0": the CUDA version of the driver
   std::string runtime;          // "13.0", of the toolkit that the module was built with
   std::string cublas;           // "13.0.0"
@@ -118,7 +116,6 @@ class Gpu {
   // Memory. Contents are undefined. Throws OutOfGpuMemory.
   virtual std::unique_ptr<GpuMemory> allocate(int64_t bytes) = 0;
   virtual std::unique_ptr<GpuMemory> allocate_pinned(int64_t bytes) = 0;  // on the host
-  virtual int64_t free_bytes() = 0;                                       // of device memory, now
 
   // Streams. main_stream() lives as long as the Gpu.
   virtual GpuStream& main_stream() = 0;
@@ -134,8 +131,8 @@ class Gpu {
   virtual Partition partition(int64_t sms) = 0;
   virtual void synchronize(GpuStream& stream) = 0;
 
-  // Copies are queued. From or to the host they overlap with kernels only if the host memory is pinned; it
-  // must stay until the stream has got there.
+  // Copies are queued; of no bytes they are nothing. From or to the host they overlap with kernels only if
+  // the host memory is pinned; it must stay until the stream has got there.
   virtual void copy_to_device(GpuStream& stream, void* to, const void* from, int64_t bytes) = 0;
   virtual void copy_to_host(GpuStream& stream, void* to, const void* from, int64_t bytes) = 0;
   virtual void copy_on_device(GpuStream& stream, void* to, const void* from, int64_t bytes) = 0;
@@ -145,8 +142,6 @@ class Gpu {
   // Time. seconds() waits for `last`; both events were recorded, with timing, on this device.
   virtual std::unique_ptr<GpuEvent> make_event() = 0;
   virtual void record(GpuStream& stream, GpuEvent& event) = 0;
-  virtual void wait(GpuStream& stream,
-                    GpuEvent& event) = 0;  // what follows on the stream waits for the event
   virtual double seconds(GpuEvent& first, GpuEvent& last) = 0;
 
   // Graphs.
@@ -243,14 +238,22 @@ std::vector<T> to_host(Gpu* gpu, const DeviceArray<T>& values) {
   return out;
 }
 
-// Seconds of one launch: the mean of `repeats` launches in a row, between two events on the stream.
-inline double time_graph(Gpu* gpu, GpuStream& stream, GpuGraph& graph, int repeats) {
-  const std::unique_ptr<GpuEvent> first = gpu->make_event();
-  const std::unique_ptr<GpuEvent> last = gpu->make_event();
-  gpu->record(stream, *first);
-  for (int i = 0; i < repeats; ++i) gpu->launch(stream, graph);
-  gpu->record(stream, *last);
-  return gpu->seconds(*first, *last) / repeats;
+// What `queue` queues on the stream, as a graph: the one way to capture. An exception of `queue` ends the
+// capture before it goes on, so that the stream can be used again.
+template <class Queue>
+std::unique_ptr<GpuGraph> captured(Gpu* gpu, GpuStream& stream, const Queue& queue) {
+  gpu->begin_capture(stream);
+  try {
+    queue();
+  } catch (...) {
+    try {
+      (void)gpu->end_capture(stream);
+    } catch (const GpuError&) {
+      // What was queued can not be captured: that is what the first exception says.
+    }
+    throw;
+  }
+  return gpu->end_capture(stream);
 }
 
 }  // namespace cotenant::cuda

@@ -22,11 +22,6 @@ struct BagShape {
     const double d = static_cast<double>(dim);
     return lookups() * (4 * d + 4) + 4 * static_cast<double>(tables * rows) * d;
   }
-  // Every looked-up row read and written, every index and gradient read.
-  [[nodiscard]] double update_bytes() const {
-    const double d = static_cast<double>(dim);
-    return lookups() * (8 * d + 4) + 4 * static_cast<double>(tables * rows) * d;
-  }
 };
 // out[m, t] = sum over p of table t [index[t, m, p]], in the order of p.
 struct BagCall {

@@ -80,10 +80,6 @@ struct CausalAttentionShape {
   [[nodiscard]] double bytes() const {
     return 4.0 * static_cast<double>(rows()) * static_cast<double>((heads + kv_heads) * head_dim);
   }
-  // Read q, k, v, out, d_out; write dq, dk, dv.
-  [[nodiscard]] double gradient_bytes() const {
-    return 8.0 * static_cast<double>(rows()) * static_cast<double>((heads + kv_heads) * head_dim);
-  }
 };
 struct CausalAttentionCall {
   ConstBf16Rows q;  // rows x heads * head_dim
@@ -162,9 +158,6 @@ struct AdamWCall {
 // Read gradient, master and moments; write master, moments and weight: 30 bytes a value.
 inline double adamw_bytes(double values) {
   return 30 * values;
-}
-inline double adamw_flop(double values) {
-  return 14 * values;
 }
 
 }  // namespace cotenant::cuda

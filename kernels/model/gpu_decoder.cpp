@@ -43,6 +43,7 @@ GpuDecoder::GpuDecoder(cuda::Gpu* gpu, const GpuDecoderWeights* weights, GpuKvPo
       last_(gpu->make_event()) {
   const DecoderConfig& c = weights->config;
   CHECK_MSG(gpu_problem_of(c) == nullptr, gpu_problem_of(c));
+  CHECK(limits.shapes > 0);
   limits_.rows = bucket_of(limits.buckets, limits.rows);
   limits_.heads = bucket_of(limits.buckets, limits.heads);
   // Random at first: parts of a step that run before any whole step must not meet what is no number.
@@ -256,11 +257,24 @@ bool GpuDecoder::ready(std::span<const GpuSequenceWork> batch) const {
   return shape.chunks > 0 || (at != graphs_.end() && at->second.graph != nullptr);
 }
 
+// Where shapes follow each other without end (growing contexts, other batches), so do graphs and workspaces.
+// No step is under way here, so that any may go.
+GpuDecoder::Captured& GpuDecoder::captured_of(const GpuStepShape& shape) {
+  if (graphs_.count(shape) == 0 && graphs_.size() >= limits_.shapes) {
+    graphs_.erase(std::min_element(graphs_.begin(), graphs_.end(), [](const auto& a, const auto& b) {
+      return a.second.used < b.second.used;
+    }));
+  }
+  Captured& captured = graphs_[shape];
+  captured.used = ++steps_;
+  return captured;
+}
+
 // The first step of a shape runs operation by operation, since a product picks its algorithm in its first
 // run; the second is captured; further ones are replayed.
 GpuStep& GpuDecoder::run_captured(std::span<const GpuSequenceWork> batch, const GpuStepShape& shape) {
   cuda::GpuStream& stream = gpu_->main_stream();
-  Captured& captured = graphs_[shape];
+  Captured& captured = captured_of(shape);
   const bool first = captured.step == nullptr;
   if (first) captured.step = std::make_unique<GpuStep>(gpu_, step_model(), shape);
   GpuStep& step = *captured.step;
@@ -271,10 +285,10 @@ GpuStep& GpuDecoder::run_captured(std::span<const GpuSequenceWork> batch, const 
   }
   if (captured.graph == nullptr) {
     gpu_->synchronize(stream);
-    gpu_->begin_capture(stream);
-    enqueue(stream, step, {});
-    step.collect(stream);
-    captured.graph = gpu_->end_capture(stream);
+    captured.graph = cuda::captured(gpu_, stream, [&] {
+      enqueue(stream, step, {});
+      step.collect(stream);
+    });
   }
   gpu_->record(stream, *first_);
   gpu_->launch(stream, *captured.graph);

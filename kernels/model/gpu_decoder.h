@@ -19,6 +19,8 @@ struct GpuStepLimits {
   int64_t heads = 256;  // rows of logits
   // To what rows are padded; the last one holds the limits.
   std::vector<int64_t> buckets = gpu_token_buckets();
+  // Shapes of decode steps that are kept, each with a graph and workspaces of its own; at least 1.
+  size_t shapes = 128;
 };
 
 // Runs a decoder on a GPU: bf16 weights and KV cache, padded to buckets, decode steps replayed from captured
@@ -34,8 +36,9 @@ class GpuDecoder {
 
   // One step over all sequences together, on the Gpu's main stream. Returns the next token of each sequence
   // that wants logits, in order. Caches grow by the tokens. A batch of decodes alone is replayed from the
-  // graph of its shape, which is captured when the shape comes the second time; other batches are launched
-  // operation by operation. Requires: no cache appears twice, and each has room.
+  // graph of its shape, which is captured when the shape comes the second time; the shape that was not used
+  // for longest makes room beyond limits.shapes. Other batches are launched operation by operation. Requires:
+  // no cache appears twice, and each has room.
   std::vector<int32_t> step(std::span<const GpuSequenceWork> batch, const StepOptions& options = {});
   // Seconds on the device of the last step, its inputs being there: launches or graph, and the copy of the
   // winners.
@@ -78,6 +81,7 @@ class GpuDecoder {
   struct Captured {
     std::unique_ptr<GpuStep> step;
     std::unique_ptr<cuda::GpuGraph> graph;
+    int64_t used = 0;  // when it last ran, in steps of all shapes
   };
   [[nodiscard]] GpuStep::Model step_model() const;
   void attention_block(const Pass& pass, int64_t layer);
@@ -89,6 +93,7 @@ class GpuDecoder {
   void head(const Pass& pass);
   void launch(cuda::GpuStream& stream, GpuStep& step, const StepOptions& options);
   GpuStep& run(std::span<const GpuSequenceWork> batch, const StepOptions& options);
+  Captured& captured_of(const GpuStepShape& shape);
   GpuStep& run_captured(std::span<const GpuSequenceWork> batch, const GpuStepShape& shape);
 
   cuda::Gpu* gpu_;
@@ -100,6 +105,7 @@ class GpuDecoder {
   cuda::DeviceArray<cuda::Bf16> x_, normed_, qkv_, mixed_, gate_up_, gated_, head_x_;
   cuda::DeviceArray<float> logits_;
   std::map<GpuStepShape, Captured> graphs_;
+  int64_t steps_ = 0;  // of captured shapes
   std::unique_ptr<GpuStep> eager_;
   std::unique_ptr<cuda::GpuEvent> first_, last_;
   int64_t wanted_ = 0;  // rows of logits of the last step

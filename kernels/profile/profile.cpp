@@ -143,8 +143,8 @@ void check_parameter(const Parameter& p, ProblemList* problems) {
 void check_corun(const CoRun& pair, ProblemList* problems) {
   const std::string where = "corun/" + pair.a + " with " + pair.b;
   const bool valid = pair.validity == kCoRunValid;
-  if (!valid && pair.validity != kCoRunHostBusy)
-    problems->add(where, "validity is neither valid nor host busy");
+  if (!valid && pair.validity != kCoRunHostBusy && pair.validity != kCoRunEndedEarly)
+    problems->add(where, "validity is none of valid, host busy and ended early");
   for (const double s :
        {pair.slowdown_a_p50, pair.slowdown_a_p95, pair.slowdown_b_p50, pair.slowdown_b_p95}) {
     if (finite_from_zero(s) && (!valid || s > 0)) continue;

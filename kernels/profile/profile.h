@@ -70,10 +70,12 @@ struct CoRun {
   double slowdown_b_p50 = 0;
   double slowdown_b_p95 = 0;
   int64_t samples = 0;
-  std::string validity;  // kCoRunValid or kCoRunHostBusy
+  std::string validity;  // kCoRunValid, kCoRunHostBusy or kCoRunEndedEarly
 };
 inline constexpr std::string_view kCoRunValid = "valid";
 inline constexpr std::string_view kCoRunHostBusy = "host busy";
+// The other kernel's work ended while this one was still measured.
+inline constexpr std::string_view kCoRunEndedEarly = "ended early";
 
 // A figure beside the kernels: what an engine adds to a step, and links between devices.
 struct Parameter {

@@ -13,10 +13,10 @@
 
 #include "kernels/calibrate/build_facts.h"
 #include "kernels/calibrate/gpu_bench.h"
-#include "kernels/cuda/open_gpu.h"
 #include "kernels/model/gpu_decoder.h"
 #include "kernels/model/gpu_training.h"
 #include "kernels/model/random_values.h"
+#include "tests/kernels/cuda/open_device.h"
 
 namespace cotenant {
 namespace {
@@ -370,16 +370,12 @@ void GpuTable::write_json(const std::string& path) const {
 }
 
 int bench(const std::string& json) {
-  const cuda::OpenedGpu opened = cuda::open_gpu();
-  const bool beside = opened.gpu != nullptr;
-  // A build tree keeps the module one folder above its programs.
-  const cuda::OpenedGpu built = beside ? cuda::OpenedGpu{} : cuda::open_gpu({COTENANT_BINARY_DIR});
-  cuda::Gpu* gpu = beside ? opened.gpu.get() : built.gpu.get();
-  if (gpu == nullptr) {
-    fmt::print(stderr, "bench_gpu: no GPU can be measured here: {}\n", built.reason);
+  const cuda::OpenedGpu opened = cuda::open_device();
+  if (opened.gpu == nullptr) {
+    fmt::print(stderr, "bench_gpu: no GPU can be measured here: {}\n", opened.reason);
     return 3;
   }
-  GpuTable table(gpu);
+  GpuTable table(opened.gpu.get());
   table.run("decode layer", &GpuTable::decode_layer);
   table.run("decode attention", &GpuTable::decode_attention);
   table.run("grouped LoRA", &GpuTable::grouped_lora);

@@ -36,9 +36,7 @@ GpuFacts facts_of(int device) {
           .l2_bytes = properties.l2CacheSize,
           .memory_bytes = static_cast<int64_t>(properties.totalGlobalMem),
           .clock_hz = attribute(device, cudaDevAttrClockRate) * int64_t{1000},
-          .shared_bytes_per_block = static_cast<int64_t>(properties.sharedMemPerBlockOptin),
           .compute_major = properties.major,
-          .compute_minor = properties.minor,
           .driver = version_text(driver),
           .runtime = version_text(runtime),
           .cublas = std::to_string(cublas / 10000) + "." + std::to_string(cublas / 100 % 100) + "." +
@@ -68,12 +66,6 @@ std::unique_ptr<GpuMemory> DeviceGpu::allocate(int64_t bytes) {
 std::unique_ptr<GpuMemory> DeviceGpu::allocate_pinned(int64_t bytes) {
   return std::make_unique<PinnedMemory>(bytes);
 }
-int64_t DeviceGpu::free_bytes() {
-  size_t unused = 0;
-  size_t total = 0;
-  COTENANT_CUDA(cudaMemGetInfo(&unused, &total));
-  return static_cast<int64_t>(unused);
-}
 
 std::unique_ptr<GpuStream> DeviceGpu::make_stream() {
   return std::make_unique<DeviceStream>(facts_.sm_count);
@@ -85,16 +77,21 @@ void DeviceGpu::synchronize(GpuStream& stream) {
   COTENANT_CUDA(cudaStreamSynchronize(cuda_stream(stream)));
 }
 
+// Of empty arrays, whose address is null, CUDA need not accept a copy.
 void DeviceGpu::copy_to_device(GpuStream& stream, void* to, const void* from, int64_t bytes) {
+  if (bytes == 0) return;
   COTENANT_CUDA(cudaMemcpyAsync(to, from, size_of(bytes), cudaMemcpyHostToDevice, cuda_stream(stream)));
 }
 void DeviceGpu::copy_to_host(GpuStream& stream, void* to, const void* from, int64_t bytes) {
+  if (bytes == 0) return;
   COTENANT_CUDA(cudaMemcpyAsync(to, from, size_of(bytes), cudaMemcpyDeviceToHost, cuda_stream(stream)));
 }
 void DeviceGpu::copy_on_device(GpuStream& stream, void* to, const void* from, int64_t bytes) {
+  if (bytes == 0) return;
   COTENANT_CUDA(cudaMemcpyAsync(to, from, size_of(bytes), cudaMemcpyDeviceToDevice, cuda_stream(stream)));
 }
 void DeviceGpu::fill(GpuStream& stream, void* to, uint8_t byte, int64_t bytes) {
+  if (bytes == 0) return;
   COTENANT_CUDA(cudaMemsetAsync(to, byte, size_of(bytes), cuda_stream(stream)));
 }
 
@@ -103,9 +100,6 @@ std::unique_ptr<GpuEvent> DeviceGpu::make_event() {
 }
 void DeviceGpu::record(GpuStream& stream, GpuEvent& event) {
   COTENANT_CUDA(cudaEventRecord(cuda_event(event), cuda_stream(stream)));
-}
-void DeviceGpu::wait(GpuStream& stream, GpuEvent& event) {
-  COTENANT_CUDA(cudaStreamWaitEvent(cuda_stream(stream), cuda_event(event), 0));
 }
 double DeviceGpu::seconds(GpuEvent& first, GpuEvent& last) {
   COTENANT_CUDA(cudaEventSynchronize(cuda_event(last)));

@@ -19,7 +19,6 @@ class DeviceGpu final : public Gpu {
 
   std::unique_ptr<GpuMemory> allocate(int64_t bytes) override;
   std::unique_ptr<GpuMemory> allocate_pinned(int64_t bytes) override;
-  int64_t free_bytes() override;
 
   GpuStream& main_stream() override { return *main_; }
   std::unique_ptr<GpuStream> make_stream() override;
@@ -33,7 +32,6 @@ class DeviceGpu final : public Gpu {
 
   std::unique_ptr<GpuEvent> make_event() override;
   void record(GpuStream& stream, GpuEvent& event) override;
-  void wait(GpuStream& stream, GpuEvent& event) override;
   double seconds(GpuEvent& first, GpuEvent& last) override;
 
   void begin_capture(GpuStream& stream) override;

@@ -26,19 +26,25 @@ PinnedMemory::~PinnedMemory() {
   if (data_ != nullptr) (void)cudaFreeHost(data_);
 }
 
-DeviceStream::DeviceStream(int64_t sm_count) : scratch_(kScratchBytes) {
+namespace {
+
+cudaStream_t new_stream() {
+  cudaStream_t stream = nullptr;
   // Work on the default stream, which nobody here uses, is not waited for.
-  COTENANT_CUDA(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking));
-  sm_count_ = sm_count;
+  COTENANT_CUDA(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking));
+  return stream;
 }
+
+}  // namespace
+
+DeviceStream::DeviceStream(int64_t sm_count) : DeviceStream(new_stream(), sm_count, nullptr) {}
 DeviceStream::DeviceStream(cudaStream_t stream, int64_t sm_count, std::shared_ptr<const void> context)
     : context_(std::move(context)), stream_(stream), scratch_(kScratchBytes) {
   sm_count_ = sm_count;
 }
 DeviceStream::~DeviceStream() {
   // The scratch memory goes after the work that may still use it.
-  (void)cudaStreamSynchronize(stream_);
-  (void)cudaStreamDestroy(stream_);
+  (void)cudaStreamSynchronize(stream_.get());
 }
 
 DeviceEvent::DeviceEvent() {

@@ -27,16 +27,20 @@ class DeviceStream final : public GpuStream {
   // 32 MiB: what cuBLAS advises for devices of compute capability 9.0.
   static constexpr int64_t kScratchBytes = 32 << 20;
   explicit DeviceStream(int64_t sm_count);
-  // Takes over `stream`, which runs on sm_count multiprocessors and needs `context` as long as it lives.
+  // Takes over `stream` even where it throws; it runs on sm_count multiprocessors and needs `context` as long
+  // as it lives.
   DeviceStream(cudaStream_t stream, int64_t sm_count, std::shared_ptr<const void> context);
   ~DeviceStream() override;
-  [[nodiscard]] cudaStream_t get() const { return stream_; }
+  [[nodiscard]] cudaStream_t get() const { return stream_.get(); }
   [[nodiscard]] void* scratch() const { return scratch_.data(); }
   [[nodiscard]] static size_t scratch_bytes() { return kScratchBytes; }
 
  private:
+  struct Destroy {
+    void operator()(cudaStream_t stream) const { (void)cudaStreamDestroy(stream); }
+  };
   std::shared_ptr<const void> context_;
-  cudaStream_t stream_ = nullptr;
+  std::unique_ptr<CUstream_st, Destroy> stream_;
   DeviceMemory scratch_;
 };
 

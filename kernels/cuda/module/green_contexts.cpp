@@ -18,7 +18,8 @@ template <class Function>
 Function driver_function(const char* name) {
   void* found = nullptr;
   cudaDriverEntryPointQueryResult result = cudaDriverEntryPointSymbolNotFound;
-  constexpr unsigned kVersion = 12040;
+  // cuGreenCtxStreamCreate came with 12.5, the others with 12.4.
+  constexpr unsigned kVersion = 12050;
   const cudaError_t code =
       cudaGetDriverEntryPointByVersion(name, &found, kVersion, cudaEnableDefault, &result);
   if (code != cudaSuccess) (void)cudaGetLastError();

@@ -55,9 +55,10 @@ GpuCalibrationShapes small_shapes() {
                                       .widths = {8, 1}};
   return {.decoders = {{decoder, grid}},
           .recommenders = {{recommender, {.rows = {1, 8}, .train_rows = {8}}}},
+          .visits_s = 1e4,
           .copy_bytes = 128 << 10,
           .peaks = {.gemm = 32, .bytes = 1 << 14, .reference = 16},
-          .coruns = {.samples = 2, .background = 1}};
+          .coruns = {.samples = 2, .measured_s = 1e3, .background = 1.5, .background_s = 1e3}};
 }
 
 struct Device {
@@ -138,13 +139,88 @@ TEST_CASE("a model that does not fit is left out and named, and the rest is meas
   REQUIRE(calibrated.value().profile.holdouts.empty());
 }
 
-TEST_CASE("a calibration that is stopped is not complete") {
+TEST_CASE("a calibration that is stopped at once is not complete, and gives nothing to use") {
   Device device;
   int asked = 0;
   const GpuCalibrationOptions options{.stop = [&] { return ++asked > 2; }, .on_progress = {}};
   const auto calibrated = calibrate_gpu(&device.gpu, options, small_shapes(), &device.clock);
   REQUIRE(calibrated.ok());
   REQUIRE_FALSE(calibrated.value().complete);
+  REQUIRE_FALSE(calibrated.value().usable);
+  REQUIRE(calibrated.value().profile.coruns.empty());
+  REQUIRE(calibrated.value().late.holdouts > 0);
+}
+
+// Calibrates the small shapes and stops when `stop` says so of the target that has just been visited.
+GpuCalibrated stopped_calibration(const std::function<bool(const std::string&)>& stop) {
+  Device device;
+  bool stopped = false;
+  const GpuCalibrationOptions options{
+      .stop = [&] { return stopped; },
+      .on_progress = [&](const CalibrationProgress& p) { stopped = stopped || stop(p.current); }};
+  auto calibrated = calibrate_gpu(&device.gpu, options, small_shapes(), &device.clock);
+  REQUIRE(calibrated.ok());
+  return std::move(calibrated).value();
+}
+
+TEST_CASE("a calibration that is stopped keeps the kernels that are complete, and names the others") {
+  bool decoding = false;
+  const GpuCalibrated c = stopped_calibration([&](const std::string& target) {
+    decoding = decoding || target.rfind("small/", 0) == 0;
+    return decoding;
+  });
+  REQUIRE_FALSE(c.complete);
+  REQUIRE(c.usable);  // the recommender is
+  REQUIRE(problems_of(c.profile, "x").empty());
+  REQUIRE(make_service_times(c.profile, {.model = "small-recommender"}, "x").ok());
+  REQUIRE(c.profile.find("memory_copy") != nullptr);
+  REQUIRE(c.profile.find("small/lora") == nullptr);
+  const auto& late = c.late.kernels;
+  const auto is_lora = [](const std::string& text) { return text.rfind("small/lora: ", 0) == 0; };
+  REQUIRE(std::count_if(late.begin(), late.end(), is_lora) == 1);
+  REQUIRE(c.not_measurable.empty());
+}
+
+TEST_CASE("a model's points come before its hold-outs, which are skipped when time is nearly over") {
+  Device device;
+  GpuCalibrationShapes shapes = small_shapes();
+  shapes.decoders.clear();
+  shapes.copy_bytes = 1 << 20;
+  double points_s = 0;
+  size_t holdouts = 0;
+  const GpuCalibrationOptions options{.stop = {}, .on_progress = [&](const CalibrationProgress& p) {
+                                        const bool holdout = p.current.rfind("hold-out memory_", 0) == 0;
+                                        holdouts += holdout ? 1 : 0;
+                                        if (p.current.rfind("memory_", 0) == 0) {
+                                          REQUIRE(holdouts == 0);
+                                          points_s = p.elapsed_s;
+                                        }
+                                      }};
+  REQUIRE(calibrate_gpu(&device.gpu, options, shapes, &device.clock).ok());
+  REQUIRE(holdouts > 0);
+  // A little more than the points take.
+  holdouts = 0;
+  shapes.recommenders.clear();
+  shapes.visits_s = points_s / 0.85;
+  const auto late = calibrate_gpu(&device.gpu, options, shapes, &device.clock);
+  REQUIRE(late.value().complete);
+  REQUIRE(late.value().late.holdouts > 0);
+  REQUIRE(late.value().late.kernels.empty());
+}
+
+TEST_CASE("a calibration without time leaves out what it did not reach, and says so") {
+  Device device;
+  const GpuCalibrationOptions options{.stop = {}, .on_progress = {}};
+  GpuCalibrationShapes shapes = small_shapes();
+  shapes.decoders.clear();
+  shapes.visits_s = 1e-3;
+  const auto calibrated = calibrate_gpu(&device.gpu, options, shapes, &device.clock);
+  REQUIRE(calibrated.ok());
+  const GpuCalibrated& c = calibrated.value();
+  REQUIRE(c.complete);
+  REQUIRE_FALSE(c.usable);
+  REQUIRE(c.profile.kernels.empty());
+  REQUIRE(std::count(c.late.kernels.begin(), c.late.kernels.end(), "memory_copy: 0 of 2 points") == 1);
 }
 
 TEST_CASE("filters and shapes that nothing matches are refused") {
@@ -273,6 +349,49 @@ TEST_CASE("of two axes the one whose end misses more is shortened") {
   REQUIRE(corner.plan.kernels.at(0).axes[0].points == std::vector<int64_t>{1, 2});
 }
 
+TEST_CASE("what a launch takes the host is no part of a short sample") {
+  Device device;
+  device.gpu.set_launch_time(0.5);
+  GpuWork work;
+  work.enqueue = [&](cuda::GpuStream& stream, int64_t) { device.gpu.empty_launch(stream); };
+  const auto sample_s = [&](double short_s) {
+    GpuRounds rounds(&device.gpu, &device.gpu.main_stream(), work, {.short_s = short_s}, nullptr);
+    rounds.run();
+    return rounds.run();
+  };
+  REQUIRE(sample_s(100) == Approx(1));
+  // On an idle device the first event does not wait for the launch.
+  REQUIRE(sample_s(0) == Approx(1.5));
+}
+
+TEST_CASE("a co-run whose background ends first is not valid") {
+  Device device;
+  GpuWork work;
+  work.enqueue = [&](cuda::GpuStream& stream, int64_t) { device.gpu.empty_launch(stream); };
+  const auto corun = [&](double background_s) {
+    return gpu_corun(&device.gpu, GpuCoRunMode::green_contexts, {"a", work}, {"b", work},
+                     {.measured_s = 10, .background_s = background_s});
+  };
+  const CoRun ended = corun(3);
+  REQUIRE(ended.validity == kCoRunEndedEarly);
+  REQUIRE(ended.slowdown_a_p50 == 0);
+  REQUIRE(corun(1e3).validity == kCoRunValid);
+}
+
+TEST_CASE("a pair of a co-run has samples for a tenth of a second, but five at least and fifteen at most") {
+  Device device;
+  GpuWork work;
+  work.enqueue = [&](cuda::GpuStream& stream, int64_t) { device.gpu.empty_launch(stream); };
+  const auto samples = [&](double measured_s) {
+    return gpu_corun(&device.gpu, GpuCoRunMode::streams, {"a", work}, {"b", work},
+                     {.measured_s = measured_s, .background_s = 1e3})
+        .samples;
+  };
+  REQUIRE(samples(0.1) == 5);
+  REQUIRE(samples(9) == 9);
+  REQUIRE(samples(100) == 15);
+}
+
 TEST_CASE("a co-run divides each side's time by its time alone on the whole device") {
   Device device;
   const auto side = [&](const char* point) {
@@ -280,7 +399,8 @@ TEST_CASE("a co-run divides each side's time by its time alone on the whole devi
     work.enqueue = [&](cuda::GpuStream& stream, int64_t) { device.gpu.empty_launch(stream); };
     return GpuCoRunSide{point, work};
   };
-  const CoRun run = gpu_corun(&device.gpu, GpuCoRunMode::streams, side("a"), side("b"));
+  const CoRun run = gpu_corun(&device.gpu, GpuCoRunMode::streams, side("a"), side("b"),
+                              {.measured_s = 1e3, .background_s = 1e3});
   REQUIRE(run.mode == "streams");
   REQUIRE(run.slowdown_a_p50 == Approx(1));
   REQUIRE(run.slowdown_b_p95 == Approx(1));

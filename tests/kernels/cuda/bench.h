@@ -2,18 +2,15 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
-#include <cstdio>
 #include <memory>
 #include <vector>
 
 #include "kernels/cuda/gpu.h"
-#include "kernels/cuda/open_gpu.h"
 #include "kernels/reference/linear.h"
 #include "sim/core/philox.h"
-#include "tests/kernels/cuda/emulator/emulated_gpu.h"
+#include "tests/kernels/cuda/gpu_test.h"
 
-// What the tests of GPU operations share. Each test is a function over a Gpu, run on the emulator everywhere
-// and on a device where there is one.
+// What the tests of GPU operations share.
 namespace cotenant::cuda {
 
 using reference::Numbers;
@@ -100,28 +97,5 @@ inline double difference(const Numbers& got, const Numbers& want) {
 inline constexpr double kFp32Close = 2e-5;
 inline constexpr double kBf16Close = 4.5e-3;
 inline constexpr double kBf16Twice = 1.2e-2;
-
-using GpuTest = void (*)(Gpu&);
-inline void on_emulator(GpuTest test) {
-  emulator::EmulatedGpu gpu;
-  test(gpu);
-}
-// A device of the module beside the program, or of the module that was built with these tests.
-inline void on_device(GpuTest test) {
-  OpenedGpu opened = open_gpu();
-  if (opened.gpu == nullptr) opened = open_gpu({COTENANT_BINARY_DIR});
-  if (opened.gpu == nullptr) {
-    std::printf("SKIPPED: no device (%s)\n", opened.reason.c_str());
-    return;
-  }
-  test(*opened.gpu);
-}
-#define GPU_TEST(sentence, test)         \
-  TEST_CASE(sentence) {                  \
-    ::cotenant::cuda::on_emulator(test); \
-  }                                      \
-  TEST_CASE(sentence ", on a device") {  \
-    ::cotenant::cuda::on_device(test);   \
-  }
 
 }  // namespace cotenant::cuda

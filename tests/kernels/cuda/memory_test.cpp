@@ -66,6 +66,18 @@ void copies_and_scrub(Gpu& gpu) {
 }
 GPU_TEST("copies arrive, and a scrub clears exactly what it was told", copies_and_scrub)
 
+void nothing_is_copied(Gpu& gpu) {
+  const auto empty = gpu.allocate(0);
+  GpuStream& stream = gpu.main_stream();
+  gpu.copy_to_device(stream, empty->data(), nullptr, 0);
+  gpu.copy_to_host(stream, nullptr, empty->data(), 0);
+  gpu.copy_on_device(stream, empty->data(), empty->data(), 0);
+  gpu.fill(stream, empty->data(), 1, 0);
+  gpu.synchronize(stream);
+  REQUIRE(to_host(&gpu, to_device<float>(&gpu, {})).empty());
+}
+GPU_TEST("copies and fills of empty arrays are nothing", nothing_is_copied)
+
 void memory_ends(Gpu& gpu) {
   REQUIRE_THROWS_AS(gpu.allocate(int64_t{1} << 60), OutOfGpuMemory);
   // Nothing is broken by it.
@@ -86,26 +98,33 @@ void graphs_repeat(Gpu& gpu) {
   gpu.empty_launch(bench.stream());
   const auto graph = gpu.end_capture(bench.stream());
   REQUIRE(bench.get(x, 64)[0] == 1);  // captured, not run
-  REQUIRE(time_graph(&gpu, bench.stream(), *graph, 5) > 0);
+  for (int i = 0; i < 5; ++i) gpu.launch(bench.stream(), *graph);
   REQUIRE(bench.get(x, 64)[63] == 6);
 }
 GPU_TEST("a captured graph runs when it is launched, as often as it is", graphs_repeat)
 
-void streams_wait(Gpu& gpu) {
+void capture_ends(Gpu& gpu) {
   Bench bench(&gpu);
-  const auto side = gpu.make_stream();
-  const auto event = gpu.make_event();
-  float* x = bench.put(std::vector<float>(1024, 1.0F));
-  gpu.sgd(*side, x, x, -1, 1024);
-  gpu.record(*side, *event);
-  gpu.wait(bench.stream(), *event);
-  gpu.sgd(bench.stream(), x, x, -1, 1024);
-  REQUIRE(bench.get(x, 1024)[1023] == 4);
+  GpuStream& stream = bench.stream();
+  float* x = bench.put(std::vector<float>(64, 1.0F));
+  gpu.sgd(stream, x, x, 0, 64);
+  const auto failing = [&] {
+    gpu.sgd(stream, x, x, -1, 64);
+    throw std::runtime_error("in the middle");
+  };
+  REQUIRE_THROWS_WITH(captured(&gpu, stream, failing), "in the middle");
+  REQUIRE(bench.get(x, 64)[0] == 1);  // nothing ran, and the stream is not captured any more
+  const auto graph = captured(&gpu, stream, [&] { gpu.sgd(stream, x, x, -1, 64); });
+  gpu.launch(stream, *graph);
+  REQUIRE(bench.get(x, 64)[0] == 2);
 }
-GPU_TEST("a stream waits for an event of another", streams_wait)
+GPU_TEST("a capture that fails half way ends, and its stream goes on", capture_ends)
 
 void partitions_work(Gpu& gpu) {
-  if (!gpu.facts().green_contexts) return;
+  if (!gpu.facts().green_contexts) {
+    std::printf("SKIPPED: no green contexts (driver %s)\n", gpu.facts().driver.c_str());
+    return;
+  }
   Bench bench(&gpu);
   const Gpu::Partition parts = gpu.partition(16);
   REQUIRE(parts.first->sm_count() >= 16);

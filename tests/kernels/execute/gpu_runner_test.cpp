@@ -2,9 +2,12 @@
 #include "kernels/execute/gpu_runner.h"
 
 #include <cmath>
+#include <map>
 
 #include "kernels/execute/cpu_runner.h"
+#include "kernels/model/random_values.h"
 #include "tests/kernels/model/gpu_bench.h"
+#include "tests/kernels/model/reference_decoder.h"
 
 namespace cotenant {
 namespace {
@@ -57,28 +60,66 @@ std::vector<std::vector<ExecutedPart>> rounds() {
   return all;
 }
 
+// One sequence: what it has read on the CPU, and what comes next there.
+struct Course {
+  std::vector<int32_t> tokens;
+  int32_t next = 0;
+  bool parted = false;  // the GPU took another token that was as good, and reads other tokens since
+
+  void read(const ExecutedSequence& s) {
+    if (s.tokens == 1 && s.context > 0) {
+      tokens.push_back(next);
+      return;
+    }
+    const auto drawn = random_indices(s.tokens, gpu_tiny().vocabulary,
+                                      {.seed = kRunnerSeed, .tensor = static_cast<uint32_t>(s.id)});
+    tokens.insert(tokens.end(), drawn.begin(), drawn.end());
+  }
+};
+
+// Whether the reference gives `token` as much as its best one, but for what bf16 may be off.
+bool nearly_best(const Course& course, uint32_t weights, int64_t adapter, int32_t token) {
+  const DecoderWeights w = random_decoder(gpu_tiny(), kRunnerSeed + weights);
+  const Adapter factors = random_adapter(gpu_tiny(), tiny_shape().adapter_rank, adapter_seed(adapter));
+  const reference::Numbers logits =
+      ReferenceDecoder(w, adapter < 0 ? nullptr : &factors).last_logits(course.tokens);
+  double squares = 0;
+  for (const double x : logits) squares += x * x;
+  const double off = kModelClose * std::sqrt(squares / static_cast<double>(logits.size()));
+  return logits.at(static_cast<size_t>(token)) >= *std::max_element(logits.begin(), logits.end()) - 2 * off;
+}
+
+// On the emulator the tokens are equal; a device adds up in another order, so that a near tie may go the
+// other way.
 void same_tokens(Gpu& gpu) {
+  const bool emulated = gpu.facts().name == "emulated";
   ThreadClock clock;
   CpuRunner on_cpu(tiny_shape(), &clock);
   GpuRunner on_gpu(tiny_shape(), &gpu);
   on_cpu.reserve(tiny_needs());
   on_gpu.reserve(tiny_needs());
-  int64_t tokens = 0;
+  std::map<uint64_t, Course> courses;
   int64_t equal = 0;
+  const auto compare = [&](uint32_t weights, const ExecutedSequence& s) {
+    Course& course = courses[s.id];
+    course.read(s);
+    course.next = on_cpu.generated(7, s.id);
+    REQUIRE(nearly_best(course, weights, s.adapter, course.next));
+    if (course.parted) return;
+    course.parted = on_gpu.generated(7, s.id) != course.next;
+    equal += course.parted ? 0 : 1;
+    if (course.parted) REQUIRE(nearly_best(course, weights, s.adapter, on_gpu.generated(7, s.id)));
+  };
   for (const auto& parts : rounds()) {
     REQUIRE(on_cpu.step(7, parts) > 0);
     REQUIRE(on_gpu.step(7, parts) > 0);
     for (const ExecutedPart& part : parts) {
-      for (const ExecutedSequence& s : part.sequences) {
-        ++tokens;
-        equal += on_gpu.generated(7, s.id) == on_cpu.generated(7, s.id) ? 1 : 0;
-      }
+      for (const ExecutedSequence& s : part.sequences) compare(part.weights, s);
     }
   }
-  REQUIRE(tokens == 18);
-  REQUIRE(equal == tokens);
+  REQUIRE(equal >= (emulated ? 18 : 1));
 }
-GPU_MODEL_TEST("a GPU generates what the CPU generates in the same rounds", same_tokens)
+GPU_TEST("a GPU generates what the CPU generates in the same rounds", same_tokens)
 
 TEST_CASE(
     "a decode step is measured as one launch of its graph from the first on, a prompt as its launches") {
@@ -140,7 +181,7 @@ void scores(Gpu& gpu) {
   REQUIRE(runner.score(1, 5) > 0);
   REQUIRE(runner.score(2, 19) > 0);
 }
-GPU_MODEL_TEST("batches are scored on a GPU, also larger ones than the profile has", scores)
+GPU_TEST("batches are scored on a GPU, also larger ones than the profile has", scores)
 
 TEST_CASE("memory of a GPU is filled and overwritten in pieces") {
   cuda::emulator::EmulatedGpu gpu;

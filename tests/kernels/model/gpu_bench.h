@@ -2,39 +2,13 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
-#include <cstdio>
 #include <vector>
 
-#include "kernels/cuda/open_gpu.h"
 #include "kernels/model/gpu_decoder.h"
-#include "tests/kernels/cuda/emulator/emulated_gpu.h"
+#include "tests/kernels/cuda/gpu_test.h"
 
-// What the tests of models on a GPU share: each is a function over a Gpu, run on the emulator everywhere and
-// on a device where there is one.
+// What the tests of models on a GPU share.
 namespace cotenant {
-
-using GpuTest = void (*)(cuda::Gpu&);
-inline void on_emulator(GpuTest test) {
-  cuda::emulator::EmulatedGpu gpu;
-  test(gpu);
-}
-// A device of the module beside the program, or of the module that was built with these tests.
-inline void on_device(GpuTest test) {
-  cuda::OpenedGpu opened = cuda::open_gpu();
-  if (opened.gpu == nullptr) opened = cuda::open_gpu({COTENANT_BINARY_DIR});
-  if (opened.gpu == nullptr) {
-    std::printf("SKIPPED: no device (%s)\n", opened.reason.c_str());
-    return;
-  }
-  test(*opened.gpu);
-}
-#define GPU_MODEL_TEST(sentence, test)  \
-  TEST_CASE(sentence) {                 \
-    ::cotenant::on_emulator(test);      \
-  }                                     \
-  TEST_CASE(sentence ", on a device") { \
-    ::cotenant::on_device(test);        \
-  }
 
 // A config of a few thousand parameters that the GPU kernels take.
 inline DecoderConfig gpu_tiny() {

@@ -15,12 +15,13 @@ std::vector<int32_t> prompt(size_t tokens, uint64_t seed) {
 
 // A decoder on a device with a pool and two adapters of rank 8 and 3, beside the weights it has.
 struct Model {
-  explicit Model(Gpu* gpu, AdapterTargets targets = AdapterTargets::all_linears, bool tied = false)
+  explicit Model(Gpu* gpu, AdapterTargets targets = AdapterTargets::all_linears, bool tied = false,
+                 size_t shapes = 128)
       : weights(rounded_decoder(config_of(tied), 1)),
         device_weights(gpu_decoder_of(gpu, weights)),
         pool(gpu, weights.config, 64),
         slots(gpu, weights.config, {.rank = 8, .targets = targets}, 2),
-        decoder(gpu, &device_weights, &pool, &slots, {.rows = 64, .heads = 16}) {
+        decoder(gpu, &device_weights, &pool, &slots, {.rows = 64, .heads = 16, .shapes = shapes}) {
     adapters.push_back(rounded_adapter(weights.config, 8, 2, targets));
     adapters.push_back(rounded_adapter(weights.config, 3, 3, targets));
     adapters[1].scale = 0.5F;
@@ -63,8 +64,7 @@ void prefill(Gpu& gpu) {
     REQUIRE(cache.length() == 21);
   }
 }
-GPU_MODEL_TEST("a prefill on a GPU agrees with the reference, untied without an adapter, tied with one",
-               prefill)
+GPU_TEST("a prefill on a GPU agrees with the reference, untied without an adapter, tied with one", prefill)
 
 // Feeds the whole prompt in parts; the last logits are those of the prompt.
 void chunks(Gpu& gpu) {
@@ -81,7 +81,7 @@ void chunks(Gpu& gpu) {
   }
   require_row(model.decoder.logits(), 0, model.want(tokens, 0), last);
 }
-GPU_MODEL_TEST("chunks of a prompt and then single tokens on a GPU equal one prefill of all", chunks)
+GPU_TEST("chunks of a prompt and then single tokens on a GPU equal one prefill of all", chunks)
 
 // Sequences of a batch whose rows are decodes, chunks and padding, with adapters that do not stand in order.
 void mixed(Gpu& gpu) {
@@ -115,7 +115,7 @@ void mixed(Gpu& gpu) {
     ++row;
   }
 }
-GPU_MODEL_TEST("sequences of a mixed batch on a GPU get what each would get alone", mixed)
+GPU_TEST("sequences of a mixed batch on a GPU get what each would get alone", mixed)
 
 // Greedy decoding of a few sequences whose number, adapters and contexts change while the shapes of their
 // steps return: the second time captured, then replayed.
@@ -156,7 +156,33 @@ void replay(Gpu& gpu) {
   REQUIRE(model.decoder.graphs() >= 2);
   REQUIRE(model.decoder.graphs() < 9);
 }
-GPU_MODEL_TEST("captured decode steps follow new tokens, contexts, blocks and adapters", replay)
+GPU_TEST("captured decode steps follow new tokens, contexts, blocks and adapters", replay)
+
+// One sequence whose context grows through several shapes, and back: what a decoder with room for two shapes
+// generates, and the shapes that it keeps.
+void few_shapes(Gpu& gpu) {
+  Model many(&gpu);
+  Model few(&gpu, AdapterTargets::all_linears, false, 2);
+  const auto run = [&](Model* model) {
+    std::vector<int32_t> generated;
+    GpuKvCache cache(&model->pool, 128);
+    for (const int64_t context : {2, 20, 50, 2, 2, 20}) {
+      const auto tokens = prompt(static_cast<size_t>(context) + 1, 9);
+      const GpuSequenceWork head{.tokens = std::span(tokens).first(static_cast<size_t>(context)),
+                                 .cache = &cache};
+      const GpuSequenceWork last{.tokens = std::span(tokens).last(1), .cache = &cache};
+      cache.set_length(0);
+      model->decoder.step({&head, 1});
+      generated.push_back(model->decoder.step({&last, 1}).at(0));
+    }
+    return generated;
+  };
+  REQUIRE(run(&few) == run(&many));
+  REQUIRE(few.decoder.graphs() == 2);
+  REQUIRE(many.decoder.graphs() > 2);
+}
+GPU_TEST("a decoder keeps so many shapes of decode steps, and generates the same without the others",
+         few_shapes)
 
 void parts(Gpu& gpu) {
   Model model(&gpu);
@@ -178,7 +204,7 @@ void parts(Gpu& gpu) {
   model.decoder.step({&adapted, 1}, {.linear = false, .attention = false});
   REQUIRE(rms_difference(model.decoder.logits(), whole) < 1e-3);
 }
-GPU_MODEL_TEST("parts of a step on a GPU run on what the last whole step left behind", parts)
+GPU_TEST("parts of a step on a GPU run on what the last whole step left behind", parts)
 
 TEST_CASE("blocks of a device pool are handed out in order, and no two sequences share one") {
   cuda::emulator::EmulatedGpu gpu;

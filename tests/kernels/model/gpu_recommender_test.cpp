@@ -39,7 +39,7 @@ void step(cuda::Gpu& gpu) {
   for (size_t i = 0; i < w.layers.size(); ++i)
     REQUIRE(rms_difference(cuda::to_host(&gpu, device.layers[i]), w.layers[i]) < kFp32Close);
 }
-GPU_MODEL_TEST("scores and training steps of a recommender on a GPU are those on the CPU", step)
+GPU_TEST("scores and training steps of a recommender on a GPU are those on the CPU", step)
 
 TEST_CASE("a recommender that the GPU kernels do not take is refused in words") {
   REQUIRE(gpu_problem_of(recommender_small()) == nullptr);

@@ -44,7 +44,7 @@ void full_step(Gpu& gpu) {
     }
   }
 }
-GPU_MODEL_TEST("a training step on a GPU has the loss and the gradients of the one on the CPU", full_step)
+GPU_TEST("a training step on a GPU has the loss and the gradients of the one on the CPU", full_step)
 
 void fine_tuning(Gpu& gpu) {
   for (const AdapterTargets targets : {AdapterTargets::all_linears, AdapterTargets::query_value}) {
@@ -71,8 +71,8 @@ void fine_tuning(Gpu& gpu) {
                        [](cuda::Bf16 x, cuda::Bf16 y) { return x.bits == y.bits; }));
   }
 }
-GPU_MODEL_TEST("fine-tuning on a GPU has the adapter's gradients of the CPU and leaves the base as it was",
-               fine_tuning)
+GPU_TEST("fine-tuning on a GPU has the adapter's gradients of the CPU and leaves the base as it was",
+         fine_tuning)
 
 void optimizer(Gpu& gpu) {
   const DecoderWeights w = rounded_decoder(gpu_tiny(), 6);
@@ -96,7 +96,7 @@ void optimizer(Gpu& gpu) {
   }
   REQUIRE(last < 0.8 * first);
 }
-GPU_MODEL_TEST("masters on a GPU move as AdamW says, and steps on one batch lower its loss", optimizer)
+GPU_TEST("masters on a GPU move as AdamW says, and steps on one batch lower its loss", optimizer)
 
 void captured(Gpu& gpu) {
   const DecoderWeights w = rounded_decoder(gpu_tiny(), 8);
@@ -115,7 +115,7 @@ void captured(Gpu& gpu) {
   gpu.synchronize(stream);
   REQUIRE(replayed.optimizer().masters() == plain.optimizer().masters());
 }
-GPU_MODEL_TEST("a captured training step replays as the step itself, with the rates that it finds", captured)
+GPU_TEST("a captured training step replays as the step itself, with the rates that it finds", captured)
 
 void masters_of_weights(Gpu& gpu) {
   DecoderConfig config = gpu_tiny();
@@ -128,7 +128,7 @@ void masters_of_weights(Gpu& gpu) {
   for (size_t i = 0; i < masters.size(); ++i) REQUIRE(masters[i] == cuda::to_float(values[i]));
   REQUIRE(optimizer.values() == weights.layout.head.count);
 }
-GPU_MODEL_TEST("masters are set to the bf16 weights, value by value", masters_of_weights)
+GPU_TEST("masters are set to the bf16 weights, value by value", masters_of_weights)
 
 }  // namespace
 }  // namespace cotenant

@@ -34,7 +34,11 @@ void require_array(const void* x, int64_t n) {
 class Stream final : public GpuStream {
  public:
   explicit Stream(int64_t sms) { sm_count_ = sms; }
+  double done_s = 0;  // when all that was queued on it is done
 };
+Stream& stream_of(GpuStream& stream) {
+  return dynamic_cast<Stream&>(stream);
+}
 
 // One matrix of a product, read by row and column whatever its type.
 struct Matrix {
@@ -112,7 +116,7 @@ class EmulatedGpu::Memory final : public GpuMemory {
 
 class EmulatedGpu::Event final : public GpuEvent {
  public:
-  int64_t launches = 0;
+  double at_s = 0;
 };
 class EmulatedGpu::Graph final : public GpuGraph {
  public:
@@ -129,7 +133,6 @@ EmulatedGpu::EmulatedGpu()
              .l2_bytes = 50 << 20,
              .memory_bytes = int64_t{1} << 30,
              .clock_hz = 1'000'000'000,
-             .shared_bytes_per_block = 227 * 1024,
              .compute_major = 9,
              .driver = "none",
              .runtime = "none",
@@ -138,16 +141,22 @@ EmulatedGpu::EmulatedGpu()
       main_(std::make_unique<Stream>(132)) {}
 EmulatedGpu::~EmulatedGpu() = default;
 
-void EmulatedGpu::queue(Work work) {
+void EmulatedGpu::queue(GpuStream& stream, Work work) {
   if (capturing_) {
     captured_.push_back(std::move(work));
     return;
   }
-  ++launches_;
+  run_for_a_second(stream);
   work();
 }
 
-int64_t EmulatedGpu::free_bytes() {
+void EmulatedGpu::run_for_a_second(GpuStream& stream) {
+  now_s_ += launch_s_;
+  double& done_s = stream_of(stream).done_s;
+  done_s = std::max(done_s, now_s_) + 1;
+}
+
+int64_t EmulatedGpu::free_bytes() const {
   int64_t used = 0;
   for (const Memory* memory : memories_) used += memory->bytes();
   return facts_.memory_bytes - used;
@@ -167,8 +176,9 @@ std::unique_ptr<GpuStream> EmulatedGpu::make_stream() {
 Gpu::Partition EmulatedGpu::partition(int64_t sms) {
   return {std::make_unique<Stream>(sms), std::make_unique<Stream>(facts_.sm_count - sms)};
 }
-void EmulatedGpu::synchronize(GpuStream&) {
+void EmulatedGpu::synchronize(GpuStream& stream) {
   if (capturing_) throw Fault("a stream is waited for while work is captured");
+  now_s_ = std::max(now_s_, stream_of(stream).done_s);
   for (const Memory* memory : memories_) {
     if (!memory->guarded()) throw Fault("something was written beside an array");
   }
@@ -180,22 +190,23 @@ void EmulatedGpu::copy_to_device(GpuStream& stream, void* to, const void* from, 
 void EmulatedGpu::copy_to_host(GpuStream& stream, void* to, const void* from, int64_t bytes) {
   copy_on_device(stream, to, from, bytes);
 }
-void EmulatedGpu::copy_on_device(GpuStream&, void* to, const void* from, int64_t bytes) {
-  if (bytes > 0) queue([=] { std::memmove(to, from, static_cast<size_t>(bytes)); });
+void EmulatedGpu::copy_on_device(GpuStream& stream, void* to, const void* from, int64_t bytes) {
+  if (bytes > 0) queue(stream, [=] { std::memmove(to, from, static_cast<size_t>(bytes)); });
 }
-void EmulatedGpu::fill(GpuStream&, void* to, uint8_t byte, int64_t bytes) {
-  if (bytes > 0) queue([=] { std::memset(to, byte, static_cast<size_t>(bytes)); });
+void EmulatedGpu::fill(GpuStream& stream, void* to, uint8_t byte, int64_t bytes) {
+  if (bytes > 0) queue(stream, [=] { std::memset(to, byte, static_cast<size_t>(bytes)); });
 }
 
 std::unique_ptr<GpuEvent> EmulatedGpu::make_event() {
   return std::make_unique<Event>();
 }
-void EmulatedGpu::record(GpuStream&, GpuEvent& event) {
-  dynamic_cast<Event&>(event).launches = launches_;
+void EmulatedGpu::record(GpuStream& stream, GpuEvent& event) {
+  dynamic_cast<Event&>(event).at_s = std::max(now_s_, stream_of(stream).done_s);
 }
-void EmulatedGpu::wait(GpuStream&, GpuEvent&) {}
 double EmulatedGpu::seconds(GpuEvent& first, GpuEvent& last) {
-  return static_cast<double>(dynamic_cast<Event&>(last).launches - dynamic_cast<Event&>(first).launches);
+  const double until_s = dynamic_cast<Event&>(last).at_s;
+  now_s_ = std::max(now_s_, until_s);
+  return until_s - dynamic_cast<Event&>(first).at_s;
 }
 
 void EmulatedGpu::begin_capture(GpuStream&) {
@@ -208,17 +219,17 @@ std::unique_ptr<GpuGraph> EmulatedGpu::end_capture(GpuStream&) {
   capturing_ = false;
   return graph;
 }
-void EmulatedGpu::launch(GpuStream&, GpuGraph& graph) {
-  ++launches_;
+void EmulatedGpu::launch(GpuStream& stream, GpuGraph& graph) {
+  run_for_a_second(stream);
   for (const Work& work : dynamic_cast<Graph&>(graph).work) work();
 }
 
-void EmulatedGpu::gemm(GpuStream&, const GemmCall& call, const GemmShape& shape) {
+void EmulatedGpu::gemm(GpuStream& stream, const GemmCall& call, const GemmShape& shape) {
   require(problem_of(call, shape));
   const bool known = std::find(gemms_.begin(), gemms_.end(), shape) != gemms_.end();
   if (capturing_ && !known) throw Fault("a product is captured whose shape has not run before");
   if (!known) gemms_.push_back(shape);
-  queue([=] { multiply(call, shape); });
+  queue(stream, [=] { multiply(call, shape); });
 }
 std::unique_ptr<GroupedGemm> EmulatedGpu::prepare(std::span<const GroupedProduct> products) {
   auto out = std::make_unique<Products>();
@@ -232,134 +243,141 @@ void EmulatedGpu::grouped_gemm(GpuStream& stream, GroupedGemm& products) {
   }
 }
 
-void EmulatedGpu::rms_norm(GpuStream&, const NormCall& call, const NormShape& shape) {
+void EmulatedGpu::rms_norm(GpuStream& stream, const NormCall& call, const NormShape& shape) {
   require(problem_of(call, shape));
-  queue([=] { device::launch_rms_norm(EmulatedLaunch{}, call, shape); });
+  queue(stream, [=] { device::launch_rms_norm(EmulatedLaunch{}, call, shape); });
 }
-void EmulatedGpu::rope(GpuStream&, const RopeCall& call, const RopeShape& shape) {
+void EmulatedGpu::rope(GpuStream& stream, const RopeCall& call, const RopeShape& shape) {
   require(problem_of(call, shape));
-  queue([=] { device::launch_rope(EmulatedLaunch{}, call, shape); });
+  queue(stream, [=] { device::launch_rope(EmulatedLaunch{}, call, shape); });
 }
-void EmulatedGpu::decode_attention(GpuStream&, const DecodeAttentionCall& call,
+void EmulatedGpu::decode_attention(GpuStream& stream, const DecodeAttentionCall& call,
                                    const DecodeAttentionShape& shape) {
   require(problem_of(call, shape));
-  queue([=] { device::launch_decode_attention(EmulatedLaunch{}, call, shape); });
+  queue(stream, [=] { device::launch_decode_attention(EmulatedLaunch{}, call, shape); });
 }
-void EmulatedGpu::prefill_attention(GpuStream&, const PrefillAttentionCall& call,
+void EmulatedGpu::prefill_attention(GpuStream& stream, const PrefillAttentionCall& call,
                                     const PrefillAttentionShape& shape) {
   require(problem_of(call, shape));
-  queue([=] { device::launch_prefill_attention(EmulatedLaunch{}, call, shape); });
+  queue(stream, [=] { device::launch_prefill_attention(EmulatedLaunch{}, call, shape); });
 }
-void EmulatedGpu::swiglu(GpuStream&, const SwigluCall& call, const SwigluShape& shape) {
+void EmulatedGpu::swiglu(GpuStream& stream, const SwigluCall& call, const SwigluShape& shape) {
   require(problem_of(call, shape));
-  queue([=] { device::launch_swiglu(EmulatedLaunch{}, call, shape); });
+  queue(stream, [=] { device::launch_swiglu(EmulatedLaunch{}, call, shape); });
 }
-void EmulatedGpu::argmax(GpuStream&, const ArgmaxCall& call, const ArgmaxShape& shape) {
+void EmulatedGpu::argmax(GpuStream& stream, const ArgmaxCall& call, const ArgmaxShape& shape) {
   require(problem_of(call, shape));
-  queue([=] { device::launch_argmax(EmulatedLaunch{}, call, shape); });
+  queue(stream, [=] { device::launch_argmax(EmulatedLaunch{}, call, shape); });
 }
-void EmulatedGpu::gather(GpuStream&, const GatherCall& call, const GatherShape& shape) {
+void EmulatedGpu::gather(GpuStream& stream, const GatherCall& call, const GatherShape& shape) {
   require(problem_of(call, shape));
-  queue([=] { device::launch_gather(EmulatedLaunch{}, call, shape); });
+  queue(stream, [=] { device::launch_gather(EmulatedLaunch{}, call, shape); });
 }
-void EmulatedGpu::lora_add(GpuStream&, const LoraCall& call, const LoraShape& shape) {
+void EmulatedGpu::lora_add(GpuStream& stream, const LoraCall& call, const LoraShape& shape) {
   require(problem_of(call, shape));
-  queue([=] { device::launch_lora_add(EmulatedLaunch{}, call, shape); });
+  queue(stream, [=] { device::launch_lora_add(EmulatedLaunch{}, call, shape); });
 }
 
-void EmulatedGpu::cross_entropy(GpuStream&, const CrossEntropyCall& call, const CrossEntropyShape& shape) {
+void EmulatedGpu::cross_entropy(GpuStream& stream, const CrossEntropyCall& call,
+                                const CrossEntropyShape& shape) {
   require(problem_of(call, shape));
-  queue([=] { device::launch_cross_entropy(EmulatedLaunch{}, call, shape); });
+  queue(stream, [=] { device::launch_cross_entropy(EmulatedLaunch{}, call, shape); });
 }
-void EmulatedGpu::rms_norm_gradient(GpuStream&, const NormGradientCall& call, const NormShape& shape) {
+void EmulatedGpu::rms_norm_gradient(GpuStream& stream, const NormGradientCall& call, const NormShape& shape) {
   require(problem_of(call, shape));
-  queue([=] { device::launch_rms_norm_gradient(EmulatedLaunch{}, call, shape); });
+  queue(stream, [=] { device::launch_rms_norm_gradient(EmulatedLaunch{}, call, shape); });
 }
-void EmulatedGpu::rope_gradient(GpuStream&, const RopeGradientCall& call, const RopeShape& shape) {
+void EmulatedGpu::rope_gradient(GpuStream& stream, const RopeGradientCall& call, const RopeShape& shape) {
   require(problem_of(call, shape));
-  queue([=] { device::launch_rope_gradient(EmulatedLaunch{}, call, shape); });
+  queue(stream, [=] { device::launch_rope_gradient(EmulatedLaunch{}, call, shape); });
 }
-void EmulatedGpu::swiglu_gradient(GpuStream&, const SwigluGradientCall& call, const SwigluShape& shape) {
+void EmulatedGpu::swiglu_gradient(GpuStream& stream, const SwigluGradientCall& call,
+                                  const SwigluShape& shape) {
   require(problem_of(call, shape));
-  queue([=] { device::launch_swiglu_gradient(EmulatedLaunch{}, call, shape); });
+  queue(stream, [=] { device::launch_swiglu_gradient(EmulatedLaunch{}, call, shape); });
 }
-void EmulatedGpu::causal_attention(GpuStream&, const CausalAttentionCall& call,
+void EmulatedGpu::causal_attention(GpuStream& stream, const CausalAttentionCall& call,
                                    const CausalAttentionShape& shape) {
   require(problem_of(call, shape));
-  queue([=] { device::launch_causal_attention(EmulatedLaunch{}, call, shape); });
+  queue(stream, [=] { device::launch_causal_attention(EmulatedLaunch{}, call, shape); });
 }
-void EmulatedGpu::causal_attention_gradient(GpuStream&, const CausalAttentionGradientCall& call,
+void EmulatedGpu::causal_attention_gradient(GpuStream& stream, const CausalAttentionGradientCall& call,
                                             const CausalAttentionShape& shape) {
   require(problem_of(call, shape));
-  queue([=] { device::launch_causal_attention_gradient(EmulatedLaunch{}, call, shape); });
+  queue(stream, [=] { device::launch_causal_attention_gradient(EmulatedLaunch{}, call, shape); });
 }
-void EmulatedGpu::gather_gradient(GpuStream&, const GatherGradientCall& call, const GatherShape& shape) {
+void EmulatedGpu::gather_gradient(GpuStream& stream, const GatherGradientCall& call,
+                                  const GatherShape& shape) {
   require(problem_of(call, shape));
-  queue([=] { device::launch_gather_gradient(EmulatedLaunch{}, call, shape); });
+  queue(stream, [=] { device::launch_gather_gradient(EmulatedLaunch{}, call, shape); });
 }
 
-void EmulatedGpu::embedding_bag(GpuStream&, const BagCall& call, const BagShape& shape) {
+void EmulatedGpu::embedding_bag(GpuStream& stream, const BagCall& call, const BagShape& shape) {
   require(problem_of(call, shape));
-  queue([=] { device::launch_embedding_bag(EmulatedLaunch{}, call, shape); });
+  queue(stream, [=] { device::launch_embedding_bag(EmulatedLaunch{}, call, shape); });
 }
-void EmulatedGpu::embedding_bag_update(GpuStream&, const BagUpdateCall& call, const BagShape& shape) {
+void EmulatedGpu::embedding_bag_update(GpuStream& stream, const BagUpdateCall& call, const BagShape& shape) {
   require(problem_of(call, shape));
-  queue([=] { device::launch_embedding_bag_update(EmulatedLaunch{}, call, shape); });
-}
-
-void EmulatedGpu::gather_blocks(GpuStream&, const BlockCopyCall& call, const BlockCopyShape& shape) {
-  require(problem_of(call, shape));
-  queue([=] { device::launch_block_copy<true>(EmulatedLaunch{}, call, shape); });
-}
-void EmulatedGpu::scatter_blocks(GpuStream&, const BlockCopyCall& call, const BlockCopyShape& shape) {
-  require(problem_of(call, shape));
-  queue([=] { device::launch_block_copy<false>(EmulatedLaunch{}, call, shape); });
+  queue(stream, [=] { device::launch_embedding_bag_update(EmulatedLaunch{}, call, shape); });
 }
 
-void EmulatedGpu::adamw(GpuStream&, const AdamWCall& call) {
+void EmulatedGpu::gather_blocks(GpuStream& stream, const BlockCopyCall& call, const BlockCopyShape& shape) {
+  require(problem_of(call, shape));
+  queue(stream, [=] { device::launch_block_copy<true>(EmulatedLaunch{}, call, shape); });
+}
+void EmulatedGpu::scatter_blocks(GpuStream& stream, const BlockCopyCall& call, const BlockCopyShape& shape) {
+  require(problem_of(call, shape));
+  queue(stream, [=] { device::launch_block_copy<false>(EmulatedLaunch{}, call, shape); });
+}
+
+void EmulatedGpu::adamw(GpuStream& stream, const AdamWCall& call) {
   require(problem_of(call));
-  queue([=] { device::launch_adamw(EmulatedLaunch{}, call); });
+  queue(stream, [=] { device::launch_adamw(EmulatedLaunch{}, call); });
 }
-void EmulatedGpu::add(GpuStream&, Bf16* x, const Bf16* y, int64_t n) {
+void EmulatedGpu::add(GpuStream& stream, Bf16* x, const Bf16* y, int64_t n) {
   require_array(x, n);
   require_array(y, n);
-  queue([=] { device::launch_add(EmulatedLaunch{}, device::AddKernel{x, y, n}); });
+  queue(stream, [=] { device::launch_add(EmulatedLaunch{}, device::AddKernel{x, y, n}); });
 }
-void EmulatedGpu::relu(GpuStream&, float* x, int64_t n) {
+void EmulatedGpu::relu(GpuStream& stream, float* x, int64_t n) {
   require_array(x, n);
-  queue([=] {
+  queue(stream, [=] {
     device::launch_values(EmulatedLaunch{}, device::ValuesKernel<device::ValueRule::relu>{x, nullptr, 0, n});
   });
 }
-void EmulatedGpu::relu_gradient(GpuStream&, float* dy, const float* y, int64_t n) {
+void EmulatedGpu::relu_gradient(GpuStream& stream, float* dy, const float* y, int64_t n) {
   require_array(dy, n);
   require_array(y, n);
-  queue([=] {
+  queue(stream, [=] {
     device::launch_values(EmulatedLaunch{},
                           device::ValuesKernel<device::ValueRule::relu_gradient>{dy, y, 0, n});
   });
 }
-void EmulatedGpu::binary_cross_entropy(GpuStream&, const BinaryCrossEntropyCall& call, int64_t rows) {
+void EmulatedGpu::binary_cross_entropy(GpuStream& stream, const BinaryCrossEntropyCall& call, int64_t rows) {
   require_array(call.logits, rows);
-  queue([=] { device::launch_binary_cross_entropy(EmulatedLaunch{}, call, rows); });
+  queue(stream, [=] { device::launch_binary_cross_entropy(EmulatedLaunch{}, call, rows); });
 }
-void EmulatedGpu::sgd(GpuStream&, float* w, const float* dw, float rate, int64_t n) {
+void EmulatedGpu::sgd(GpuStream& stream, float* w, const float* dw, float rate, int64_t n) {
   require_array(w, n);
   require_array(dw, n);
-  queue([=] {
+  queue(stream, [=] {
     device::launch_values(EmulatedLaunch{}, device::ValuesKernel<device::ValueRule::sgd>{w, dw, rate, n});
   });
 }
-void EmulatedGpu::stream_read(GpuStream&, const void* from, int64_t bytes, float* sink) {
+void EmulatedGpu::stream_read(GpuStream& stream, const void* from, int64_t bytes, float* sink) {
   require_array(from, bytes);
-  queue([=] { device::launch_stream_read(EmulatedLaunch{}, device::StreamReadKernel{from, bytes, sink}); });
+  queue(stream, [=] {
+    device::launch_stream_read(EmulatedLaunch{}, device::StreamReadKernel{from, bytes, sink});
+  });
 }
-void EmulatedGpu::stream_copy(GpuStream&, void* to, const void* from, int64_t bytes) {
+void EmulatedGpu::stream_copy(GpuStream& stream, void* to, const void* from, int64_t bytes) {
   require_array(to, bytes);
-  queue([=] { device::launch_stream_copy(EmulatedLaunch{}, device::StreamCopyKernel{to, from, bytes}); });
+  queue(stream, [=] {
+    device::launch_stream_copy(EmulatedLaunch{}, device::StreamCopyKernel{to, from, bytes});
+  });
 }
-void EmulatedGpu::empty_launch(GpuStream&) {
-  queue([] { device::launch_empty(EmulatedLaunch{}); });
+void EmulatedGpu::empty_launch(GpuStream& stream) {
+  queue(stream, [] { device::launch_empty(EmulatedLaunch{}); });
 }
 
 }  // namespace cotenant::cuda::emulator

@@ -19,10 +19,11 @@ class EmulatedGpu final : public Gpu {
 
   std::unique_ptr<GpuMemory> allocate(int64_t bytes) override;
   std::unique_ptr<GpuMemory> allocate_pinned(int64_t bytes) override;
-  int64_t free_bytes() override;
   // allocate() throws OutOfGpuMemory beyond this.
   void set_memory(int64_t bytes) { facts_.memory_bytes = bytes; }
   void set_l2(int64_t bytes) { facts_.l2_bytes = bytes; }
+  // What a launch takes the host, on the clock of seconds(); 0 at first.
+  void set_launch_time(double seconds) { launch_s_ = seconds; }
 
   GpuStream& main_stream() override { return *main_; }
   std::unique_ptr<GpuStream> make_stream() override;
@@ -37,8 +38,8 @@ class EmulatedGpu final : public Gpu {
 
   std::unique_ptr<GpuEvent> make_event() override;
   void record(GpuStream& stream, GpuEvent& event) override;
-  void wait(GpuStream& stream, GpuEvent& event) override;
-  // Launches between the events, as seconds: an emulated clock that only counts.
+  // On an emulated clock on which every launch, of an operation or of a graph, takes its stream a second,
+  // streams run side by side, and the host waits where a real one would.
   double seconds(GpuEvent& first, GpuEvent& last) override;
 
   void begin_capture(GpuStream& stream) override;
@@ -93,7 +94,11 @@ class EmulatedGpu final : public Gpu {
   class Graph;
   class Products;
   // Does it now, or records it between begin_capture() and end_capture().
-  void queue(Work work);
+  void queue(GpuStream& stream, Work work);
+  // Of facts().memory_bytes.
+  [[nodiscard]] int64_t free_bytes() const;
+  // A launch on the clock.
+  void run_for_a_second(GpuStream& stream);
 
   GpuFacts facts_;
   std::unique_ptr<GpuStream> main_;
@@ -101,7 +106,8 @@ class EmulatedGpu final : public Gpu {
   bool capturing_ = false;
   std::vector<Work> captured_;
   std::vector<GemmShape> gemms_;  // that have run
-  int64_t launches_ = 0;
+  double now_s_ = 0;              // of the host
+  double launch_s_ = 0;
 };
 
 }  // namespace cotenant::cuda::emulator
