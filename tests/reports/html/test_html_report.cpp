@@ -150,7 +150,7 @@ TEST_CASE("every format says what an expectation came to in the same words") {
   verdict.expectations[0].status = ExpectationStatus::missed;
   const ReportPage page = report_page(r, figures, verdict);
   const std::string junit = junit_xml(r, verdict);
-  const std::string annotations = github_annotations(r, verdict);
+  const std::string annotations = github_annotations(r, verdict, "s.yaml");
   REQUIRE(html_report(page, {}).find(">3,272 %<") != std::string::npos);
   REQUIRE(markdown_report(page).find("| 3,272 % |") != std::string::npos);
   REQUIRE(terminal_report(page).find(" 3,272 %  tuned  -1,536 %") != std::string::npos);
