@@ -104,11 +104,11 @@ Exit run_loaded(LoadedScenario loaded, const CommandLine& line, ReportFormat for
             "shorten horizon, lower replications or replications-limit, or --set limits.requests={:.0f}",
             total * 1.1));
   }
+  if (const auto written = write_timeline(world, line); !written.ok()) return refuse(written.problems());
   const std::string folder = line.word_or("out", "out/" + world.scenario.name);
   make_folder(folder);  // before the work, so that an unwritable place is known at once
   const FolderLock lock(folder);
   if (lock.refused()) return refuse_busy(folder);
-  if (const auto written = write_timeline(world, line); !written.ok()) return refuse(written.problems());
   const auto started = std::chrono::steady_clock::now();
   RunResults results = simulate(world, {.threads = threads, .blame = blame, .stop = stop_on_interrupt()});
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - started;

@@ -18,13 +18,17 @@ struct PlotInput {
   const Verdict& verdict;
 };
 
-// The latency objective that plots show: the first expectation on latency.ttft.p99 without a baseline, and
-// the tier whose latency is drawn ("all" without one).
+// The latency objective that plots show: the first required expectation on latency.ttft.p99 of every entry,
+// without a baseline. Of each entry that tier is drawn that the verdict rests on, without an objective all
+// tenants.
 struct LatencyObjective {
-  std::string tier = "all";
+  const ExpectationResult* judged = nullptr;  // nullptr: none
   std::optional<double> limit_s;
 };
 LatencyObjective latency_objective(const PlotInput& input);
+const GroupFigures& judged_group(const TenancyFigures& entry, const LatencyObjective& objective);
+// "all tenants", "tier gold" or "the worst tier of each".
+std::string judged_name(const LatencyObjective& objective);
 const GroupFigures& group_of(const TenancyFigures& entry, const std::string& tier);
 // A name cut to what fits into a plot.
 std::string plot_name(const std::string& name);

@@ -29,11 +29,26 @@ void draw(std::optional<PlotDraft> draft, const std::string& gnuplot, PlotSet& i
 }  // namespace
 
 LatencyObjective latency_objective(const PlotInput& input) {
-  for (const ExpectationRow& row : input.results.expectations) {
+  for (const ExpectationResult& e : input.verdict.expectations) {
+    const ExpectationRow& row = e.row;
     if (row.metric != "latency.ttft.p99" || !row.baseline.empty() || !row.compare.starts_with("<")) continue;
-    return {row.tier.empty() ? "all" : row.tier, row.value};
+    if (row.tenancy.empty() && row.severity != "warn") return {&e, row.value};
   }
   return {};
+}
+
+const GroupFigures& judged_group(const TenancyFigures& entry, const LatencyObjective& objective) {
+  if (objective.judged == nullptr) return entry.all;
+  for (const Outcome& outcome : objective.judged->outcomes) {
+    if (outcome.tenancy == entry.name) return group_of(entry, outcome.tier);
+  }
+  return entry.all;
+}
+
+std::string judged_name(const LatencyObjective& objective) {
+  if (objective.judged == nullptr) return "all tenants";
+  const std::string& tier = objective.judged->row.tier;
+  return tier.empty() ? "the worst tier of each" : "tier " + plot_name(tier);
 }
 
 const GroupFigures& group_of(const TenancyFigures& entry, const std::string& tier) {

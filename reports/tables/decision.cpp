@@ -136,6 +136,9 @@ OwnObjectives own_objectives(const RunResults& results, const TenancyFigures& en
     for (const GroupFigures& group : entry.tiers) {
       if (group.tier != objective.tier) continue;
       const Figure* got = percentile_of(group, objective);
+      if (got == nullptr)
+        open.push_back(fmt::format("{} p{:g} of {} (results do not keep it)", objective.metric,
+                                   objective.percentile, objective.tier));
       if (got != nullptr && !got->known() && !got->not_estimable.empty())
         open.push_back(fmt::format("{} p{:g} of {} ({})", objective.metric, objective.percentile,
                                    objective.tier, got->not_estimable));
