@@ -160,11 +160,6 @@ std::string crossings(const PlotInput& input, const std::map<std::string, Curve>
   return text;
 }
 
-double nice_above(double v) {
-  const double step = std::pow(10.0, std::floor(std::log10(std::max(v, 1e-12)))) / 2;
-  return step * std::ceil(v * 1.02 / step);
-}
-
 // The mean line of every entry with its band.
 std::optional<PlotDraft> curve_plot(const PlotInput& input, const std::map<std::string, Curve>& curves,
                                     Plot plot, bool by_tenants) {

@@ -30,6 +30,14 @@ const GroupFigures& judged_group(const TenancyFigures& entry, const LatencyObjec
 // "all tenants", "tier gold" or "the worst tier of each".
 std::string judged_name(const LatencyObjective& objective);
 const GroupFigures& group_of(const TenancyFigures& entry, const std::string& tier);
+// An end of an axis a little above `v`: a multiple of half its power of ten.
+double nice_above(double v);
+// Runs gnuplot on a script. failure: why `svg` is empty.
+struct DrawnPlot {
+  std::string svg;
+  std::string failure;
+};
+DrawnPlot draw_plot(const std::string& script, const std::string& gnuplot);
 // A name cut to what fits into a plot.
 std::string plot_name(const std::string& name);
 

@@ -36,11 +36,6 @@ constexpr std::array<Cause, 5> kCauses = {{{"neighbour", &MissFigures::neighbour
                                            {"over quota", &MissFigures::over_quota},
                                            {"unattributed", &MissFigures::unattributed}}};
 
-double nice_above(double v) {
-  const double step = std::pow(10.0, std::floor(std::log10(std::max(v, 1e-12)))) / 2;
-  return step * std::ceil(v * 1.02 / step);
-}
-
 // Percent of requests that missed their SLO: 100 less attainment.
 Figure missed_percent(const GroupFigures& group) {
   std::map<int64_t, double> values;
