@@ -9,22 +9,19 @@
 #include "reports/plots/plots.h"
 #include "reports/store/atomic_file.h"
 #include "reports/store/results_file.h"
+#include "sim/scenario/field.h"
 #include "tools/calibrate_gpu.h"
 #include "tools/calibration_journal.h"
 #include "tools/command_line.h"
 #include "tools/derived_profiles.h"
 #include "tools/file_bytes.h"
 #include "tools/interrupt.h"
+#include "tools/profile_options.h"
 #include "tools/progress.h"
 #include "tools/show_results.h"
 
 namespace cotenant {
 namespace {
-
-bool is_file_name(const std::string& name) {
-  const std::string allowed = "abcdefghijklmnopqrstuvwxyz0123456789_-";
-  return !name.empty() && name.size() <= 64 && name.find_first_not_of(allowed) == std::string::npos;
-}
 
 std::string holdout_text(const Profile& p) {
   const HoldOutError error = holdout_error(p);
@@ -115,21 +112,30 @@ Exit calibrate_into(CalibrationOptions options, const std::string& folder, Calib
 
 Exit calibrate_command(const Arguments& arguments) {
   const auto given = [&](const char* option) {
-    return std::find(arguments.begin(), arguments.end(), option) != arguments.end();
+    return std::any_of(arguments.begin(), arguments.end(), [&](const std::string& word) {
+      return word == option || word.starts_with(std::string(option) + "=");
+    });
   };
   if (given("--import")) return import_profile_command(arguments);
   if (given("--from-requests")) return fit_profile_command(arguments);
   if (given("--model")) return model_profile_command(arguments);
   if (asks_for_gpu(arguments)) return calibrate_gpu_command(arguments);
-  CommandLine line("calibrate --device cpu [options]",
-                   "Runs the real kernels on this machine and writes their times as a profile.", {});
-  line.word("device", "cpu, or cuda (which has options of its own: calibrate --device cuda --help)");
+  CommandLine line(
+      "calibrate --device cpu [options]",
+      "Runs the real kernels on this machine and writes their times as a profile. Other ways to a "
+      "profile have options of their own, which --help behind them lists: calibrate --device cuda; "
+      "--model SKU, from a catalogue's peaks; --import layerprofile FOLDER, from what others "
+      "measured; --from-requests LOG, fitted to what a server answered.",
+      {});
+  line.word("device", "cpu, or cuda");
   line.flag("quick", "under a minute (the default)");
   line.flag("full", "more points and samples, under six minutes");
   line.word("filter", "regular expression: measure only the kernels that match");
   line.word("name", "name of the profile (default: local-cpu)");
   line.word("out", "folder for the profile (default: profiles)");
   line.whole("seed", "of weights and inputs (default: 1)");
+  line.flag("force",
+            "replace a measured profile of this name by a part of one, or a full one by a quick one");
   line.flag("restart", "throw away what an interrupted calibration of this name has measured");
   if (const auto parsed = line.parse(arguments); !parsed.ok()) return refuse(parsed.problems());
   if (line.wants_help()) {
@@ -143,10 +149,14 @@ Exit calibrate_command(const Arguments& arguments) {
                              .filter = line.word_or("filter", ""),
                              .seed = static_cast<uint64_t>(line.whole_of("seed").value_or(1)),
                              .name = line.word_or("name", "local-cpu")};
-  if (!is_file_name(options.name))
+  if (!is_identifier(options.name))
     return refuse_usage("--name takes 1 to 64 of a-z 0-9 _ -", "--name local-cpu");
   const std::string folder = line.word_or("out", "profiles");
   options.scratch_folder = folder;
+  const NewProfile made = line.has("filter") ? NewProfile::part
+                          : options.quick    ? NewProfile::quick
+                                             : NewProfile::full;
+  if (const auto lost = would_lose(line, {folder, options.name}, made)) return refuse({*lost});
   const Result<std::string> binding = calibration_binding(options);
   if (!binding.ok()) return refuse(binding.problems());
   make_folder(folder);  // before the work, so that an unwritable place is known at once

@@ -14,6 +14,7 @@
 #include "tools/command_line.h"
 #include "tools/file_bytes.h"
 #include "tools/interrupt.h"
+#include "tools/profile_options.h"
 #include "tools/progress.h"
 #include "tools/show_results.h"
 
@@ -139,6 +140,8 @@ Exit calibrate_gpu_command(const Arguments& arguments) {
   line.word("name", "name of the profile (default: local-gpu)");
   line.word("out", "folder for the profile (default: profiles)");
   line.whole("seed", "of weights and inputs (default: 1)");
+  line.flag("force",
+            "replace a measured profile of this name by a part of one, or a full one by a quick one");
   if (const auto parsed = line.parse(arguments); !parsed.ok()) return refuse(parsed.problems());
   if (line.wants_help()) {
     std::fputs(line.help().c_str(), stdout);
@@ -154,9 +157,14 @@ Exit calibrate_gpu_command(const Arguments& arguments) {
                                 .on_progress = {}};
   if (!is_file_name(options.name))
     return refuse_usage("--name takes 1 to 64 of a-z 0-9 _ -", "--name local-gpu");
+  const std::string folder = line.word_or("out", "profiles");
+  const NewProfile made = line.has("filter") || line.has("shape") ? NewProfile::part
+                          : options.quick                         ? NewProfile::quick
+                                                                  : NewProfile::full;
+  if (const auto lost = would_lose(line, {folder, options.name}, made)) return refuse({*lost});
   const Result<GpuCalibrationShapes> shapes = gpu_calibration_shapes(options);
   if (!shapes.ok()) return refuse(shapes.problems());
-  return measure_into(std::move(options), shapes.value(), line.word_or("out", "profiles"));
+  return measure_into(std::move(options), shapes.value(), folder);
 }
 
 }  // namespace cotenant

@@ -80,13 +80,7 @@ Result<bool> CommandLine::parse(const Arguments& arguments) {
   }
   const int style = po::command_line_style::unix_style & ~po::command_line_style::allow_guessing;
   const auto refused = [&](const std::string& message) {
-    return Diagnostic{.file = "command line",
-                      .line = 0,
-                      .column = 0,
-                      .width = 1,
-                      .message = message,
-                      .excerpt = {},
-                      .help = "usage: cotenant " + usage_};
+    return usage_problem(message, "usage: cotenant " + usage_);
   };
   try {
     po::store(po::command_line_parser(arguments).options(all).positional(places).style(style).run(),
@@ -129,14 +123,16 @@ Exit refuse(const Diagnostics& problems) {
   return Exit::bad_input;
 }
 
+Diagnostic usage_problem(std::string message, std::string help) {
+  Diagnostic d;
+  d.file = "command line";
+  d.message = std::move(message);
+  d.help = std::move(help);
+  return d;
+}
+
 Exit refuse_usage(const std::string& message, const std::string& help) {
-  return refuse({{.file = "command line",
-                  .line = 0,
-                  .column = 0,
-                  .width = 1,
-                  .message = message,
-                  .excerpt = {},
-                  .help = help}});
+  return refuse({usage_problem(message, help)});
 }
 
 }  // namespace cotenant

@@ -46,7 +46,8 @@ class CommandLine {
 
 // Prints problems to stderr. Returns Exit::bad_input.
 Exit refuse(const Diagnostics& problems);
-// A problem with the command line itself.
+// A problem with the command line itself, as such and refused.
+Diagnostic usage_problem(std::string message, std::string help);
 Exit refuse_usage(const std::string& message, const std::string& help);
 
 }  // namespace cotenant

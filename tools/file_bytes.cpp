@@ -53,7 +53,7 @@ class FileByteSource : public ByteSource {
 // does no harm here, since its reader takes it in pieces.
 class GzipByteSource : public ByteSource {
  public:
-  GzipByteSource(FileDescriptor fd, const std::string& path) : path_(path) {
+  GzipByteSource(FileDescriptor fd, const std::string& path) {
     chain_.push(boost::iostreams::gzip_decompressor());
     chain_.push(Packed{std::make_shared<FileByteSource>(std::move(fd), path)});
   }
@@ -62,7 +62,7 @@ class GzipByteSource : public ByteSource {
       const std::streamsize n = chain_.sgetn(into.data(), static_cast<std::streamsize>(into.size()));
       return n > 0 ? static_cast<size_t>(n) : 0;
     } catch (const boost::iostreams::gzip_error&) {
-      throw std::runtime_error(path_ + ": is not a sound gzip file");
+      throw DamagedFile("is not a sound gzip file: it is damaged, or ends early");
     }
   }
 
@@ -76,7 +76,6 @@ class GzipByteSource : public ByteSource {
       return got == 0 ? -1 : static_cast<std::streamsize>(got);
     }
   };
-  std::string path_;
   boost::iostreams::filtering_streambuf<boost::iostreams::input> chain_;
 };
 

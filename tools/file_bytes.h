@@ -1,11 +1,32 @@
 #pragma once
 #include <memory>
 #include <optional>
+#include <stdexcept>
 #include <string>
 
 #include "sim/core/byte_source.h"
 
 namespace cotenant {
+
+// A file that was opened and whose content is damaged: bad input, where others that a source throws are the
+// world's failure.
+class DamagedFile : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+// What `read` gives; that the file was damaged is a problem of it.
+template <class Read>
+auto undamaged(const std::string& file, Read read) -> decltype(read()) {
+  try {
+    return read();
+  } catch (const DamagedFile& damaged) {
+    Diagnostic d;
+    d.file = file;
+    d.message = damaged.what();
+    return d;
+  }
+}
 
 // Opens files for `sim`, those that end in ".gz" unpacked: names relative to the scenario's folder, or
 // "data:PATH" under the data folder. A name may not leave its folder upwards through "data:".

@@ -127,7 +127,7 @@ Result<NamedReplay> replay_named(const CommandLine& line, const Scenario& server
   FileByteSources files(".", line.word_or("data", environment("COTENANT_DATA").value_or("")));
   Result<std::unique_ptr<ByteSource>> source = files.open(name);
   if (!source.ok()) return source.problems();
-  Result<RequestLog> log = read_request_log(*source.value(), name);
+  Result<RequestLog> log = undamaged(name, [&] { return read_request_log(*source.value(), name); });
   if (!log.ok()) return log.problems();
   Result<LogReplay> replay = LogReplay::make(server, std::move(log).value());
   if (!replay.ok()) {

@@ -3,7 +3,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdio>
+#include <filesystem>
 
 #include "reports/store/atomic_file.h"
 #include "reports/store/results_file.h"
@@ -17,15 +19,12 @@ namespace {
 
 constexpr size_t kCatalogBytesMax = size_t{1} << 20;
 
-}  // namespace
-
-Diagnostic usage_problem(std::string message, std::string help) {
-  Diagnostic d;
-  d.file = "command line";
-  d.message = std::move(message);
-  d.help = std::move(help);
-  return d;
+bool is_measured(const Profile& profile) {
+  return std::any_of(profile.kernels.begin(), profile.kernels.end(),
+                     [](const KernelTimes& kernel) { return kernel.provenance == Provenance::measured; });
 }
+
+}  // namespace
 
 Result<Catalog> catalog_in(const std::string& folder) {
   Catalog catalog;
@@ -80,8 +79,25 @@ Result<ProfilePlace> profile_place(const CommandLine& line, const std::string& f
   const bool plain =
       target.name.size() <= 64 && target.name.front() != '.' &&
       target.name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_-.") == std::string::npos;
-  if (plain) return target;
+  if (plain) {
+    if (const auto lost = would_lose(line, target, NewProfile::derived)) return *lost;
+    return target;
+  }
   return usage_problem("--name takes 1 to 64 of a-z 0-9 _ - .", "--name " + fallback);
+}
+
+std::optional<Diagnostic> would_lose(const CommandLine& line, const ProfilePlace& place, NewProfile made) {
+  const std::string path = place.folder + "/" + place.name + ".h5";
+  if (line.has("force") || made == NewProfile::full || !std::filesystem::exists(path)) return std::nullopt;
+  const Result<Profile> there = read_profile(path);
+  if (!there.ok() || !is_measured(there.value())) return std::nullopt;
+  if (made == NewProfile::quick && there.value().mode != "full") return std::nullopt;
+  const char* what = made == NewProfile::part    ? "a part of one"
+                     : made == NewProfile::quick ? "a quick one"
+                                                 : "one that nobody measured";
+  return usage_problem(fmt::format("{} is a measured profile ({}, {}), and {} would take its place",
+                                   printable(path), there.value().mode, there.value().created, what),
+                       "another --name, or --force");
 }
 
 Exit store(Profile profile, const ProfilePlace& target, const std::string& note) {
@@ -126,6 +142,7 @@ void common_options(CommandLine* line) {
   line->word("catalog", "folder with skus.yaml and models.yaml (default: scenarios/catalog)");
   line->word("name", "name of the profile");
   line->word("out", "folder for the profile (default: profiles)");
+  line->flag("force", "replace a measured profile of this name");
 }
 
 }  // namespace cotenant

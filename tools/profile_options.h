@@ -1,4 +1,5 @@
 #pragma once
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,8 +12,6 @@ namespace cotenant {
 
 // What the forms of `cotenant calibrate` that need no device have in common: choices from the catalogue,
 // parameters that the command line states, and where the profile goes.
-
-Diagnostic usage_problem(std::string message, std::string help);
 
 // Both catalogue files of a folder as one catalogue.
 Result<Catalog> catalog_in(const std::string& folder);
@@ -34,7 +33,15 @@ struct ProfilePlace {
   std::string folder;
   std::string name;
 };
+// Refuses to lose a measured profile: would_lose().
 Result<ProfilePlace> profile_place(const CommandLine& line, const std::string& fallback);
+
+// What is about to be made: the measurements of some kernels only, or of all in one of the modes; or figures
+// that nobody measured.
+enum class NewProfile : uint8_t { part, quick, full, derived };
+// A measured profile gives way only to one that measured no less: why this one may not take its place.
+// Nothing with --force, or where no sound measured profile stands.
+std::optional<Diagnostic> would_lose(const CommandLine& line, const ProfilePlace& place, NewProfile made);
 // Writes the profile, then `note` and its path to stdout.
 Exit store(Profile profile, const ProfilePlace& target, const std::string& note);
 

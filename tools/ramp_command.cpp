@@ -9,6 +9,7 @@
 #include "reports/html/html_report.h"
 #include "reports/plots/plots.h"
 #include "reports/store/atomic_file.h"
+#include "reports/store/folder_lock.h"
 #include "reports/tables/ramp_page.h"
 #include "sim/isolation/isolation_index.h"
 #include "tools/command_line.h"
@@ -34,7 +35,7 @@ CommandLine command_line() {
   line.word("metric", "ttft, tpot or e2e (default: ttft)");
   line.whole("percentile", "50, 90, 95 or 99 (default: 99)");
   line.word("out", "folder for the report (default: out/NAME-ramp of the scenario)");
-  line.whole("threads", "units that run side by side (default: one a core); changes no result");
+  add_threads_option(line);
   return line;
 }
 
@@ -66,39 +67,32 @@ size_t position(const List& list, const std::string& name, Name of) {
       std::find_if(list.begin(), list.end(), [&](const auto& x) { return of(x) == name; }) - list.begin());
 }
 
-Diagnostic refused(const std::string& message, const std::string& help) {
-  Diagnostic d;
-  d.file = "command line";
-  d.message = message;
-  d.help = help;
-  return d;
-}
-
 Result<RampPlan> read_plan(const CommandLine& line, const Scenario& s) {
   RampPlan plan;
   Ramp& ramp = plan.ramp;
   ramp.aggressor = line.word_or("aggressor", "");
   plan.aggressor = position(s.tiers, ramp.aggressor, [](const Tier& t) { return t.name; });
   if (plan.aggressor == s.tiers.size())
-    return refused("--aggressor takes a tier of the scenario", "--aggressor " + s.tiers.front().name);
+    return usage_problem("--aggressor takes a tier of the scenario", "--aggressor " + s.tiers.front().name);
   if (s.tiers[plan.aggressor].trace)
-    return refused("the aggressor's load is a trace, whose rate cannot be multiplied",
-                   "a tier with arrivals");
-  if (s.tiers.size() < 2) return refused("there is no other tier that could suffer", "");
+    return usage_problem("the aggressor's load is a trace, whose rate cannot be multiplied",
+                         "a tier with arrivals");
+  if (s.tiers.size() < 2) return usage_problem("there is no other tier that could suffer", "");
   const std::string baseline = line.word_or("baseline", s.tenancies.front().label);
   ramp.reference = position(s.tenancies, baseline, [](const TenancyEntry& e) { return e.label; });
   if (ramp.reference == s.tenancies.size())
-    return refused("--baseline takes a tenancy entry of the scenario",
-                   "--baseline " + s.tenancies.front().label);
+    return usage_problem("--baseline takes a tenancy entry of the scenario",
+                         "--baseline " + s.tenancies.front().label);
   for (const TenancyEntry& entry : s.tenancies) ramp.entries.push_back({entry.label, {}, 0});
   ramp.factors = factors_of(line.word_or("factors", "1,2,3,5,7,10"));
   if (ramp.factors.empty())
-    return refused("--factors takes a rising list that begins with 1", "--factors 1,2,5,10");
+    return usage_problem("--factors takes a rising list that begins with 1", "--factors 1,2,5,10");
   ramp.metric = line.word_or("metric", "ttft");
   if (ramp.metric != "ttft" && ramp.metric != "tpot" && ramp.metric != "e2e")
-    return refused("--metric takes ttft, tpot or e2e", "");
+    return usage_problem("--metric takes ttft, tpot or e2e", "");
   const int64_t p = line.whole_of("percentile").value_or(99);
-  if (p != 50 && p != 90 && p != 95 && p != 99) return refused("--percentile takes 50, 90, 95 or 99", "");
+  if (p != 50 && p != 90 && p != 95 && p != 99)
+    return usage_problem("--percentile takes 50, 90, 95 or 99", "");
   ramp.percentile = static_cast<double>(p);
   return plan;
 }
@@ -163,7 +157,7 @@ void write_ramp(const Ramp& ramp, const std::string& folder) {
   atomic_write(folder, "report.html", html_report(ramp_page(ramp), plots));
   std::fputs(csv.c_str(), stdout);
   std::fputs(fmt::format("report: {}/report.html\n", printable(folder)).c_str(), stderr);
-  if (!plots.warning.empty()) std::fputs(("warning: " + printable(plots.warning) + "\n").c_str(), stderr);
+  warn_of_plots(plots.warning);
 }
 
 Exit run_ramp(LoadedScenario loaded, RampPlan plan, const CommandLine& line) {
@@ -178,7 +172,12 @@ Exit run_ramp(LoadedScenario loaded, RampPlan plan, const CommandLine& line) {
         fmt::format("fewer factors, or --set limits.requests={:.0f}", most * 1.1));
   const std::string folder = line.word_or("out", "out/" + s.name + "-ramp");
   make_folder(folder);  // before the work, so that an unwritable place is known at once
-  if (!climb(world, plan, line.whole_of("threads").value_or(cores()))) return Exit::interrupted;
+  const FolderLock lock(folder);
+  if (lock.refused()) return refuse_busy(folder);
+  if (!climb(world, plan, thread_count(line))) {
+    std::fputs("interrupted: nothing was written\n", stderr);
+    return Exit::interrupted;
+  }
   plan.ramp.first.version = kVersion;
   plan.ramp.first.inputs = std::move(loaded.inputs);
   write_ramp(plan.ramp, folder);
@@ -194,7 +193,7 @@ Exit ramp_command(const Arguments& arguments) {
     std::fputs(line.help().c_str(), stdout);
     return Exit::ok;
   }
-  if (line.whole_of("threads").value_or(1) < 1) return refuse_usage("--threads takes 1 or more", "");
+  if (const auto refused = refuse_threads(line)) return *refused;
   Result<LoadedScenario> loaded = load_scenario(line);
   if (!loaded.ok()) return refuse(loaded.problems());
   const Result<RampPlan> plan = read_plan(line, loaded.value().world->scenario);

@@ -1,6 +1,8 @@
 // Public: report_command(), inspect_command(): what can be asked of stored files.
 #include <fmt/format.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <stdexcept>
 
@@ -8,6 +10,7 @@
 #include "kernels/profile/profile.h"
 #include "reports/plots/plots.h"
 #include "reports/store/atomic_file.h"
+#include "reports/store/folder_lock.h"
 #include "reports/store/results_file.h"
 #include "reports/tables/breach_text.h"
 #include "reports/tables/csv_table.h"
@@ -21,24 +24,32 @@ namespace cotenant {
 namespace {
 
 void show(const std::string& text) {
-  std::fputs(text.c_str(), stdout);
+  std::fwrite(text.data(), 1, text.size(), stdout);
+}
+
+// CSV keeps every byte of a cell; a terminal would take some of them for commands.
+void show_csv(const std::string& csv) {
+  if (::isatty(STDOUT_FILENO) == 0) return show(csv);
+  std::string text;
+  for (size_t at = 0; at < csv.size();) {
+    const size_t end = std::min(csv.find_first_of("\r\n", at), csv.size());
+    text += printable(csv.substr(at, end - at)) + csv.substr(end, 1);
+    at = end + 1;
+  }
+  show(text);
+}
+
+std::string name_of(const std::string& path) {
+  const size_t slash = path.rfind('/');
+  return slash == std::string::npos ? path : path.substr(slash + 1);
 }
 
 Exit draw_roofline(const Profile& profile, const std::string& path) {
-  const size_t slash = path.rfind('/');
-  const std::string name = slash == std::string::npos ? path : path.substr(slash + 1);
-  const bool plain =
-      name.ends_with(".svg") &&
-      name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") ==
-          std::string::npos;
-  if (!plain)
-    return refuse_usage("--plot takes a file name of letters, digits, . _ - that ends in .svg",
-                        "--plot roofline.svg");
   const RooflinePicture picture = roofline_picture(profile, gnuplot_of_environment());
   if (picture.svg.empty()) throw std::runtime_error("no roofline plot: " + picture.failure);
   const std::string folder = folder_of(path);
   make_folder(folder);
-  atomic_write(folder, name, picture.svg);
+  atomic_write(folder, name_of(path), picture.svg);
   return Exit::ok;
 }
 
@@ -58,19 +69,17 @@ Exit compare_profiles(const Profile& profile, const std::string& other_path) {
   return Exit::ok;
 }
 
-Exit inspect_profile(const CommandLine& line, const Diagnostics& as_results) {
-  const Result<Profile> profile = read_profile(line.word_or("file", ""));
-  if (!profile.ok()) {
-    // A file that is neither usually fails both readings alike: say it once.
-    const bool alike = to_text(as_results) == to_text(profile.problems());
-    Diagnostics problems = as_results;
-    if (!alike) problems.insert(problems.end(), profile.problems().begin(), profile.problems().end());
-    return refuse(problems);
-  }
+Exit inspect_profile(const CommandLine& line) {
   for (const char* option : {"table", "request", "slowest", "breach"}) {
     if (line.has(option))
       return refuse_usage(fmt::format("--{} is for results; this is a profile", option), "--points PREFIX");
   }
+  for (const char* option : {"points", "plot"}) {
+    if (line.has("against") && line.has(option))
+      return refuse_usage(fmt::format("--against and --{} are different questions", option), "one of them");
+  }
+  const Result<Profile> profile = read_profile(line.word_or("file", ""));
+  if (!profile.ok()) return refuse(profile.problems());
   if (line.has("against")) return compare_profiles(profile.value(), line.word_or("against", ""));
   if (line.has("points")) {
     const std::string text = profile_points(profile.value(), line.word_or("points", ""));
@@ -112,7 +121,14 @@ Exit inspect_breach(const RunResults& results, int64_t number) {
   return Exit::ok;
 }
 
-Exit inspect_results(const RunResults& results, const CommandLine& line) {
+Exit inspect_results(const CommandLine& line) {
+  for (const char* option : {"points", "plot", "against"}) {
+    if (line.has(option))
+      return refuse_usage(fmt::format("--{} is for profiles; this is a result", option), "--table NAME");
+  }
+  const Result<RunResults> read = read_results(line.word_or("file", ""));
+  if (!read.ok()) return refuse(read.problems());
+  const RunResults& results = read.value();
   if (const auto number = line.whole_of("breach")) {
     for (const char* option : {"table", "request", "slowest"}) {
       if (line.has(option))
@@ -138,7 +154,7 @@ Exit inspect_results(const RunResults& results, const CommandLine& line) {
   const std::optional<std::string> text = table_csv(results, table);
   if (!text)
     return refuse_usage(fmt::format("there is no table '{}'", table), "cotenant inspect RESULT lists them");
-  show(*text);
+  show_csv(*text);
   return Exit::ok;
 }
 
@@ -163,9 +179,12 @@ Exit report_command(const Arguments& arguments) {
   const Reports reports = make_reports(results.value(), gnuplot_of_environment());
   const std::string folder = line.word_or("out", folder_of(path));
   make_folder(folder);
+  const FolderLock lock(folder);
+  if (lock.refused()) return refuse_busy(folder);
   write_report_texts(reports, folder);
   show(in_format(reports, *format));
-  return static_cast<Exit>(reports.verdict.exit_code());
+  warn_of_plots(reports.warning);
+  return exit_of(results.value(), reports);
 }
 
 Exit inspect_command(const Arguments& arguments) {
@@ -189,14 +208,13 @@ Exit inspect_command(const Arguments& arguments) {
   }
   if (line.word_or("format", "csv") != "csv")
     return refuse_usage("--format takes csv", "cotenant inspect --help");
-  const std::string path = line.word_or("file", "");
-  const Result<RunResults> results = read_results(path);
-  if (!results.ok()) return inspect_profile(line, results.problems());
-  for (const char* option : {"points", "plot", "against"}) {
-    if (line.has(option))
-      return refuse_usage(fmt::format("--{} is for profiles; this is a result", option), "--table NAME");
-  }
-  return inspect_results(results.value(), line);
+  const std::string plot = name_of(line.word_or("plot", "roofline.svg"));
+  if (!is_plain_name(plot) || !plot.ends_with(".svg"))
+    return refuse_usage("--plot takes a file name of up to 200 letters, digits, . _ - that ends in .svg",
+                        "--plot roofline.svg");
+  const Result<StoredKind> kind = stored_kind(line.word_or("file", ""));
+  if (!kind.ok()) return refuse(kind.problems());
+  return kind.value() == StoredKind::profile ? inspect_profile(line) : inspect_results(line);
 }
 
 }  // namespace cotenant

@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "reports/plots/plots.h"
+#include "reports/store/folder_lock.h"
 #include "reports/tables/precision.h"
 #include "sim/experiment/experiment.h"
 #include "sim/scenario/objective_floor.h"
@@ -28,7 +29,7 @@ CommandLine command_line() {
       {"scenario"});
   add_scenario_options(line);
   add_timeline_options(line);
-  line.whole("threads", "units that run side by side (default: one a core); changes no result");
+  add_threads_option(line);
   line.word("blame",
             "how far to go in naming who made requests late: leave-one-out (default), or shapley as well");
   line.whole("blame-groups",
@@ -82,10 +83,6 @@ std::optional<Exit> refuse_blame(const CommandLine& line) {
   return std::nullopt;
 }
 
-int64_t thread_count(const CommandLine& line) {
-  return line.whole_of("threads").value_or(cores());
-}
-
 Exit run_loaded(LoadedScenario loaded, const CommandLine& line, ReportFormat format) {
   const World& world = *loaded.world;
   const int64_t threads = thread_count(line);
@@ -110,6 +107,8 @@ Exit run_loaded(LoadedScenario loaded, const CommandLine& line, ReportFormat for
   if (const auto written = write_timeline(world, line); !written.ok()) return refuse(written.problems());
   const std::string folder = line.word_or("out", "out/" + world.scenario.name);
   make_folder(folder);  // before the work, so that an unwritable place is known at once
+  const FolderLock lock(folder);
+  if (lock.refused()) return refuse_busy(folder);
   const auto started = std::chrono::steady_clock::now();
   RunResults results = simulate(world, {.threads = threads, .blame = blame, .stop = stop_on_interrupt()});
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - started;
@@ -120,12 +119,12 @@ Exit run_loaded(LoadedScenario loaded, const CommandLine& line, ReportFormat for
   results.version = kVersion;
   results.inputs = std::move(loaded.inputs);
   results.traces = std::move(loaded.traces);
-  const Reports reports = make_reports(results, gnuplot_of_environment());
+  const Reports reports = make_reports(results, gnuplot_of_environment(), line.word_or("scenario", ""));
   write_reports(results, reports, folder);
   std::fputs(in_format(reports, format).c_str(), stdout);
   std::fputs(speed_note(results, took.count(), folder).c_str(), stderr);
-  if (!reports.warning.empty()) std::fputs(("warning: " + printable(reports.warning) + "\n").c_str(), stderr);
-  return !results.complete ? Exit::interrupted : static_cast<Exit>(reports.verdict.exit_code());
+  warn_of_plots(reports.warning);
+  return exit_of(results, reports);
 }
 
 }  // namespace
@@ -141,7 +140,7 @@ Exit run_command(const Arguments& arguments) {
   if (!format)
     return refuse_usage("--format takes text, json, markdown, junit or github", "cotenant run --help");
   if (const auto refused = refuse_blame(line)) return *refused;
-  if (line.whole_of("threads").value_or(1) < 1) return refuse_usage("--threads takes 1 or more", "");
+  if (const auto refused = refuse_threads(line)) return *refused;
   Result<LoadedScenario> loaded = load_scenario(line);
   if (!loaded.ok()) return refuse(loaded.problems());
   return run_loaded(std::move(loaded).value(), line, *format);

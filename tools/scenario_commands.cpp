@@ -13,7 +13,7 @@ namespace cotenant {
 Exit check_command(const Arguments& arguments) {
   CommandLine line("check SCENARIO [options]",
                    "Reads a scenario and lists every problem in it. Runs nothing.", {"scenario"});
-  add_scenario_options(line);
+  add_override_options(line);
   line.flag("resolved", "print the scenario with overrides, defaults and names filled in");
   if (const auto parsed = line.parse(arguments); !parsed.ok()) return refuse(parsed.problems());
   if (line.wants_help()) {

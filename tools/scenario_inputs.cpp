@@ -33,8 +33,9 @@ std::string from_working_folder(const std::string& path, const std::string& valu
       ends_with(path, ".trace.file") || (ends_with(path, ".profile") && ends_with(value, ".h5"));
   if (!file || value.rfind("data:", 0) == 0 || value.rfind('/', 0) == 0) return value;
   namespace fs = std::filesystem;
-  const fs::path folder = fs::absolute(scenario_folder).lexically_normal();
-  return fs::absolute(value).lexically_normal().lexically_relative(folder).string();
+  // Links resolved: ".." out of a folder that is a link leads elsewhere than its name says.
+  const fs::path folder = fs::weakly_canonical(scenario_folder);
+  return fs::weakly_canonical(value).lexically_relative(folder).string();
 }
 
 Result<std::vector<Override>> overrides_of(const CommandLine& line) {
@@ -66,6 +67,15 @@ std::string holdout_text(const Profile& profile) {
                      100 * error.maximum, error.count);
 }
 
+// What leads to a profile of this name.
+std::string how_to_make(const std::string& profile) {
+  if (profile == "local-cpu") return "measure this machine with: cotenant calibrate --device cpu --quick";
+  if (profile == "local-gpu")
+    return "measure this machine's GPU with: cotenant calibrate --device cuda --quick";
+  return "cotenant calibrate makes profiles: --device measures, --model computes from a catalogue's peaks, "
+         "--import and --from-requests take what others measured; --name gives the name";
+}
+
 // Reads everything that one scenario names.
 class Loader {
  public:
@@ -93,7 +103,7 @@ class Loader {
     Result<Profile> profile = read_profile(path);
     if (!profile.ok()) {
       for (Diagnostic d : profile.problems()) {
-        if (d.help.empty()) d.help = "measure this machine with: cotenant calibrate --device cpu --quick";
+        if (d.help.empty()) d.help = how_to_make(sku.profile);
         problems_.push_back(std::move(d));
       }
       return;
@@ -183,7 +193,8 @@ class Loader {
       return;
     }
     const TraceLimits limits{.context_tokens = smallest_context(), .horizon = scenario_.horizon};
-    Result<TraceRows> rows = read_trace(*source.value(), tier, load, limits);
+    Result<TraceRows> rows =
+        undamaged(load.file, [&] { return read_trace(*source.value(), tier, load, limits); });
     if (!rows.ok()) {
       problems_.insert(problems_.end(), rows.problems().begin(), rows.problems().end());
       return;
@@ -259,10 +270,14 @@ class Loader {
 
 }  // namespace
 
-void add_scenario_options(CommandLine& line) {
+void add_override_options(CommandLine& line) {
   line.words("set", "PATH=VALUE overrides anything in the scenario; may be repeated");
   line.whole("seed", "same as --set seed=N");
   line.whole("replications", "same as --set replications=N");
+}
+
+void add_scenario_options(CommandLine& line) {
+  add_override_options(line);
   line.word("data", "folder that data: paths are looked up in (default: COTENANT_DATA)");
 }
 

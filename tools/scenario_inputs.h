@@ -9,7 +9,9 @@
 
 namespace cotenant {
 
-// --set, --seed, --replications, --data.
+// --set, --seed, --replications.
+void add_override_options(CommandLine& line);
+// These and --data.
 void add_scenario_options(CommandLine& line);
 
 // A scenario with everything that it names read and checked.

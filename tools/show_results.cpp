@@ -2,11 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <cstdio>
 #include <filesystem>
 #include <stdexcept>
 #include <system_error>
 
 #include "sim/core/result.h"
+#include "tools/command_line.h"
 
 namespace cotenant {
 
@@ -47,6 +49,19 @@ std::string speed_note(const RunResults& results, double seconds, const std::str
       "{}/report.html\n",
       results.units.size(), requests, reruns, seconds, static_cast<double>(requests + reruns) / seconds,
       printable(folder));
+}
+
+Exit exit_of(const RunResults& results, const Reports& reports) {
+  return results.complete ? static_cast<Exit>(reports.verdict.exit_code()) : Exit::interrupted;
+}
+
+void warn_of_plots(const std::string& warning) {
+  if (!warning.empty()) std::fputs(("warning: " + printable(warning) + "\n").c_str(), stderr);
+}
+
+Exit refuse_busy(const std::string& folder) {
+  return refuse_usage(fmt::format("another cotenant writes into {}", printable(folder)),
+                      "wait for it, or --out ANOTHER-FOLDER");
 }
 
 void make_folder(const std::string& folder) {

@@ -11,6 +11,9 @@
 #include "tools/progress.h"
 
 namespace cotenant {
+namespace {
+constexpr int64_t kMostThreads = 1024;
+}  // namespace
 
 RunResults simulate(const World& world, const SimulateOptions& wanted) {
   ProgressLine progress;
@@ -37,6 +40,20 @@ RunResults simulate(const World& world, const SimulateOptions& wanted) {
 
 int64_t cores() {
   return std::max<int64_t>(std::thread::hardware_concurrency(), 1);
+}
+
+void add_threads_option(CommandLine& line) {
+  line.whole("threads", "units that run side by side, at most 1024 (default: one a core); changes no result");
+}
+
+std::optional<Exit> refuse_threads(const CommandLine& line) {
+  const int64_t threads = line.whole_of("threads").value_or(1);
+  if (threads >= 1 && threads <= kMostThreads) return std::nullopt;
+  return refuse_usage(fmt::format("--threads takes 1 to {}", kMostThreads), "");
+}
+
+int64_t thread_count(const CommandLine& line) {
+  return line.whole_of("threads").value_or(std::min(cores(), kMostThreads));
 }
 
 }  // namespace cotenant

@@ -1,10 +1,12 @@
 #pragma once
 #include <atomic>
 #include <cstdint>
+#include <optional>
 
 #include "sim/ledger/rows.h"
 #include "sim/run/blame_settings.h"
 #include "sim/scenario/world.h"
+#include "tools/command_line.h"
 
 namespace cotenant {
 
@@ -19,5 +21,10 @@ RunResults simulate(const World& world, const SimulateOptions& options);
 
 // Of this machine; at least 1.
 int64_t cores();
+
+// --threads: 1 to 1,024; without it, one a core.
+void add_threads_option(CommandLine& line);
+std::optional<Exit> refuse_threads(const CommandLine& line);
+int64_t thread_count(const CommandLine& line);
 
 }  // namespace cotenant

@@ -20,14 +20,6 @@ constexpr size_t kEventsMax = 1'000'000;
 constexpr size_t kEventsOfRequest = 8;   // begin and end of it and of three phases
 constexpr size_t kEventsOfTransfer = 2;  // begin and end
 
-Diagnostic usage_problem(std::string message, std::string help) {
-  Diagnostic d;
-  d.file = "command line";
-  d.message = std::move(message);
-  d.help = std::move(help);
-  return d;
-}
-
 // "2 h", "7200s", "2 h 1 min".
 std::optional<Duration> sum_of_durations(std::string_view text) {
   Duration sum;
@@ -88,12 +80,9 @@ Result<std::vector<size_t>> entries_of(const World& world, const CommandLine& li
 Result<std::pair<std::string, std::string>> target_of(const std::string& path) {
   const size_t slash = path.rfind('/');
   const std::string name = slash == std::string::npos ? path : path.substr(slash + 1);
-  const bool plain =
-      !name.empty() && name.front() != '.' &&
-      name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") ==
-          std::string::npos;
-  if (plain) return std::pair(folder_of(path), name);
-  return usage_problem("--timeline takes a file name of letters, digits, . _ -", "--timeline timeline.json");
+  if (is_plain_name(name)) return std::pair(folder_of(path), name);
+  return usage_problem("--timeline takes a file name of up to 200 letters, digits, . _ -",
+                       "--timeline timeline.json");
 }
 
 // Names are a user's: JSON escapes them, and what is not UTF-8 becomes U+FFFD.

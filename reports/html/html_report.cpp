@@ -164,9 +164,4 @@ std::string html_report(const ReportPage& page, const PlotSet& plots) {
   return html;
 }
 
-std::string html_report(const RunResults& results, const PlotSet& plots) {
-  const Figures figures = figures_of(results);
-  return html_report(report_page(results, figures, judge(results, figures)), plots);
-}
-
 }  // namespace cotenant

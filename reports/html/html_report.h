@@ -12,7 +12,4 @@ namespace cotenant {
 // named.
 std::string html_report(const ReportPage& page, const PlotSet& plots);
 
-// The same from results alone.
-std::string html_report(const RunResults& results, const PlotSet& plots);
-
 }  // namespace cotenant

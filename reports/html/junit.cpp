@@ -43,9 +43,17 @@ std::string junit_xml(const RunResults& results, const Verdict& verdict) {
   pugi::xml_document document;
   pugi::xml_node suite = document.append_child("testsuites").append_child("testsuite");
   set(suite, "name", "cotenant " + results.name);
-  suite.append_attribute("tests").set_value(verdict.expectations.size() + verdict.policy_breaches.size());
+  const size_t interrupted = results.complete ? 0 : 1;
+  suite.append_attribute("tests").set_value(verdict.expectations.size() + verdict.policy_breaches.size() +
+                                            interrupted);
   suite.append_attribute("failures").set_value(verdict.missed);
-  suite.append_attribute("errors").set_value(verdict.not_measured);
+  suite.append_attribute("errors").set_value(static_cast<size_t>(verdict.not_measured) + interrupted);
+  if (!results.complete) {
+    pugi::xml_node test = suite.append_child("testcase");
+    set(test, "classname", "all tenancy entries");
+    set(test, "name", "the run is complete");
+    set(test.append_child("error"), "message", "interrupted: these are the finished units only");
+  }
   for (const ExpectationResult& e : verdict.expectations) add_case(suite, e, results.currency);
   for (const PolicyBreach& b : verdict.policy_breaches) {
     pugi::xml_node test = suite.append_child("testcase");

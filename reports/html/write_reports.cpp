@@ -12,7 +12,8 @@
 
 namespace cotenant {
 
-Reports make_reports(const RunResults& results, const std::string& gnuplot) {
+Reports make_reports(const RunResults& results, const std::string& gnuplot,
+                     const std::string& scenario_path) {
   const Figures figures = figures_of(results);
   Reports reports;
   reports.verdict = judge(results, figures);
@@ -24,7 +25,7 @@ Reports make_reports(const RunResults& results, const std::string& gnuplot) {
   reports.markdown = markdown_report(page);
   reports.terminal = terminal_report(page);
   reports.junit = junit_xml(results, reports.verdict);
-  reports.github = github_annotations(results, reports.verdict);
+  reports.github = github_annotations(results, reports.verdict, scenario_path);
   return reports;
 }
 

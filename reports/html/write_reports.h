@@ -6,7 +6,8 @@
 
 namespace cotenant {
 
-// Every text that is made from results. A stored result gives the same bytes as the run that stored it.
+// Every text that is made from results. A stored result gives the same bytes as the run that stored it, but
+// for the annotations: it does not say where the scenario lies.
 struct Reports {
   std::string summary_json;
   std::string html;
@@ -18,8 +19,10 @@ struct Reports {
   std::string warning;  // plots are absent; empty = none
 };
 
-// gnuplot: absolute path, empty = none (gnuplot_of_environment() finds it).
-Reports make_reports(const RunResults& results, const std::string& gnuplot);
+// gnuplot: absolute path, empty = none (gnuplot_of_environment() finds it). scenario_path: as typed, for
+// annotations; empty = not known, and they name no file.
+Reports make_reports(const RunResults& results, const std::string& gnuplot,
+                     const std::string& scenario_path = {});
 
 // Writes results.h5, summary.json, report.html and report.md into an existing folder, each of them
 // atomically. Throws StoreFailed or std::system_error.

@@ -160,11 +160,6 @@ std::string crossings(const PlotInput& input, const std::map<std::string, Curve>
   return text;
 }
 
-double nice_above(double v) {
-  const double step = std::pow(10.0, std::floor(std::log10(std::max(v, 1e-12)))) / 2;
-  return step * std::ceil(v * 1.02 / step);
-}
-
 // The mean line of every entry with its band.
 std::optional<PlotDraft> curve_plot(const PlotInput& input, const std::map<std::string, Curve>& curves,
                                     Plot plot, bool by_tenants) {
@@ -273,7 +268,7 @@ std::optional<PlotDraft> cost_latency_plot(const PlotInput& input) {
   for (const TenancyFigures& entry : input.figures.tenancy) {
     for (const auto& [replication, cost] : entry.all.cost.per_1k_requests.by_replication)
       frame.x_high = std::max(frame.x_high, cost);
-    for (const auto& [replication, p99] : group_of(entry, objective.tier).ttft.p99.by_replication) {
+    for (const auto& [replication, p99] : judged_group(entry, objective).ttft.p99.by_replication) {
       if (std::isfinite(p99)) frame.y_high = std::max(frame.y_high, p99 * 1e3);
     }
   }
@@ -281,7 +276,7 @@ std::optional<PlotDraft> cost_latency_plot(const PlotInput& input) {
   frame.id = "cost-latency";
   frame.x_high *= 1.25, frame.y_high = nice_above(frame.y_high * 1.2);
   frame.x_title = input.results.currency + " for 1,000 requests";
-  frame.y_title = fmt::format("first token p99, ms ({})", plot_name(objective.tier));
+  frame.y_title = fmt::format("first token p99, ms ({})", judged_name(objective));
   PlotScript script(frame);
   if (objective.limit_s) {
     script.region_above(*objective.limit_s * 1e3,
@@ -290,7 +285,7 @@ std::optional<PlotDraft> cost_latency_plot(const PlotInput& input) {
   std::vector<PointName> names;
   for (size_t i = 0; i < input.figures.tenancy.size(); ++i) {
     const TenancyFigures& entry = input.figures.tenancy[i];
-    const Figure& p99 = group_of(entry, objective.tier).ttft.p99;
+    const Figure& p99 = judged_group(entry, objective).ttft.p99;
     const Figure& cost = entry.all.cost.per_1k_requests;
     if (!p99.known() || !cost.known()) continue;
     std::vector<std::vector<double>> rows;

@@ -18,14 +18,26 @@ struct PlotInput {
   const Verdict& verdict;
 };
 
-// The latency objective that plots show: the first expectation on latency.ttft.p99 without a baseline, and
-// the tier whose latency is drawn ("all" without one).
+// The latency objective that plots show: the first required expectation on latency.ttft.p99 of every entry,
+// without a baseline. Of each entry that tier is drawn that the verdict rests on, without an objective all
+// tenants.
 struct LatencyObjective {
-  std::string tier = "all";
+  const ExpectationResult* judged = nullptr;  // nullptr: none
   std::optional<double> limit_s;
 };
 LatencyObjective latency_objective(const PlotInput& input);
+const GroupFigures& judged_group(const TenancyFigures& entry, const LatencyObjective& objective);
+// "all tenants", "tier gold" or "the worst tier of each".
+std::string judged_name(const LatencyObjective& objective);
 const GroupFigures& group_of(const TenancyFigures& entry, const std::string& tier);
+// An end of an axis a little above `v`: a multiple of half its power of ten.
+double nice_above(double v);
+// Runs gnuplot on a script. failure: why `svg` is empty.
+struct DrawnPlot {
+  std::string svg;
+  std::string failure;
+};
+DrawnPlot draw_plot(const std::string& script, const std::string& gnuplot);
 // A name cut to what fits into a plot.
 std::string plot_name(const std::string& name);
 

@@ -1,6 +1,8 @@
 // Public: make_plots, ramp_plots, gnuplot_of_environment; the choices that several plots share.
 #include "reports/plots/plots.h"
 
+#include <algorithm>
+#include <cmath>
 #include <cstdlib>
 
 #include "reports/plots/gnuplot_process.h"
@@ -10,30 +12,43 @@
 namespace cotenant {
 namespace {
 
-constexpr std::chrono::milliseconds kPatience{20'000};
 constexpr const char* kNoGnuplot =
     "gnuplot is not installed, so this report has no plots; every figure stands in the tables.";
 
 void draw(std::optional<PlotDraft> draft, const std::string& gnuplot, PlotSet& into) {
   if (!draft) return;
-  GnuplotRun run = run_gnuplot(gnuplot, draft->script, kPatience);
-  if (!run.ok || run.output.find("</svg>") == std::string::npos) {
-    into.warning =
-        (run.ok ? "gnuplot drew nothing" : run.failure) + ": a plot is missing (" + draft->plot.id + ").";
+  DrawnPlot drawn = draw_plot(draft->script, gnuplot);
+  if (drawn.svg.empty()) {
+    into.warning = drawn.failure + ": a plot is missing (" + draft->plot.id + ").";
     return;
   }
-  draft->plot.svg = std::move(run.output);
+  draft->plot.svg = std::move(drawn.svg);
   into.plots.push_back(std::move(draft->plot));
 }
 
 }  // namespace
 
 LatencyObjective latency_objective(const PlotInput& input) {
-  for (const ExpectationRow& row : input.results.expectations) {
+  for (const ExpectationResult& e : input.verdict.expectations) {
+    const ExpectationRow& row = e.row;
     if (row.metric != "latency.ttft.p99" || !row.baseline.empty() || !row.compare.starts_with("<")) continue;
-    return {row.tier.empty() ? "all" : row.tier, row.value};
+    if (row.tenancy.empty() && row.severity != "warn") return {&e, row.value};
   }
   return {};
+}
+
+const GroupFigures& judged_group(const TenancyFigures& entry, const LatencyObjective& objective) {
+  if (objective.judged == nullptr) return entry.all;
+  for (const Outcome& outcome : objective.judged->outcomes) {
+    if (outcome.tenancy == entry.name) return group_of(entry, outcome.tier);
+  }
+  return entry.all;
+}
+
+std::string judged_name(const LatencyObjective& objective) {
+  if (objective.judged == nullptr) return "all tenants";
+  const std::string& tier = objective.judged->row.tier;
+  return tier.empty() ? "the worst tier of each" : "tier " + plot_name(tier);
 }
 
 const GroupFigures& group_of(const TenancyFigures& entry, const std::string& tier) {
@@ -45,6 +60,19 @@ const GroupFigures& group_of(const TenancyFigures& entry, const std::string& tie
 
 std::string plot_name(const std::string& name) {
   return shortened(name, 18);
+}
+
+double nice_above(double v) {
+  const double step = std::pow(10.0, std::floor(std::log10(std::max(v, 1e-12)))) / 2;
+  return step * std::ceil(v * 1.02 / step);
+}
+
+DrawnPlot draw_plot(const std::string& script, const std::string& gnuplot) {
+  constexpr std::chrono::milliseconds kPatience{20'000};
+  GnuplotRun run = run_gnuplot(gnuplot, script, kPatience);
+  if (!run.ok) return {"", run.failure};
+  if (run.output.find("</svg>") == std::string::npos) return {"", "gnuplot drew nothing"};
+  return {std::move(run.output), ""};
 }
 
 PlotSet make_plots(const RunResults& results, const Figures& figures, const Verdict& verdict,

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <map>
 
-#include "reports/plots/gnuplot_process.h"
+#include "reports/plots/plot_kinds.h"
 #include "reports/plots/plot_script.h"
 #include "reports/plots/plots.h"
 #include "reports/tables/escape.h"
@@ -13,7 +13,6 @@
 namespace cotenant {
 namespace {
 
-constexpr std::chrono::milliseconds kPatience{20'000};
 constexpr size_t kKernelsShown = 6;  // as many as there are styles
 constexpr size_t kLabelColumns = 26;
 
@@ -98,11 +97,8 @@ RooflinePicture roofline_picture(const Profile& profile, const std::string& gnup
     legend.push_back({shortened(name, kLabelColumns), style.colour});
   }
   script.legend(legend);
-  GnuplotRun run = run_gnuplot(gnuplot, script.finish(), kPatience);
-  if (!run.ok || run.output.find("</svg>") == std::string::npos) {
-    return {"", run.ok ? "gnuplot drew nothing" : run.failure};
-  }
-  return {std::move(run.output), ""};
+  DrawnPlot drawn = draw_plot(script.finish(), gnuplot);
+  return {std::move(drawn.svg), std::move(drawn.failure)};
 }
 
 }  // namespace cotenant

@@ -20,11 +20,11 @@ struct Percentile {
   const char* name;
   Figure LatencyFigures::*member;
 };
-constexpr std::array<Percentile, 5> kPercentiles = {{{"p50", &LatencyFigures::p50},
-                                                     {"p90", &LatencyFigures::p90},
-                                                     {"p95", &LatencyFigures::p95},
-                                                     {"p99", &LatencyFigures::p99},
-                                                     {"p99.9", &LatencyFigures::p999}}};
+constexpr std::array<Percentile, 5> kDrawnPercentiles = {{{"p50", &LatencyFigures::p50},
+                                                          {"p90", &LatencyFigures::p90},
+                                                          {"p95", &LatencyFigures::p95},
+                                                          {"p99", &LatencyFigures::p99},
+                                                          {"p99.9", &LatencyFigures::p999}}};
 
 struct Cause {
   const char* name;
@@ -35,11 +35,6 @@ constexpr std::array<Cause, 5> kCauses = {{{"neighbour", &MissFigures::neighbour
                                            {"under-provisioned", &MissFigures::under_provisioned},
                                            {"over quota", &MissFigures::over_quota},
                                            {"unattributed", &MissFigures::unattributed}}};
-
-double nice_above(double v) {
-  const double step = std::pow(10.0, std::floor(std::log10(std::max(v, 1e-12)))) / 2;
-  return step * std::ceil(v * 1.02 / step);
-}
 
 // Percent of requests that missed their SLO: 100 less attainment.
 Figure missed_percent(const GroupFigures& group) {
@@ -108,9 +103,9 @@ std::optional<PlotDraft> percentile_plot(const PlotInput& input) {
   std::vector<std::vector<std::vector<double>>> curves;
   for (const TenancyFigures& entry : input.figures.tenancy) {
     curves.emplace_back();
-    const LatencyFigures& ttft = group_of(entry, objective.tier).ttft;
-    for (size_t p = 0; p < kPercentiles.size(); ++p) {
-      const Figure& f = ttft.*kPercentiles[p].member;
+    const LatencyFigures& ttft = judged_group(entry, objective).ttft;
+    for (size_t p = 0; p < kDrawnPercentiles.size(); ++p) {
+      const Figure& f = ttft.*kDrawnPercentiles[p].member;
       if (!f.known() || f.mean <= 0) continue;
       const bool band = f.has_interval() && f.low > 0;
       curves.back().push_back(
@@ -121,7 +116,7 @@ std::optional<PlotDraft> percentile_plot(const PlotInput& input) {
   if (least > greatest || least == 1e300) return std::nullopt;
   PlotFrame frame;
   frame.id = "first-token";
-  frame.x_low = -0.2, frame.x_high = static_cast<double>(kPercentiles.size()) - 0.8;
+  frame.x_low = -0.2, frame.x_high = static_cast<double>(kDrawnPercentiles.size()) - 0.8;
   frame.y_low = least / 1.4, frame.y_high = greatest * 1.5, frame.y_log = true;
   frame.y_title = "seconds", frame.x_title = "percentile of requests";
   frame.label_columns = kLabelColumns;
@@ -140,8 +135,7 @@ std::optional<PlotDraft> percentile_plot(const PlotInput& input) {
     ends.push_back({plot_name(input.figures.tenancy[i].name), curves[i].back()[1], style.colour});
   }
   script.line_ends(ends);
-  const std::string who = objective.tier == "all" ? "all tenants" : "tier " + plot_name(objective.tier);
-  return PlotDraft{{frame.id, "service", "First-token latency by percentile, " + who,
+  return PlotDraft{{frame.id, "service", "First-token latency by percentile, " + judged_name(objective),
                     "Logarithmic scale. A percentile with too few requests to be known is left out.", ""},
                    script.finish()};
 }

@@ -1,4 +1,4 @@
-// Public: atomic_write, sweep_stale_temporaries and class PendingFile (pending_file.h).
+// Public: is_plain_name, atomic_write, sweep_stale_temporaries and class PendingFile (pending_file.h).
 #include "reports/store/atomic_file.h"
 
 #include <dirent.h>
@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <charconv>
 #include <cstdio>
+#include <ctime>
 #include <string_view>
 #include <system_error>
 
@@ -22,12 +23,6 @@ namespace {
 
 constexpr std::string_view kPrefix = ".cotenant-";
 constexpr std::string_view kSuffix = ".tmp";
-
-bool is_plain_name(std::string_view name) {
-  constexpr std::string_view allowed = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
-  return !name.empty() && name.size() <= 200 && name.front() != '.' &&
-         name.find_first_not_of(allowed) == std::string_view::npos;
-}
 
 // The process that made a temporary file: ".cotenant-PID-N-NAME.tmp". 0 = not one of ours.
 pid_t maker_of(std::string_view file) {
@@ -42,7 +37,21 @@ bool is_gone(pid_t pid) {
   return ::kill(pid, 0) != 0 && errno == ESRCH;
 }
 
+constexpr time_t kStale = 24 * 3600;  // seconds
+
+bool is_old(int folder, const char* file) {
+  struct stat about {};
+  return ::fstatat(folder, file, &about, AT_SYMLINK_NOFOLLOW) == 0 &&
+         ::time(nullptr) - about.st_mtime > kStale;
+}
+
 }  // namespace
+
+bool is_plain_name(std::string_view name) {
+  constexpr std::string_view allowed = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+  return !name.empty() && name.size() <= 200 && name.front() != '.' &&
+         name.find_first_not_of(allowed) == std::string_view::npos;
+}
 
 PendingFile::PendingFile(const std::string& folder, const std::string& name) : folder_(folder), name_(name) {
   CHECK_MSG(is_plain_name(name), name);
@@ -103,7 +112,8 @@ void sweep_stale_temporaries(const std::string& folder) {
   if (entries == nullptr) return;
   while (const dirent* entry = ::readdir(entries)) {
     const pid_t maker = maker_of(entry->d_name);
-    if (maker > 0 && is_gone(maker)) ::unlinkat(::dirfd(entries), entry->d_name, 0);
+    if (maker > 0 && is_gone(maker) && is_old(::dirfd(entries), entry->d_name))
+      ::unlinkat(::dirfd(entries), entry->d_name, 0);
   }
   ::closedir(entries);
 }

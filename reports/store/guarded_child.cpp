@@ -1,4 +1,4 @@
-// Public: run_guarded.
+// Public: run_guarded, limits_of_reading, machine_memory_bytes.
 #include "reports/store/guarded_child.h"
 
 #include <fcntl.h>
@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <charconv>
@@ -99,6 +100,22 @@ std::vector<std::string> split_lines(std::string_view text) {
 }
 
 }  // namespace
+
+size_t machine_memory_bytes() {
+  return static_cast<size_t>(::sysconf(_SC_PHYS_PAGES)) * static_cast<size_t>(::sysconf(_SC_PAGESIZE));
+}
+
+GuardLimits limits_of_reading(size_t file_bytes, size_t value_bytes, size_t machine_bytes) {
+  constexpr size_t kMost = size_t{1} << 50U;  // far above any machine: sums below cannot overflow
+  constexpr size_t kBytesPerMillisecond = 10'000;
+  constexpr std::chrono::milliseconds kPatience = std::chrono::minutes(10);
+  GuardLimits limits;
+  const size_t values = std::min(value_bytes, kMost);
+  limits.memory_bytes += 2 * std::min(file_bytes, kMost) + 16 * values;
+  limits.memory_bytes = std::min(limits.memory_bytes, std::max(machine_bytes, GuardLimits{}.memory_bytes));
+  limits.wall = std::min(limits.wall + std::chrono::milliseconds(values / kBytesPerMillisecond), kPatience);
+  return limits;
+}
 
 GuardedAnswer run_guarded(const std::function<std::vector<std::string>()>& work, const GuardLimits& limits) {
   std::array<int, 2> ends{};

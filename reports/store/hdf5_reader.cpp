@@ -1,4 +1,4 @@
-// Public: class Hdf5Reader, read_whole_file.
+// Public: class Hdf5Reader, bytes_of_hdf5_file.
 #include "reports/store/hdf5_reader.h"
 
 #include <fcntl.h>
@@ -12,6 +12,7 @@
 #include <cstring>
 #include <system_error>
 
+#include "reports/store/guarded_child.h"
 #include "reports/store/hardening.h"
 
 namespace cotenant {
@@ -21,6 +22,8 @@ constexpr size_t kFileBytesMax = size_t{4} << 30U;
 constexpr size_t kDatasetBytesMax = size_t{1} << 30U;
 constexpr size_t kChunkBytesMax = size_t{64} << 20U;
 constexpr int kRankMax = 3;
+constexpr size_t kUnpackedMost = 1'100;  // bytes for each byte stored; deflate's own limit is 1,032
+constexpr std::string_view kSignature = "\x89HDF\r\n\x1a\n";
 
 // A fixed-length text type, UTF-8 or ASCII; returns its size, 0 = something else.
 size_t text_size(hid_t type) {
@@ -32,6 +35,53 @@ std::string without_padding(const char* bytes, size_t size) {
   size_t length = size;
   while (length > 0 && bytes[length - 1] == '\0') --length;
   return {bytes, length};
+}
+
+struct OpenFile {
+  explicit OpenFile(int opened) : fd(opened) {}
+  ~OpenFile() {
+    if (fd >= 0) ::close(fd);
+  }
+  OpenFile(const OpenFile&) = delete;
+  OpenFile& operator=(const OpenFile&) = delete;
+  int fd;
+};
+
+// From the beginning of the file; false: there is less.
+bool fill(int fd, std::string& bytes) {
+  size_t filled = 0;
+  while (filled < bytes.size()) {
+    const ssize_t n = ::pread(fd, bytes.data() + filled, bytes.size() - filled, static_cast<off_t>(filled));
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return false;
+    filled += static_cast<size_t>(n);
+  }
+  return true;
+}
+
+// What a walk over a file's datasets finds.
+struct Declared {
+  size_t bytes = 0;
+  std::string too_much;  // a dataset that declares more than it can hold
+};
+
+extern "C" herr_t add_dataset(hid_t root, const char* name, const H5O_info_t* info, void* into) {
+  if (info->type != H5O_TYPE_DATASET) return 0;
+  auto& declared = *static_cast<Declared*>(into);
+  const Hdf5Id set(H5Dopen2(root, name, H5P_DEFAULT), H5Dclose);
+  const Hdf5Id type(set.ok() ? H5Dget_type(set.get()) : -1, H5Tclose);
+  const Hdf5Id space(set.ok() ? H5Dget_space(set.get()) : -1, H5Sclose);
+  if (!type.ok() || !space.ok()) return 0;  // reading it says what is wrong
+  const auto values = static_cast<size_t>(std::max<hssize_t>(H5Sget_simple_extent_npoints(space.get()), 0));
+  const size_t each = std::max<size_t>(H5Tget_size(type.get()), 1);
+  const size_t most =
+      kUnpackedMost * std::min<size_t>(H5Dget_storage_size(set.get()), kFileBytesMax) + 65'536;
+  if (values > most / each) {
+    declared.too_much = name;
+    return 1;
+  }
+  declared.bytes += values * each;
+  return 0;
 }
 
 }  // namespace
@@ -66,6 +116,15 @@ bool Hdf5Reader::hard_linked(const std::string& path) {
     }
     if (end == std::string::npos) return true;
   }
+}
+
+size_t Hdf5Reader::value_bytes() {
+  Declared declared;
+  if (!file_.ok()) return 0;
+  if (H5Ovisit(file_.get(), H5_INDEX_NAME, H5_ITER_NATIVE, add_dataset, &declared) < 0)
+    problem("", "its datasets cannot be listed: the file is damaged");
+  if (!declared.too_much.empty()) problem("/" + declared.too_much, "declares more values than it can hold");
+  return declared.bytes;
 }
 
 bool Hdf5Reader::has(const std::string& path) {
@@ -306,31 +365,24 @@ void Hdf5Reader::verify_digest(bool required) {
     problem("/@content_sha256", "does not fit the content: the file is damaged");
 }
 
-Result<std::string> read_whole_file(const std::string& path) {
+Result<std::string> bytes_of_hdf5_file(const std::string& path) {
   const auto bad = [&](const std::string& message) {
     Diagnostic d;
     d.file = path;
     d.message = message;
     return d;
   };
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (fd < 0) return bad(fmt::format("cannot be opened: {}", std::generic_category().message(errno)));
+  const OpenFile file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (file.fd < 0) return bad(fmt::format("cannot be opened: {}", std::generic_category().message(errno)));
   struct stat about {};
-  const bool plain = ::fstat(fd, &about) == 0 && S_ISREG(about.st_mode);
-  if (!plain || static_cast<size_t>(about.st_size) > kFileBytesMax) {
-    ::close(fd);
-    return bad(plain ? "is larger than 4 GiB" : "is not a regular file");
-  }
-  std::string bytes(static_cast<size_t>(about.st_size), '\0');
-  size_t filled = 0;
-  while (filled < bytes.size()) {
-    const ssize_t n = ::read(fd, bytes.data() + filled, bytes.size() - filled);
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) break;
-    filled += static_cast<size_t>(n);
-  }
-  ::close(fd);
-  if (filled < bytes.size()) return bad("cannot be read to its end");
+  if (::fstat(file.fd, &about) != 0 || !S_ISREG(about.st_mode)) return bad("is not a regular file");
+  std::string signature(kSignature.size(), '\0');
+  if (!fill(file.fd, signature) || signature != kSignature) return bad("this is not a readable HDF5 file");
+  const size_t most = std::min(kFileBytesMax, machine_memory_bytes() / 4);
+  const auto size = static_cast<size_t>(about.st_size);
+  if (size > most) return bad(fmt::format("is larger than {} MiB", most >> 20U));
+  std::string bytes(size, '\0');
+  if (!fill(file.fd, bytes)) return bad("cannot be read to its end");
   return bytes;
 }
 

@@ -20,6 +20,9 @@ class Hdf5Reader {
   // `bytes` must outlive the reader.
   Hdf5Reader(const std::string& file, const std::string& bytes);
 
+  // How many bytes of values all datasets of the file declare. A problem where one declares more than what it
+  // holds could unpack to.
+  size_t value_bytes();
   // Whether a link of the root has this name: "/corun". For what a file may leave out.
   bool has(const std::string& path);
 
@@ -59,7 +62,8 @@ class Hdf5Reader {
   Hdf5Id file_;
 };
 
-// The content of a regular file, at most 4 GiB.
-Result<std::string> read_whole_file(const std::string& path);
+// The content of a regular file that begins as an HDF5 file does: at most 4 GiB, and a quarter of this
+// machine's memory. Nothing is read of any other.
+Result<std::string> bytes_of_hdf5_file(const std::string& path);
 
 }  // namespace cotenant

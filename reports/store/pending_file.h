@@ -8,7 +8,7 @@ namespace cotenant {
 // One owner, one thread. Throws std::system_error.
 class PendingFile {
  public:
-  // Requires: name is made of [A-Za-z0-9._-], does not begin with a dot and has at most 200 characters.
+  // Requires: is_plain_name(name) (atomic_file.h).
   PendingFile(const std::string& folder, const std::string& name);
   ~PendingFile();
   PendingFile(const PendingFile&) = delete;

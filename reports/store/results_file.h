@@ -22,10 +22,14 @@ class StoreFailed : public std::runtime_error {
 void write_results(const RunResults& results, const std::string& folder, const std::string& name);
 void write_profile(const Profile& profile, const std::string& folder, const std::string& name);
 
-// Reads a file of unknown origin: first whole in a forked child (5 s, 512 MiB), then here. Every problem
-// names the file and the dataset. External links, virtual or external storage, filters other than deflate and
+// Reads a file of unknown origin: first in forked children with limits in time and memory (guarded_child.h),
+// one that looks at how much the file declares and one that reads it whole; then here. Every problem names
+// the file and the dataset. External links, virtual or external storage, filters other than deflate and
 // shuffle, wrong types, wrong sizes, NaN where none may be are problems.
 Result<RunResults> read_results(const std::string& path);
 Result<Profile> read_profile(const std::string& path);
+// What a stored file says it is.
+enum class StoredKind : uint8_t { results, profile };
+Result<StoredKind> stored_kind(const std::string& path);
 
 }  // namespace cotenant

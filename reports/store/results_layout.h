@@ -9,7 +9,7 @@
 namespace cotenant {
 
 // What stands where in the two files, said once and used by writer and reader alike.
-inline constexpr const char* kResultsSchema = "cotenant.results/1";
+inline constexpr const char* kResultsSchema = "cotenant.results/2";
 inline constexpr const char* kProfileSchema = "cotenant.profile/1";
 inline constexpr const char* kAxisBucket = "bucket";
 inline constexpr const char* kAxisLinear = "linear";

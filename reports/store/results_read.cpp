@@ -1,8 +1,11 @@
-// Public: read_results, read_profile.
+// Public: read_results, read_profile, stored_kind.
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <limits>
+#include <map>
 #include <set>
 
 #include "reports/store/guarded_child.h"
@@ -21,12 +24,23 @@ bool is_kernel_name(const std::string& name) {
 
 namespace {
 
+// "cotenant.results/2" -> "cotenant.results/".
+std::string format_of(const std::string& schema) {
+  return schema.substr(0, schema.rfind('/') + 1);
+}
+
 // True, and the reader has no problem, when the file says that it is of this kind.
 bool schema_is(Hdf5Reader& file, const std::string& wanted) {
   std::string found;
   if (file.problems().empty()) file.text("/", "schema", found);
   if (!file.problems().empty() || found == wanted) return file.problems().empty();
-  file.problem("/@schema", fmt::format("must be {}, not {}", wanted, found));
+  if (format_of(found) == format_of(wanted)) {
+    const char* again = wanted == kResultsSchema ? "run the scenario again" : "calibrate again";
+    file.problem("", fmt::format("written by another version of cotenant (schema {}; this one reads {}): {}",
+                                 found, wanted, again));
+  } else {
+    file.problem("/@schema", fmt::format("must be {}, not {}", wanted, found));
+  }
   return false;
 }
 
@@ -89,18 +103,76 @@ void check_units(Hdf5Reader& file, const std::string& table, const std::vector<R
   }
 }
 
-// Times and counts of a request must leave room to add and subtract a few of them.
-void check_requests(Hdf5Reader& file, const std::vector<RequestRow>& rows) {
+template <class Row, class V>
+void integer_columns(V&& v) {
+  Row::describe([&](const char* column, const char* unit, auto member) {
+    if constexpr (std::is_same_v<std::remove_cvref_t<decltype(Row().*member)>, int64_t>)
+      v(column, unit, member);
+  });
+}
+
+// Times and counts must leave room to add and subtract a few of them. Device times of a pool are not added as
+// integers, and may be large.
+template <class Row>
+void check_integers(Hdf5Reader& file, const std::string& table, const std::vector<Row>& rows) {
   constexpr int64_t kMost = int64_t{1} << 59;
-  RequestRow::describe([&](const char* column, const char*, auto member) {
-    if constexpr (std::is_same_v<std::remove_cvref_t<decltype(RequestRow().*member)>, int64_t>) {
-      for (const RequestRow& row : rows) {
-        if (row.*member >= -1 && row.*member <= kMost) continue;
-        file.problem(std::string("/requests/") + column, "holds a value out of range");
-        return;
-      }
+  integer_columns<Row>([&](const char* column, const std::string& unit, auto member) {
+    if (std::is_same_v<Row, PoolRow> && unit == "ns") return;
+    const bool fits = std::all_of(rows.begin(), rows.end(),
+                                  [&](const Row& row) { return row.*member >= -1 && row.*member <= kMost; });
+    if (!fits) file.problem("/" + table + "/" + column, "holds a value out of range");
+  });
+}
+
+// Reports add up the counts of a table, and the money of a unit: four columns of it fit into 64 bits.
+template <class Row>
+void check_sums(Hdf5Reader& file, const std::string& table, const std::vector<Row>& rows) {
+  constexpr __int128 kMost = (__int128{1} << 61) - 1;
+  integer_columns<Row>([&](const char* column, const std::string& unit, auto member) {
+    if (unit.empty() || unit == "ns") return;
+    std::map<int64_t, __int128> sums;
+    for (const Row& row : rows) {
+      int64_t key = 0;
+      if constexpr (requires { row.unit; }) key = unit == "nano-currency" ? row.unit : 0;
+      sums[key] += row.*member;
+    }
+    for (const auto& [key, sum] : sums) {
+      if (sum <= kMost) continue;
+      file.problem("/" + table + "/" + column, "sums to more than can be counted");
+      return;
     }
   });
+}
+
+template <class Row>
+void check_name_count(Hdf5Reader& file, const std::string& path, const std::vector<Row>& rows,
+                      std::string Row::*member, size_t most) {
+  std::set<std::string_view> names;
+  for (const Row& row : rows) {
+    names.insert(row.*member);
+    if (names.size() <= most) continue;
+    file.problem(path, fmt::format("has more than {} names", most));
+    return;
+  }
+}
+
+// Reports look at every pair of entries, and at every tier and code in every unit. Scenarios hold at most 100
+// entries and 1,000 tiers (sim/scenario/scenario_table.cpp); two more tiers are "all" and kNoTenant.
+void check_extent(Hdf5Reader& file, const RunResults& results) {
+  constexpr size_t kEntries = 100;
+  constexpr size_t kTiers = 1'002;
+  check_name_count(file, "/units/tenancy", results.units, &UnitRow::tenancy, kEntries);
+  check_name_count(file, "/windows/tier", results.windows, &WindowRow::tier, kTiers);
+  check_name_count(file, "/service/tier", results.service, &ServiceRow::tier, kTiers);
+  check_name_count(file, "/latency/tier", results.latency, &LatencyRow::tier, kTiers);
+  check_name_count(file, "/tenants/tier", results.tenants, &TenantRow::tier, kTiers);
+  check_name_count(file, "/breaches/code", results.breaches, &BreachRow::code, kEntries);
+  const int64_t last = results.horizon_ns / std::max<int64_t>(results.window_ns, 1);
+  const auto beyond = [&](const auto& row) { return row.window > last; };
+  if (std::any_of(results.windows.begin(), results.windows.end(), beyond))
+    file.problem("/windows/window", "lies beyond the horizon");
+  if (std::any_of(results.pools.begin(), results.pools.end(), beyond))
+    file.problem("/pools/window", "lies beyond the horizon");
 }
 
 void check_results(Hdf5Reader& file, const RunResults& results) {
@@ -111,9 +183,11 @@ void check_results(Hdf5Reader& file, const RunResults& results) {
   }
   RunResults::tables(results, [&](const char* table, const auto& rows) {
     check_numbers(file, table, rows);
+    check_integers(file, table, rows);
+    check_sums(file, table, rows);
     check_units(file, table, rows, units);
   });
-  check_requests(file, results.requests);
+  check_extent(file, results);
   if (results.horizon_ns <= 0) file.problem("/@horizon_ns", "must be positive");
   if (results.window_ns <= 0) file.problem("/@window_ns", "must be positive");
 }
@@ -266,35 +340,79 @@ Profile parse_profile(const std::string& path, const std::string& bytes, Diagnos
   return profile;
 }
 
+Diagnostic about_file(const std::string& path, const std::string& message) {
+  Diagnostic d;
+  d.file = path;
+  d.message = message;
+  return d;
+}
+
+// What `work` finds wrong with the file, and how it ended if not well. Its other lines go into `said`.
+Diagnostics problems_in_child(const std::string& path, const GuardLimits& limits,
+                              const std::function<Diagnostics(std::vector<std::string>& said)>& work,
+                              std::vector<std::string>& said) {
+  const GuardedAnswer answer = run_guarded(
+      [&] {
+        std::vector<std::string> lines;
+        for (const Diagnostic& d : work(lines)) lines.push_back("!" + d.message);
+        return lines;
+      },
+      limits);
+  Diagnostics problems;
+  for (const std::string& line : answer.lines) {
+    if (!line.starts_with('!')) said.push_back(line);
+    if (line.starts_with('!')) problems.push_back(about_file(path, line.substr(1)));
+  }
+  if (!answer.alive) {
+    problems.push_back(about_file(
+        path, fmt::format("reading it in a child process failed ({}): the file is damaged, hostile or too "
+                          "large for this machine",
+                          answer.death)));
+  }
+  return problems;
+}
+
+// What a file says about itself.
+struct Overview {
+  std::string schema;
+  size_t value_bytes = 0;
+};
+Result<Overview> overview_of(const std::string& path, const std::string& bytes) {
+  std::vector<std::string> said;
+  const GuardLimits limits = limits_of_reading(bytes.size(), 0, machine_memory_bytes());
+  const Diagnostics problems = problems_in_child(
+      path, limits,
+      [&](std::vector<std::string>& lines) {
+        Hdf5Reader file(path, bytes);
+        std::string schema;
+        if (file.problems().empty()) file.text("/", "schema", schema);
+        lines = {"schema " + schema, fmt::format("{}", file.value_bytes())};
+        return file.problems();
+      },
+      said);
+  if (!problems.empty()) return problems;
+  Overview overview{said.at(0).substr(7), 0};
+  std::from_chars(said.at(1).data(), said.at(1).data() + said.at(1).size(), overview.value_bytes);
+  return overview;
+}
+
 // Reads the bytes once; lets a child try them; only what the child found sound is read here.
 template <class T>
 Result<T> read_guarded(const std::string& path,
                        T (*parse)(const std::string&, const std::string&, Diagnostics&)) {
-  const Result<std::string> bytes = read_whole_file(path);
+  const Result<std::string> bytes = bytes_of_hdf5_file(path);
   if (!bytes.ok()) return bytes.problems();
-  const GuardedAnswer answer = run_guarded(
-      [&] {
+  const Result<Overview> overview = overview_of(path, bytes.value());
+  if (!overview.ok()) return overview.problems();
+  std::vector<std::string> nothing;
+  Diagnostics problems = problems_in_child(
+      path, limits_of_reading(bytes.value().size(), overview.value().value_bytes, machine_memory_bytes()),
+      [&](std::vector<std::string>&) {
         Diagnostics found;
         parse(path, bytes.value(), found);
-        std::vector<std::string> lines;
-        for (const Diagnostic& d : found) lines.push_back(d.message);
-        return lines;
+        return found;
       },
-      GuardLimits{});
-  Diagnostics problems;
-  for (const std::string& line : answer.lines) {
-    Diagnostic d;
-    d.file = path;
-    d.message = line;
-    problems.push_back(d);
-  }
-  if (!answer.alive) {
-    Diagnostic d;
-    d.file = path;
-    d.message = fmt::format(
-        "reading it in a child process failed ({}): the file is damaged, hostile or too large", answer.death);
-    problems.push_back(d);
-  }
+      nothing);
   if (!problems.empty()) return problems;
   T value = parse(path, bytes.value(), problems);
   if (!problems.empty()) return problems;
@@ -308,6 +426,14 @@ Result<RunResults> read_results(const std::string& path) {
 }
 Result<Profile> read_profile(const std::string& path) {
   return read_guarded<Profile>(path, parse_profile);
+}
+Result<StoredKind> stored_kind(const std::string& path) {
+  const Result<std::string> bytes = bytes_of_hdf5_file(path);
+  if (!bytes.ok()) return bytes.problems();
+  const Result<Overview> overview = overview_of(path, bytes.value());
+  if (!overview.ok()) return overview.problems();
+  return format_of(overview.value().schema) == format_of(kProfileSchema) ? StoredKind::profile
+                                                                         : StoredKind::results;
 }
 
 }  // namespace cotenant

@@ -1,4 +1,4 @@
-// Public: table_names, table_csv.
+// Public: table_csv.
 #include "reports/tables/csv_table.h"
 
 #include <fmt/format.h>
@@ -47,13 +47,6 @@ std::string csv(const std::vector<Row>& rows) {
 }
 
 }  // namespace
-
-std::vector<std::string> table_names() {
-  std::vector<std::string> names;
-  const RunResults none;
-  RunResults::tables(none, [&](const char* name, const auto&) { names.emplace_back(name); });
-  return names;
-}
 
 std::optional<std::string> table_csv(const RunResults& results, const std::string& table) {
   std::optional<std::string> text;

@@ -14,13 +14,6 @@
 namespace cotenant {
 namespace {
 
-const TenancyFigures* find(const Figures& figures, const std::string& name) {
-  for (const TenancyFigures& entry : figures.tenancy) {
-    if (entry.name == name) return &entry;
-  }
-  return nullptr;
-}
-
 std::string per_month(const Figure& cost, const std::string& currency) {
   if (!cost.known()) return "at a cost that was not measured";
   return fmt::format("at {} a month{}", money_text(cost.mean, currency), interval_text(cost, amount_text));
@@ -79,8 +72,8 @@ std::string about_other(const EntryStanding& other, const EntryStanding& best, c
     text += ", and also meets what is required of it";
   }
   text += ".";
-  const TenancyFigures* a = find(figures, other.name);
-  const TenancyFigures* b = find(figures, best.name);
+  const TenancyFigures* a = figures.find(other.name);
+  const TenancyFigures* b = figures.find(best.name);
   const Figure apart = difference(a->all.cost.total, b->all.cost.total);
   if (apart.has_interval() && apart.low <= 0 && apart.high >= 0) {
     text +=
@@ -136,6 +129,9 @@ OwnObjectives own_objectives(const RunResults& results, const TenancyFigures& en
     for (const GroupFigures& group : entry.tiers) {
       if (group.tier != objective.tier) continue;
       const Figure* got = percentile_of(group, objective);
+      if (got == nullptr)
+        open.push_back(fmt::format("{} p{:g} of {} (results do not keep it)", objective.metric,
+                                   objective.percentile, objective.tier));
       if (got != nullptr && !got->known() && !got->not_estimable.empty())
         open.push_back(fmt::format("{} p{:g} of {} ({})", objective.metric, objective.percentile,
                                    objective.tier, got->not_estimable));
@@ -243,10 +239,10 @@ Decision decide(const RunResults& results, const Figures& figures, const Verdict
   decision.text += fmt::format("{} runs {}.", best.name, per_month(best.cost_per_month, results.currency));
   for (size_t i = 1; i < list.size(); ++i)
     decision.text += " " + about_other(list[i], best, figures, results.currency);
-  const OwnObjectives own = own_objectives(results, *find(figures, best.name));
+  const OwnObjectives own = own_objectives(results, *figures.find(best.name));
   decision.text += own.text;
   if (own.missed && decision.tone == Tone::good) decision.tone = Tone::warn;
-  decision.text += breaches_of(*find(figures, best.name)) + unequal_questions(list);
+  decision.text += breaches_of(*figures.find(best.name)) + unequal_questions(list);
   decision.text += caveats(results, figures, best, verdict);
   return decision;
 }

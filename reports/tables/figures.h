@@ -93,6 +93,14 @@ struct DifferenceFigures {
 struct Figures {
   std::vector<TenancyFigures> tenancy;  // in the order of the scenario
   std::vector<DifferenceFigures> differences;
+
+  // nullptr: no such entry.
+  [[nodiscard]] const TenancyFigures* find(const std::string& name) const {
+    for (const TenancyFigures& entry : tenancy) {
+      if (entry.name == name) return &entry;
+    }
+    return nullptr;
+  }
 };
 
 // Pure. Rows of units that do not exist are left out.

@@ -11,13 +11,6 @@
 namespace cotenant {
 namespace {
 
-const TenancyFigures* find(const Figures& figures, const std::string& name) {
-  for (const TenancyFigures& entry : figures.tenancy) {
-    if (entry.name == name) return &entry;
-  }
-  return nullptr;
-}
-
 ReportSection reproduce_section(const RunResults& r) {
   ReportSection section{"reproduce", "How to reproduce", {}, {}, {}};
   section.paragraphs.emplace_back(
@@ -50,7 +43,7 @@ ReportPage report_page(const RunResults& results, const Figures& figures, const 
   page.about = results.about;
   page.origin = origin_text(results, precision_text(precision_reached(results, figures), results));
   page.decision = decide(results, figures, verdict);
-  const ReportInput input{results, figures, verdict, find(figures, page.decision.chosen)};
+  const ReportInput input{results, figures, verdict, figures.find(page.decision.chosen)};
   page.comparison = comparison_table(input);
   page.sections = {cost_section(input), service_section(input), checks_section(input),
                    neighbour_section(input), isolation_section(input)};

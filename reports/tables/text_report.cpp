@@ -143,9 +143,18 @@ std::string terminal_report(const ReportPage& page) {
   return out;
 }
 
-std::string github_annotations(const RunResults& results, const Verdict& verdict) {
-  const std::string file = AnnotationSink::escape(results.scenario_file).text();
+std::string github_annotations(const RunResults& results, const Verdict& verdict,
+                               const std::string& scenario_path) {
+  // An annotation without a file stands at the run as a whole; so does one without a line at its file.
+  const auto annotation = [&](bool error, int64_t line, const std::string& message) {
+    std::string place;
+    if (!scenario_path.empty()) place = fmt::format("file={},", AnnotationSink::escape(scenario_path).text());
+    if (!place.empty() && line > 0) place += fmt::format("line={},", line);
+    return fmt::format("::{} {}title=cotenant::{}\n", error ? "error" : "warning", place,
+                       AnnotationSink::escape(message).text());
+  };
   std::string out;
+  if (!results.complete) out += annotation(true, 0, "interrupted: these are the finished units only");
   for (const ExpectationResult& e : verdict.expectations) {
     if (e.status == ExpectationStatus::met) continue;
     const bool error = e.status != ExpectationStatus::warned && e.row.severity != "warn";
@@ -157,13 +166,10 @@ std::string github_annotations(const RunResults& results, const Verdict& verdict
       const std::string found = found_text(e, results.currency);
       message += worst->measured ? " (got " + found + ")" : ": " + found;
     }
-    out += fmt::format("::{} file={},line={},title=cotenant::{}\n", error ? "error" : "warning", file,
-                       std::max<int64_t>(e.row.line, 1), AnnotationSink::escape(message).text());
+    out += annotation(error, e.row.line, message);
   }
   for (const PolicyBreach& b : verdict.policy_breaches) {
-    out += fmt::format(
-        "::error file={},line=1,title=cotenant::{}\n", file,
-        AnnotationSink::escape(fmt::format("{} breaches of {} in {}", b.count, b.code, b.tenancy)).text());
+    out += annotation(true, 0, fmt::format("{} breaches of {} in {}", b.count, b.code, b.tenancy));
   }
   return out;
 }

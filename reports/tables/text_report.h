@@ -15,6 +15,8 @@ std::string terminal_table(const TextTable& table);
 std::string terminal_report(const ReportPage& page);
 
 // One workflow command of GitHub Actions for every expectation that is not simply met.
-std::string github_annotations(const RunResults& results, const Verdict& verdict);
+// scenario_path: empty = not known.
+std::string github_annotations(const RunResults& results, const Verdict& verdict,
+                               const std::string& scenario_path);
 
 }  // namespace cotenant

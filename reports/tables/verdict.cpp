@@ -20,13 +20,6 @@ double badness(double got, const ExpectationRow& row) {
   return row.compare.starts_with("<") ? got : -got;
 }
 
-const TenancyFigures* find_entry(const Figures& figures, const std::string& name) {
-  for (const TenancyFigures& entry : figures.tenancy) {
-    if (entry.name == name) return &entry;
-  }
-  return nullptr;
-}
-
 const GroupFigures* find_group(const TenancyFigures& entry, const std::string& tier) {
   if (tier.empty()) return &entry.all;
   for (const GroupFigures& group : entry.tiers) {
@@ -55,7 +48,7 @@ Outcome outcome_of(const Figures& figures, const TenancyFigures& entry, const Ex
   }
   outcome.got = find_figure(entry, *group, row.metric);
   if (!row.baseline.empty()) {
-    const TenancyFigures* base = find_entry(figures, row.baseline);
+    const TenancyFigures* base = figures.find(row.baseline);
     const GroupFigures* base_group = base == nullptr ? nullptr : find_group(*base, tier);
     outcome.got =
         base_group == nullptr ? Figure() : ratio(outcome.got, find_figure(*base, *base_group, row.metric));

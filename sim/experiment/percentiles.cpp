@@ -21,7 +21,7 @@ void add_rows(const PercentileRow& about, const std::vector<TierLatency>& groups
     });
   }
   for (const auto& [name, histograms] : metrics) {
-    for (const double percentile : {50.0, 90.0, 95.0, 99.0, 99.9}) {
+    for (const double percentile : kPercentiles) {
       const QuantileInterval q = quantile_interval(histograms, percentile / 100);
       PercentileRow row = about;
       row.metric = name;

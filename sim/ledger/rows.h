@@ -1,4 +1,5 @@
 #pragma once
+#include <array>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -179,6 +180,9 @@ struct LatencyRow {
     v("p999_s", "s", &R::p999_s);
   }
 };
+
+// The percentiles that results keep.
+inline constexpr std::array kPercentiles = {50.0, 90.0, 95.0, 99.0, 99.9};
 
 // A percentile of one tier over all replications together, after the warm-up, with a 95 % interval by order
 // statistics: sim/stats/quantile_interval.h. A value that is not estimable is NaN.

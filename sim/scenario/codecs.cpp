@@ -452,8 +452,9 @@ Codec<Objective> objective_codec() {
   Codec<Objective> codec;
   codec.type = "objective";
   codec.example = "p99 < 500 ms";
-  codec.schema =
-      pattern_schema("p" + std::string(kNumber) + " ?< ?" + kNumber + " ?(ns|us|ms|s|min|h|days?|weeks?)");
+  codec.range = "p50, p90, p95, p99 or p99.9";
+  codec.schema = pattern_schema("p(50|90|95|99(\\\\.9)?) ?< ?" + std::string(kNumber) +
+                                " ?(ns|us|ms|s|min|h|days?|weeks?)");
   codec.parse = [](const std::string& text, const TextContext&) -> Parsed<Objective> {
     const Parsed<PercentileText> parsed = parse_percentile(text);
     if (!parsed.ok()) return parsed.problem();

@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <optional>
 #include <set>
@@ -17,6 +18,8 @@ namespace cotenant {
 namespace {
 
 constexpr int64_t kWindowsMax = 100'000;
+constexpr double kTableBytesMax = 8e9;
+constexpr double kRowBytes = 200;  // of the tables windows, pools and tenants in memory, without names
 
 using Path = std::vector<std::string>;
 
@@ -77,8 +80,11 @@ class Checker {
     for (const TenancyEntry& entry : s_.tenancies) check_entry(entry);
     check_training();
     for (const Served& served : served_) check_regions(served);
-    for (const TenancyEntry& entry : s_.tenancies) {
-      if (!entitlements_hold(entry)) break;  // other entries would say the same
+    if (tenants_can_be_counted()) {
+      check_table_bytes();
+      for (const TenancyEntry& entry : s_.tenancies) {
+        if (!entitlements_hold(entry)) break;  // other entries would say the same
+      }
     }
     check_disturbances(s_, root_, problems_);
   }
@@ -245,6 +251,44 @@ class Checker {
     check_system_prompt(tier, joined(joined(path, "load"), "system-prompt"));
   }
 
+  // Fills tenants_; false: they are too many, or their number is not known.
+  bool tenants_can_be_counted() {
+    if (!stated({"horizon"})) return false;
+    int64_t total = 0;
+    for (const Tier& tier : s_.tiers) {
+      const Path path = {"tenants", tier.name};
+      const YamlNode* node = find_node(root_, path);
+      if (node == nullptr || !problems_.clean(*node)) return false;
+      tenants_[tier.name] = static_cast<int64_t>(join_times(tier, s_.horizon).size());
+      total += tenants_[tier.name];
+      if (total <= kTenantsMax) continue;
+      at(path,
+         {fmt::format("up to this tier the scenario has more than {} tenants by its horizon", kTenantsMax),
+          "fewer tenants, or less growth"});
+      return false;
+    }
+    return true;
+  }
+
+  // What the tables with a row for each window, tier, pool or tenant of each unit take.
+  void check_table_bytes() {
+    const double windows =
+        s_.window.ns > 0 ? std::ceil(static_cast<double>(s_.horizon.ns) / static_cast<double>(s_.window.ns))
+                         : 1;
+    double bytes = windows * static_cast<double>(s_.pools.size()) * kRowBytes;
+    for (const Tier& tier : s_.tiers) {
+      const double row = kRowBytes + static_cast<double>(tier.name.size());
+      bytes += (windows + static_cast<double>(tenants_[tier.name])) * row;
+    }
+    bytes *= static_cast<double>(most_replications(s_)) * static_cast<double>(s_.tenancies.size());
+    if (bytes <= kTableBytesMax) return;
+    at({"tenants"},
+       {fmt::format("the tables windows, pools and tenants would take {:.0f} GB of memory, more than "
+                    "{:.0f} GB",
+                    bytes * 1e-9, kTableBytesMax * 1e-9),
+        "larger report windows, or fewer tenants, tiers, entries or replications"});
+  }
+
   // What tenants of one pool were promised is no more than the pool, and promised to all of them or to none.
   bool entitlements_hold(const TenancyEntry& entry) {
     struct Promised {
@@ -257,7 +301,7 @@ class Checker {
       if (served.entry != &entry || served.choice->placement != Placement::shared) continue;
       Promised& pool = pools[served.choice->pool];
       const double each = served.tier->entitlement;
-      pool.sum += each * static_cast<double>(join_times(*served.tier, s_.horizon).size());
+      pool.sum += each * static_cast<double>(tenants_.at(served.tier->name));
       (each > 0 ? pool.last : pool.silent) = served.tier;
     }
     for (const auto& [name, pool] : pools) {
@@ -573,6 +617,7 @@ class Checker {
   Problems& problems_;
   std::vector<Served> served_;
   std::set<std::string> missing_data_;
+  std::map<std::string, int64_t> tenants_;  // at the horizon, by tier
 };
 
 }  // namespace

@@ -290,7 +290,7 @@ Field<S> named(const NamedWords& words, std::vector<T> S::*list, std::string T::
       if (!seen.insert(node.keys[i].text).second) continue;  // reported by check_unique_keys
       T entry;
       entry.*name = node.keys[i].text;
-      entry.line = node.keys[i].place.line;
+      entry.line = line_in_file(node.keys[i].place);
       read_fields(node.items[i], table, entry, reader);
       (object.*list).push_back(std::move(entry));
     }
@@ -327,7 +327,7 @@ Field<S> list_of(const char* key, std::vector<T> S::*list, Line T::*line, const 
     for (size_t i = 0; i < std::min(node.items.size(), kItemsMax); ++i) {
       const YamlNode& item = node.items[i];
       T entry;
-      entry.*line = item.place.line;
+      entry.*line = line_in_file(item.place);
       YamlNode map = item;
       if (item.kind == YamlNode::Kind::scalar && !single.empty()) {
         map = YamlNode{};

@@ -1,11 +1,13 @@
 #include "sim/scenario/quantity.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <charconv>
 #include <cmath>
 
+#include "sim/ledger/rows.h"
 #include "sim/scenario/nearest_name.h"
 
 namespace cotenant {
@@ -361,6 +363,12 @@ Parsed<PercentileText> parse_percentile(std::string_view text) {
   out.percentile = to_double(rank.value()).value_or(0);
   if (!(out.percentile > 0 && out.percentile < 100)) {
     return TextProblem{"a percentile lies between 0 and 100", example, 0, rank.value().length + 1};
+  }
+  if (std::find(kPercentiles.begin(), kPercentiles.end(), out.percentile) == kPercentiles.end()) {
+    return TextProblem{
+        fmt::format("p{:g} is not among the percentiles that are kept, so it could not be judged",
+                    out.percentile),
+        fmt::format("one of: p{}", fmt::join(kPercentiles, ", p")), 0, rank.value().length + 1};
   }
   std::string_view rest = trimmed(text.substr(1 + rank.value().length));
   if (!rest.starts_with('<') || rest.starts_with("<=")) {

@@ -25,8 +25,10 @@ const Table<Scenario>& window_table() {
           "everything. `auto` finds it by MSER-5 on the first replications (up to 5), the longest of all "
           "tenancy entries; for loads that keep a level, not those that follow the hours of the day")
           .shown_as("2 h"),
-      scalar_field<Scenario>("report", duration_codec(kSecond, kLongest), &Scenario::window,
-                             "time that one row of the windows table covers")
+      scalar_field<Scenario>(
+          "report", duration_codec(kSecond, kLongest), &Scenario::window,
+          "time that one row of the windows table covers; the tables windows, pools and tenants may "
+          "take 8 GB")
           .shown_as("1 day"),
   };
   return table;
@@ -338,7 +340,9 @@ const Table<Tier>& tier_table() {
     t.quota_burst = q.burst;
   };
   static const Table<Tier> table = {
-      scalar_field<Tier>("count", whole_codec(0, 1'000'000), &Tier::count, "tenants when the tier starts")
+      scalar_field<Tier>(
+          "count", whole_codec(0, 1'000'000), &Tier::count,
+          "tenants when the tier starts; all tiers together have at most 1,000,000 by the horizon")
           .required(),
       group<Tier>("growth", &Tier::growth, growth_table(), "how the number of tenants changes"),
       scalar_field<Tier>("starts", duration_codec(Duration{}, kLongest), &Tier::starts,

@@ -403,7 +403,7 @@ std::vector<Time> join_times(const Tier& tier, Duration horizon) {
   std::vector<Time> joins(static_cast<size_t>(tier.starts < horizon ? tier.count : 0), Time{tier.starts.ns});
   if (tier.starts >= horizon) return joins;
   const Growth& growth = tier.growth;
-  if (growth.kind == Growth::Kind::linear) {
+  if (growth.kind == Growth::Kind::linear && growth.add > 0 && growth.every.ns > 0) {
     for (Duration at = tier.starts + growth.every; at < horizon && joins.size() < kTenantsPerTier;
          at += growth.every) {
       joins.insert(joins.end(), static_cast<size_t>(growth.add), Time{at.ns});

@@ -74,6 +74,8 @@ struct World {
 // collide.
 Result<std::unique_ptr<World>> build_world(const Scenario& scenario, WorldInputs inputs);
 
+// Of all tiers together, by the horizon.
+inline constexpr int64_t kTenantsMax = 1'000'000;
 // When the tenants of a tier join: `count` at the start, the rest by the growth law, all before the horizon.
 std::vector<Time> join_times(const Tier& tier, Duration horizon);
 

@@ -45,6 +45,11 @@ struct TextProblem {
   size_t width = 0;
 };
 
+// Of the scenario file; 0 = the node came from `--set`, or its line is not known.
+inline int line_in_file(const Place& place) {
+  return place.source == 0 ? place.line : 0;
+}
+
 // One text that nodes point into, split into lines without their ends.
 struct SourceText {
   std::string file;

@@ -145,13 +145,20 @@ TEST_CASE("a filter that cannot be used is refused before a file is made") {
   }
 }
 
-TEST_CASE("a finished calibration says how it went, and a second one begins anew") {
+TEST_CASE("a finished calibration says how it went, and a second one, which needs --force, begins anew") {
   const Folder folder;
   const Ended ended = run_program(folder, calibrate());
   REQUIRE(ended.code == 0);
   REQUIRE(ended.out.find("1 kernel,") != std::string::npos);
   REQUIRE(ended.out.find("profile: profiles/local-cpu.h5") != std::string::npos);
-  const Ended second = run_program(folder, calibrate(), {}, signalled(folder, SIGKILL));
+  const std::string before = folder.read(kProfile);
+  const Ended lost = run_program(folder, calibrate());
+  REQUIRE(lost.code == 2);
+  REQUIRE(lost.err.find("is a measured profile (quick, ") != std::string::npos);
+  REQUIRE(lost.err.find("--force") != std::string::npos);
+  REQUIRE_FALSE(folder.has(kPartial));
+  REQUIRE(folder.read(kProfile) == before);
+  const Ended second = run_program(folder, calibrate({"--force"}), {}, signalled(folder, SIGKILL));
   REQUIRE(second.err.find("going on") == std::string::npos);
   REQUIRE(folder.has(kProfile));
 }

@@ -24,7 +24,7 @@ TEST_CASE("a GPU calibration without a GPU is a failure of the world, in words")
   const GpuState state = gpu_state();
   REQUIRE_FALSE(state.detail.empty());
   if (state.there) {
-    WARN("a device is there: its absence can not be tried");
+    WARN("SKIPPED: a device is there, so its absence cannot be tried");
     return;
   }
   REQUIRE(calibrate_command({"--device", "cuda"}) == Exit::failed);

@@ -143,6 +143,12 @@ TEST_CASE("what is wrong on the command line is exit code 2 with a sentence") {
       {"run", "s.yaml", "--thread", "2"},
       {"run", "s.yaml", "--threads", "-3"},
       {"run", "s.yaml", "--threads", "0"},
+      {"run", "s.yaml", "--threads", "1025"},
+      {"ramp", "s.yaml", "--aggressor", "gold", "--threads", "1025"},
+      {"run", "s.yaml", "--timeline", ".t.json", "--window", "1 s..2 s"},
+      {"inspect", "nothing.h5", "--plot", ".a.svg"},
+      {"inspect", "nothing.h5", "--plot", std::string(210, 'a') + ".svg"},
+      {"check", "s.yaml", "--data", "."},
       {"run", "s.yaml", "--threads", "two"},
       {"run", "s.yaml", "--format", "--seed", "3"},
       {"run", "s.yaml", "--format", "xml"},
@@ -173,6 +179,10 @@ TEST_CASE("a missing profile is named with the command that measures it") {
   REQUIRE(run.code == 2);
   REQUIRE(run.err.find("profiles/local-cpu.h5") != std::string::npos);
   REQUIRE(run.err.find("cotenant calibrate --device cpu --quick") != std::string::npos);
+  const Ended other = run_program(folder, {"run", "s.yaml", "--set", "skus.cpu-1.profile=h200"});
+  REQUIRE(other.err.find("profiles/h200.h5") != std::string::npos);
+  REQUIRE(other.err.find("--model computes") != std::string::npos);
+  REQUIRE(other.err.find("--device cpu") == std::string::npos);
 }
 
 TEST_CASE("an interrupted run writes its finished units and says that it is not complete") {
@@ -191,6 +201,13 @@ TEST_CASE("an interrupted run writes its finished units and says that it is not 
   REQUIRE_FALSE(results.value().complete);
   REQUIRE(results.value().units.size() < 1200);
   REQUIRE(folder.read("out/small/report.md").find("interrupted") != std::string::npos);
+  // Nor does it pass a gate later.
+  const Ended junit = run_program(folder, {"report", "out/small/results.h5", "--format", "junit"});
+  REQUIRE(junit.code == 130);
+  REQUIRE(junit.out.find("errors=\"1\"") != std::string::npos);
+  const Ended github = run_program(folder, {"report", "out/small/results.h5", "--format", "github"});
+  REQUIRE(github.code == 130);
+  REQUIRE(github.out == "::error title=cotenant::interrupted%3A these are the finished units only\n");
 }
 
 TEST_CASE("a full disk is exit code 3 and leaves nothing under a final name") {

@@ -116,7 +116,9 @@ TEST_CASE("what is no SVG is left out, and the page says which") {
   REQUIRE_FALSE(inline_svg(picture("<svg viewBox='0 0 1 1'><g>")).has_value());
   REQUIRE_FALSE(inline_svg(picture("<svg viewBox='\"><script>'/>")).has_value());
   const PlotSet broken{{picture("nothing")}, ""};
-  REQUIRE(html_report(small(), broken).find("The plot p could not be read.") != std::string::npos);
+  const Figures figures = figures_of(small());
+  const ReportPage page = report_page(small(), figures, judge(small(), figures));
+  REQUIRE(html_report(page, broken).find("The plot p could not be read.") != std::string::npos);
 }
 
 TEST_CASE("a stored result gives the same bytes as the run that stored it") {
@@ -150,7 +152,7 @@ TEST_CASE("every format says what an expectation came to in the same words") {
   verdict.expectations[0].status = ExpectationStatus::missed;
   const ReportPage page = report_page(r, figures, verdict);
   const std::string junit = junit_xml(r, verdict);
-  const std::string annotations = github_annotations(r, verdict);
+  const std::string annotations = github_annotations(r, verdict, "s.yaml");
   REQUIRE(html_report(page, {}).find(">3,272 %<") != std::string::npos);
   REQUIRE(markdown_report(page).find("| 3,272 % |") != std::string::npos);
   REQUIRE(terminal_report(page).find(" 3,272 %  tuned  -1,536 %") != std::string::npos);

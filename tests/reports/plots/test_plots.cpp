@@ -10,6 +10,7 @@
 #include <set>
 
 #include "reports/plots/gnuplot_process.h"
+#include "reports/plots/plot_kinds.h"
 #include "reports/plots/plots.h"
 #include "tests/reports/store/temporary_folder.h"
 #include "tests/reports/synthetic_results.h"
@@ -173,4 +174,36 @@ TEST_CASE("a short logarithmic axis has numbers, and the caption speaks of a gre
   const PlotSet plots = plots_of(results, gnuplot_of_environment());
   REQUIRE(heights_of(plot_of(plots, "first-token").svg, "0.2").size() == 1);
   REQUIRE(plot_of(plots, "cost-latency").caption.find("grey") == std::string::npos);
+}
+
+TEST_CASE("plots show each entry's tier that the verdict rests on, and only a limit that gates every entry") {
+  RunResults r = synthetic::results({3, 20, "t", {"gold", "noisy", "standard"}});
+  ExpectationRow bound;
+  bound.that = bound.metric = "latency.ttft.p99", bound.compare = "<", bound.value = 1e-9;
+  ExpectationRow warns = bound;
+  bound.tenancy = "tuned", bound.severity = "fail", warns.severity = "warn";
+  r.expectations = {bound, warns};
+  const auto drawn_of = [&] {
+    const Figures figures = figures_of(r);
+    const Verdict verdict = judge(r, figures);
+    const PlotInput input{r, figures, verdict};
+    const LatencyObjective objective = latency_objective(input);
+    std::vector<std::string> tiers;
+    for (const TenancyFigures& entry : figures.tenancy) tiers.push_back(judged_group(entry, objective).tier);
+    return std::pair(objective, tiers);
+  };
+  REQUIRE_FALSE(drawn_of().first.limit_s);
+  REQUIRE(judged_name(drawn_of().first) == "all tenants");
+  ExpectationRow worst = bound;
+  worst.tenancy = "";
+  r.expectations = {bound, warns, worst};
+  // One tier of one entry is made slow: it is the one that this entry is judged by.
+  for (LatencyRow& row : r.latency) {
+    if (row.unit == 0 && row.tier == "noisy") row.p99_s = 100;
+  }
+  const auto [objective, tiers] = drawn_of();
+  REQUIRE(objective.limit_s == 1e-9);
+  REQUIRE(judged_name(objective) == "the worst tier of each");
+  REQUIRE(tiers.front() == "noisy");
+  for (const std::string& tier : tiers) REQUIRE(tier != "all");
 }

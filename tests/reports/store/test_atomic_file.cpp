@@ -8,6 +8,7 @@
 #include <system_error>
 
 #include "reports/store/atomic_file.h"
+#include "reports/store/folder_lock.h"
 #include "reports/store/pending_file.h"
 #include "reports/store/results_file.h"
 #include "reports/store/sha256.h"
@@ -79,7 +80,7 @@ TEST_CASE("a link that waits under the temporary name is not followed") {
   REQUIRE(content(folder.path() + "/a.json") == "x");
 }
 
-TEST_CASE("sweeping removes temporary files of dead processes only") {
+TEST_CASE("sweeping removes temporary files of dead processes only, and none that is younger than a day") {
   const TemporaryFolder folder;
   const pid_t dead = ::fork();
   if (dead == 0) ::_exit(0);
@@ -87,8 +88,14 @@ TEST_CASE("sweeping removes temporary files of dead processes only") {
   const std::string stale = folder.path() + "/.cotenant-" + std::to_string(dead) + "-0-a.h5.tmp";
   const std::string own = folder.path() + "/.cotenant-" + std::to_string(::getpid()) + "-0-a.h5.tmp";
   const std::string other = folder.path() + "/notes.tmp";
-  for (const std::string& path : {stale, own, other}) std::ofstream(path) << "x";
+  const std::string young = folder.path() + "/.cotenant-" + std::to_string(dead) + "-1-a.h5.tmp";
+  for (const std::string& path : {stale, own, other, young}) std::ofstream(path) << "x";
+  for (const std::string& path : {stale, own, other}) {
+    const auto written = std::filesystem::last_write_time(path);
+    std::filesystem::last_write_time(path, written - std::chrono::hours(25));
+  }
   sweep_stale_temporaries(folder.path());
+  REQUIRE(std::filesystem::exists(young));
   REQUIRE_FALSE(std::filesystem::exists(stale));
   REQUIRE(std::filesystem::exists(own));
   REQUIRE(std::filesystem::exists(other));
@@ -121,4 +128,22 @@ TEST_CASE("SHA-256 gives the digests of the standard's examples") {
   REQUIRE(sha("") == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
   REQUIRE(sha("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq") ==
           "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1");
+}
+
+TEST_CASE("a folder that one holds is refused to others until it is let go") {
+  const TemporaryFolder folder;
+  {
+    const FolderLock first(folder.path());
+    REQUIRE_FALSE(first.refused());
+    REQUIRE(FolderLock(folder.path()).refused());
+  }
+  REQUIRE_FALSE(FolderLock(folder.path()).refused());
+}
+
+TEST_CASE("a plain name is short, has no path and no dot in front") {
+  REQUIRE(is_plain_name("a-B_1.svg"));
+  REQUIRE(is_plain_name(std::string(200, 'a')));
+  for (const std::string& name :
+       {std::string(), std::string(".a.svg"), std::string("a/b"), std::string("a b"), std::string(201, 'a')})
+    REQUIRE_FALSE(is_plain_name(name));
 }

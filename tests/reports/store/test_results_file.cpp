@@ -50,13 +50,14 @@ bool same_results(const RunResults& a, const RunResults& b) {
                a.precision_of == b.precision_of && a.window_ns == b.window_ns && a.currency == b.currency &&
                a.prices_as_of == b.prices_as_of && a.prices_source == b.prices_source &&
                a.complete == b.complete;
-  equal =
-      equal && same_rows(a.units, b.units) && same_rows(a.windows, b.windows) && same_rows(a.pools, b.pools);
-  equal = equal && same_rows(a.service, b.service) && same_rows(a.latency, b.latency);
-  equal = equal && same_rows(a.tenants, b.tenants) && same_rows(a.breaches, b.breaches);
-  equal = equal && same_rows(a.breach_events, b.breach_events) && same_rows(a.requests, b.requests);
-  equal = equal && same_rows(a.inputs, b.inputs) && same_rows(a.traces, b.traces);
-  return equal && same_rows(a.expectations, b.expectations);
+  RunResults::tables(a, [&](const std::string& name, const auto& rows) {
+    RunResults::tables(b, [&](const std::string& other, const auto& others) {
+      if constexpr (std::is_same_v<decltype(rows), decltype(others)>) {
+        if (name == other) equal = equal && same_rows(rows, others);
+      }
+    });
+  });
+  return equal;
 }
 
 RunResults hostile_results() {
@@ -71,6 +72,13 @@ RunResults hostile_results() {
   r.tenants[2].name = std::string("a\0b\0", 4);
   r.latency[0].p99_s = std::numeric_limits<double>::quiet_NaN();
   r.breaches[0].quantity = -0.0;
+  r.percentiles.push_back({"t", "gold", "ttft", 99, 3, 2.5, 0.1, 0.05, 0.2});
+  r.blame.push_back({0, "a", "b", 1, 1, 1, 0.1, 0.2, 0.3, 0.4, 0.5});
+  r.fairness.push_back({0, "pool", "weighted-fair", 1, 2, 3, 4, 5, 6, 7});
+  r.training_runs.push_back({0, "gold-1@1", 1, 2, 3, 4, 0.75});
+  r.replay_segments.push_back({});
+  r.replay.push_back({});
+  r.objectives.push_back({"gold", "ttft", 99, 0.5});
   return r;
 }
 
@@ -78,14 +86,19 @@ std::string all_messages(const Result<RunResults>& read) {
   return read.ok() ? "" : to_text(read.problems());
 }
 
+void put_schema(hid_t file, const std::string& schema) {
+  const hid_t text = H5Tcopy(H5T_C_S1);
+  H5Tset_size(text, schema.size());
+  const hid_t scalar = H5Screate(H5S_SCALAR);
+  const hid_t attribute = H5Acreate2(file, "schema", text, scalar, H5P_DEFAULT, H5P_DEFAULT);
+  H5Awrite(attribute, text, schema.c_str());
+  H5Aclose(attribute), H5Sclose(scalar), H5Tclose(text);
+}
+
 // A file of another maker, built with the plain C API.
 void make_file_with_external_storage(const std::string& path) {
   const hid_t file = H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
-  const hid_t text = H5Tcopy(H5T_C_S1);
-  H5Tset_size(text, 18);
-  const hid_t scalar = H5Screate(H5S_SCALAR);
-  const hid_t schema = H5Acreate2(file, "schema", text, scalar, H5P_DEFAULT, H5P_DEFAULT);
-  H5Awrite(schema, text, "cotenant.results/1");
+  put_schema(file, "cotenant.results/2");
   const hsize_t extent = 8;
   const hid_t space = H5Screate_simple(1, &extent, nullptr);
   const hid_t list = H5Pcreate(H5P_DATASET_CREATE);
@@ -93,7 +106,7 @@ void make_file_with_external_storage(const std::string& path) {
   H5Dclose(H5Dcreate2(file, "about", H5T_STD_U8LE, space, H5P_DEFAULT, list, H5P_DEFAULT));
   H5Lcreate_soft("/about", file, "soft", H5P_DEFAULT, H5P_DEFAULT);
   H5Lcreate_soft("/about", file, "scenario", H5P_DEFAULT, H5P_DEFAULT);
-  H5Pclose(list), H5Sclose(space), H5Aclose(schema), H5Sclose(scalar), H5Tclose(text), H5Fclose(file);
+  H5Pclose(list), H5Sclose(space), H5Fclose(file);
 }
 
 }  // namespace
@@ -175,8 +188,84 @@ TEST_CASE("what is no results file is refused with its name, and all problems co
           std::string::npos);
   Profile profile;
   write_profile(profile, folder.path(), "profile.h5");
-  REQUIRE(all_messages(read_results(folder.path() + "/profile.h5")).find("must be cotenant.results/1") !=
+  REQUIRE(all_messages(read_results(folder.path() + "/profile.h5")).find("must be cotenant.results/2") !=
           std::string::npos);
+}
+
+TEST_CASE("a small file that declares what no file of its size can hold is refused before it is read") {
+  const TemporaryFolder folder;
+  const std::string path = folder.path() + "/huge.h5";
+  const hid_t file = H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+  put_schema(file, "cotenant.results/2");
+  const hsize_t extent = 100'000'000;
+  const hid_t space = H5Screate_simple(1, &extent, nullptr);
+  H5Dclose(H5Dcreate2(file, "about", H5T_STD_I64LE, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
+  H5Sclose(space), H5Fclose(file);
+  REQUIRE(all_messages(read_results(path)).find("/about: declares more values than it can hold") !=
+          std::string::npos);
+}
+
+TEST_CASE("limits of reading grow with what a file holds and declares, and end at this machine") {
+  constexpr size_t kMiB = size_t{1} << 20U;
+  const GuardLimits least = limits_of_reading(0, 0, 64'000 * kMiB);
+  const GuardLimits large = limits_of_reading(100 * kMiB, 1'000 * kMiB, 64'000 * kMiB);
+  const GuardLimits most = limits_of_reading(SIZE_MAX, SIZE_MAX, 64'000 * kMiB);
+  REQUIRE(least.memory_bytes == GuardLimits{}.memory_bytes);
+  REQUIRE(least.wall == GuardLimits{}.wall);
+  REQUIRE(large.memory_bytes == (512 + 200 + 16'000) * kMiB);
+  REQUIRE(large.wall > std::chrono::seconds(100));
+  REQUIRE(most.memory_bytes == 64'000 * kMiB);
+  REQUIRE(most.wall == std::chrono::minutes(10));
+  REQUIRE(limits_of_reading(0, 0, kMiB).memory_bytes == GuardLimits{}.memory_bytes);
+  REQUIRE(machine_memory_bytes() > 64 * kMiB);
+}
+
+TEST_CASE("a result that another version wrote is called that, not damaged, and its kind is still known") {
+  const TemporaryFolder folder;
+  const std::string path = folder.path() + "/old.h5";
+  const hid_t file = H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+  put_schema(file, "cotenant.results/1");
+  H5Fclose(file);
+  const Result<RunResults> read = read_results(path);
+  REQUIRE_FALSE(read.ok());
+  REQUIRE(read.problems().size() == 1);
+  REQUIRE(read.problems()[0].message ==
+          "written by another version of cotenant (schema cotenant.results/1; this one reads "
+          "cotenant.results/2): run the scenario again");
+  REQUIRE(stored_kind(path).value() == StoredKind::results);
+  write_profile(Profile{}, folder.path(), "profile.h5");
+  REQUIRE(stored_kind(folder.path() + "/profile.h5").value() == StoredKind::profile);
+}
+
+TEST_CASE("numbers that would not add up in a report are refused where they stand") {
+  const TemporaryFolder folder;
+  const auto refused = [&](const auto& change) {
+    RunResults r = synthetic::results({2, 2, "t", {"gold"}});
+    change(r);
+    write_results(r, folder.path(), "results.h5");
+    return all_messages(read_results(folder.path() + "/results.h5"));
+  };
+  using Catch::Matchers::Contains;
+  CHECK_THAT(refused([](RunResults& r) { r.tenants[0].serving_nano = INT64_MAX; }),
+             Contains("/tenants/serving_nano: holds a value out of range"));
+  CHECK_THAT(refused([](RunResults& r) {
+               r.tenants.resize(20, r.tenants[0]);
+               for (TenantRow& row : r.tenants) row.idle_nano = int64_t{1} << 59;
+             }),
+             Contains("/tenants/idle_nano: sums to more"));
+  CHECK_THAT(refused([](RunResults& r) { r.units[0].arrived = -2; }),
+             Contains("/units/arrived: holds a value"));
+  CHECK_THAT(refused([](RunResults& r) { r.windows[0].window = 1'000'000'000; }),
+             Contains("beyond the horizon"));
+  CHECK_THAT(refused([](RunResults& r) {
+               const UnitRow first = r.units[0];
+               for (int64_t i = 0; i < 101; ++i) {
+                 r.units.push_back(first);
+                 r.units.back().unit = 1'000 + i;
+                 r.units.back().tenancy = "entry " + std::to_string(i);
+               }
+             }),
+             Contains("/units/tenancy: has more than 100 names"));
 }
 
 TEST_CASE("rows of a unit that does not exist, and infinite values, are refused") {

@@ -114,12 +114,13 @@ TEST_CASE("an objective is a percentile below a duration") {
   REQUIRE(p.ok());
   REQUIRE(p.value().percentile == 99.9);
   REQUIRE(p.value().below.ns == 1'500'000'000);
-  for (const char* text :
-       {"", "99 < 1 s", "p99", "p99 <= 1 s", "p0 < 1 s", "p100 < 1 s", "p99 > 1 s", "p99 < 0 s", "p99 < 1"}) {
+  for (const char* text : {"", "99 < 1 s", "p99", "p99 <= 1 s", "p0 < 1 s", "p100 < 1 s", "p99 > 1 s",
+                           "p99 < 0 s", "p99 < 1", "p98 < 1 s"}) {
     INFO(text);
     REQUIRE_FALSE(parse_percentile(text).ok());
   }
   REQUIRE(parse_percentile("p99 < 500").problem().offset == 6);
+  REQUIRE(parse_percentile("p99.5 < 1 s").problem().help == "one of: p50, p90, p95, p99, p99.9");
 }
 
 TEST_CASE("what is written reads back to the same value") {

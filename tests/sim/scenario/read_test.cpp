@@ -278,6 +278,8 @@ TEST_CASE("what does not fit together is refused with its place") {
        "horizon: 2 days\nreplications: 10\nprecision: 2 %\nprecision-of: requests.served\n",
        "7:15 `requests.served` is not accepted here"},
       {"report: 1 day", "report: 1 s", "5:32 the horizon holds more than 100,000 report windows"},
+      {"slo: { ttft: p99 < 500 ms }", "slo: { ttft: p98 < 500 ms }",
+       "17:18 p98 is not among the percentiles that are kept, so it could not be judged"},
       {"2026-11-01", "2026-02-29", "6:33 this is no date"},
       {"currency: USD", "currency: usd", "6:21 a currency is three capital letters"},
       {"rate: $0.05/h", "rate: 0.05 EUR/h", "8:16 `EUR` is not the currency of the prices, USD"},
@@ -568,4 +570,11 @@ TEST_CASE("a trace stands for arrivals, prompt and output") {
   REQUIRE(gold.trace->file == "data:x.csv");
   REQUIRE(gold.trace->format == "azure-llm");
   REQUIRE(gold.trace->zipf_s == 0.9);
+}
+
+TEST_CASE("tenants of a tier with a long name are no more than memory takes") {
+  const std::string name = "  ? " + std::string(9'000, 'x') + "\n  :\n    count: ";
+  REQUIRE(read_text(small_with("  plain:\n    count: 3", name + "3")).ok());
+  const std::string problem = only_problem(read_text(small_with("  plain:\n    count: 3", name + "500000")));
+  REQUIRE(problem.find("would take 9 GB of memory, more than 8 GB") != std::string::npos);
 }

@@ -4,6 +4,7 @@
 #include <set>
 #include <sstream>
 
+#include "sim/scenario/world.h"
 #include "tests/sim/scenario/small_scenario.h"
 
 using namespace cotenant;
@@ -31,6 +32,24 @@ Scenario shipped_scenario(const std::string& name) {
   const Result<Scenario> result = read_text(file_text(std::string(COTENANT_SOURCE_DIR "/scenarios/") + name));
   REQUIRE(result.ok());
   return result.value();
+}
+
+// That the tenants of all tiers are expected to send within the horizon.
+double requests_of_a_unit(const Scenario& s) {
+  double expected = 0;
+  for (const Tier& tier : s.tiers) {
+    for (const Time joined : join_times(tier, s.horizon)) {
+      expected += expected_arrivals({.entity = 0,
+                                     .starts = joined,
+                                     .law = &tier.arrivals,
+                                     .shape = &tier.shape,
+                                     .prompt = &tier.prompt,
+                                     .output = &tier.output,
+                                     .changes = nullptr},
+                                    s.horizon);
+    }
+  }
+  return expected;
 }
 
 }  // namespace
@@ -78,6 +97,7 @@ TEST_CASE("the main scenario is three tenancy models on about 400,000 requests")
   REQUIRE(s.tenancies.size() == 3);
   REQUIRE(s.replications == 10);
   REQUIRE(s.horizon == kDay * 90);
+  REQUIRE(requests_of_a_unit(s) == Approx(400'000).epsilon(0.05));
 }
 
 TEST_CASE("the committed reference page is the one the program prints") {
