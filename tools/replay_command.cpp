@@ -10,6 +10,7 @@
 #include "kernels/calibrate/sampler.h"
 #include "kernels/cuda/open_gpu.h"
 #include "reports/plots/plots.h"
+#include "reports/store/folder_lock.h"
 #include "reports/store/results_file.h"
 #include "sim/run/variant.h"
 #include "sim/scenario/quantity.h"
@@ -310,6 +311,8 @@ Exit replay_prepared(Prepared prepared, const CommandLine& line, const Options& 
   const World& world = *prepared.loaded.world;
   const std::string folder = line.word_or("out", "out/" + world.scenario.name + "-replay");
   make_folder(folder);
+  const FolderLock lock(folder);
+  if (lock.refused()) return refuse_busy(folder);
   const std::atomic<bool>* stop = stop_on_interrupt();
   RunResults results = simulate(world, {.threads = cores(), .blame = {}, .stop = stop});
   results.version = kVersion;
@@ -338,7 +341,7 @@ Exit replay_prepared(Prepared prepared, const CommandLine& line, const Options& 
     results.inputs.push_back(trust_of(results, label));
     measured = measured && overall(results, label, "p50") != nullptr;
   }
-  const Reports reports = make_reports(results, gnuplot_of_environment());
+  const Reports reports = make_reports(results, gnuplot_of_environment(), line.word_or("scenario", ""));
   write_reports(results, reports, folder);
   std::fputs(in_format(reports, options.format).c_str(), stdout);
   std::fputs(fmt::format("report: {}/report.html\n", printable(folder)).c_str(), stderr);

@@ -161,6 +161,16 @@ class Loader {
     return limit;
   }
 
+  // How long tiers that send these rows are there, the first of them: rows begin with their tier.
+  [[nodiscard]] Duration time_for(const TraceLoad& load) const {
+    Duration longest{};
+    for (const Tier& tier : scenario_.tiers) {
+      if (tier.trace && tier.trace->rows_name() == load.rows_name())
+        longest = std::max(longest, scenario_.horizon - tier.starts);
+    }
+    return longest;
+  }
+
   static Result<TraceRows> read_trace(ByteSource& source, const Tier& tier, const TraceLoad& load,
                                       const TraceLimits& limits) {
     if (load.format == "requests") return read_log(source, tier, load, limits);
@@ -192,7 +202,7 @@ class Loader {
       problems_.insert(problems_.end(), source.problems().begin(), source.problems().end());
       return;
     }
-    const TraceLimits limits{.context_tokens = smallest_context(), .horizon = scenario_.horizon};
+    const TraceLimits limits{.context_tokens = smallest_context(), .horizon = time_for(load)};
     Result<TraceRows> rows =
         undamaged(load.file, [&] { return read_trace(*source.value(), tier, load, limits); });
     if (!rows.ok()) {

@@ -288,6 +288,14 @@ TEST_CASE("a trace is found below the data folder, and its rows are counted") {
   const Ended rows = run_program(folder, {"inspect", "out/small/results.h5", "--table", "traces"});
   REQUIRE(rows.out.find("kept,299") != std::string::npos);
   REQUIRE(rows.out.find("zero tokens,1") != std::string::npos);
+  // Rows begin with their tier: what then lies behind the horizon is counted too.
+  REQUIRE(
+      run_program(folder, {"run", "s.yaml", "--data", "data", "--set", "tenants.gold.starts=26min"}).code ==
+      0);
+  const Ended later = run_program(folder, {"inspect", "out/small/results.h5", "--table", "traces"});
+  INFO(later.out);
+  REQUIRE(later.out.find("kept,239") != std::string::npos);
+  REQUIRE(later.out.find("an arrival after the horizon,60") != std::string::npos);
   folder.write("data/t/conv.csv", trace.substr(0, 200) + "rubbish\n");
   const Ended bad = run_program(folder, {"run", "s.yaml", "--data", "data", "--out", "bad"});
   REQUIRE(bad.code == 2);
