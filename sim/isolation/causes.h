@@ -9,8 +9,8 @@
 
 namespace cotenant {
 
-// Why a request within its tenant's quota missed its objective. Every miss has exactly one cause, found in this order by paired re-runs
-// with the same random numbers.
+// Why a request within its tenant's quota missed its objective. Every miss has exactly one cause, found in
+// this order by paired re-runs with the same random numbers.
 enum class MissCause : uint8_t {
   under_provisioned,  // missed as well with its tenant alone on its entitlement, or lost by its own fault
   platform,           // met when loads and starts take no time

@@ -448,8 +448,9 @@ Table<Pool> scheduling_rows() {
           &Pool::scheduler,
           "which waiting request a generative replica admits next: the first that came; of the tier with the "
           "highest `priority`; of the tenant served least by `weight`; tenants in turn by `weight`"),
-      scalar_field<Pool>("ageing", duration_codec(Duration{}, kLongest), &Pool::ageing,
-                         "a waiting request gains priority steadily, one level in each such span; 0 s = never")
+      scalar_field<Pool>(
+          "ageing", duration_codec(Duration{}, kLongest), &Pool::ageing,
+          "a waiting request gains priority steadily, one level in each such span; 0 s = never")
           .shown_as("10 s")
           .otherwise("never")
           .only_when("scheduler is priority",

@@ -305,7 +305,8 @@ void bags() {
 
 // --- pauses ---
 
-// Reads 256 MiB in turn with a rest in which nobody touches them. Means: a pause costs now and then, and much.
+// Reads 256 MiB in turn with a rest in which nobody touches them. Means: a pause costs now and then, and
+// much.
 void pause_row(std::span<const float> memory, const char* pages) {
   constexpr int kRounds = 20;
   const Timed read{
